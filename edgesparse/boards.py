@@ -1,0 +1,102 @@
+"""Cores and boards: what the compiler, the emulator and the reports must know about a target."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgesparse.errors import SettingsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["CORES", "Board", "Core", "MemoryRegion", "board_names", "load_board", "templates_folder"]
+
+
+@dataclass(frozen=True)
+class Core:
+    """A processor core. `has_dsp`: the SIMD instructions of Armv7E-M (SMLAD, SXTB16, ...)."""
+
+    name: str
+    has_dsp: bool
+    gcc_flags: tuple[str, ...]
+    zig_target: str
+    zig_cpu: str
+    qemu_cpu: str
+
+
+CORES: dict[str, Core] = {
+    "cortex-m4": Core(
+        name="cortex-m4",
+        has_dsp=True,
+        gcc_flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+        zig_target="thumb-freestanding-eabihf",
+        zig_cpu="cortex_m4",
+        qemu_cpu="cortex-m4",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class MemoryRegion:
+    """A contiguous memory of the board, in bytes."""
+
+    origin: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board, from firmware_templates/boards/NAME/board.toml. Clocks in Hz.
+
+    `clock_hz` is the clock that the start-up code leaves the part at; `max_clock_hz` the part's limit.
+    `qemu_machine` is None for boards that QEMU does not model.
+    """
+
+    name: str
+    description: str
+    core: Core
+    clock_hz: int
+    max_clock_hz: int
+    flash: MemoryRegion
+    ram: MemoryRegion
+    qemu_machine: str | None
+    folder: Path
+
+
+def templates_folder() -> Path:
+    """The folder of firmware_templates: inside the installed package, else beside it in a checkout."""
+    inside = Path(__file__).parent / "firmware_templates"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "firmware_templates"
+
+
+def board_names() -> tuple[str, ...]:
+    """Names of all boards, sorted."""
+    return tuple(sorted(path.parent.name for path in templates_folder().glob("boards/*/board.toml")))
+
+
+def load_board(name: str) -> Board:
+    """Read one board; SettingsError for an unknown name or core."""
+    folder = templates_folder() / "boards" / name
+    names = board_names()
+    if name not in names:
+        raise SettingsError(f"board {name!r} is not known; choose one of: {', '.join(names)}")
+    table = tomllib.loads((folder / "board.toml").read_text())
+    core = table["core"]
+    if core not in CORES:
+        raise SettingsError(f"{folder / 'board.toml'}: core {core!r} is not known; choose one of: {', '.join(CORES)}")
+    memory = table["memory"]
+    return Board(
+        name=name,
+        description=table["description"],
+        core=CORES[core],
+        clock_hz=table["clock_hz"],
+        max_clock_hz=table["max_clock_hz"],
+        flash=MemoryRegion(memory["flash"]["origin"], memory["flash"]["length"]),
+        ram=MemoryRegion(memory["ram"]["origin"], memory["ram"]["length"]),
+        qemu_machine=table.get("qemu_machine"),
+        folder=folder,
+    )

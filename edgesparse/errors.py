@@ -1,0 +1,99 @@
+"""Every error that edgesparse raises on purpose, and the exit code of each.
+
+    EdgesparseError
+    |-- InputError            2   something the user gave cannot be used
+    |   |-- SettingsError         an option or a line of edgesparse.toml
+    |   |-- ModelError            a model file, a layer or a weight
+    |   |   `-- UnsupportedError  layers or ops that have no kernel or no translation
+    |   |-- DataError             the calibration, training or test data
+    |   `-- OutputError           the output folder
+    |-- ToolMissingError      4   a compiler, an emulator or a Python package is absent
+    |-- BuildError            1   generated code did not compile: our bug
+    |-- MismatchError         5   outputs differ from the reference interpreter
+    `-- CrashError            5   the firmware faulted, hung or printed nonsense
+
+A message is one line: what, where, expected and got, what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BuildError",
+    "CrashError",
+    "DataError",
+    "EdgesparseError",
+    "InputError",
+    "MismatchError",
+    "ModelError",
+    "OutputError",
+    "SettingsError",
+    "ToolMissingError",
+    "UnsupportedError",
+]
+
+
+class EdgesparseError(Exception):
+    """Base of all errors that edgesparse raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(EdgesparseError):
+    """Something the user gave cannot be used."""
+
+    exit_code = 2
+
+
+class SettingsError(InputError):
+    """An option or a configuration entry is wrong."""
+
+
+class ModelError(InputError):
+    """A model file cannot be read, or a model cannot be deployed."""
+
+
+class UnsupportedError(ModelError):
+    """A model needs layers or ops that edgesparse has no kernel for.
+
+    `names` lists all of them, so that one run tells everything.
+    """
+
+    def __init__(self, message: str, names: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.names = names
+
+
+class DataError(InputError):
+    """Calibration, training or test data does not fit the model."""
+
+
+class OutputError(InputError):
+    """The output folder cannot be used."""
+
+
+class ToolMissingError(EdgesparseError):
+    """A compiler, an emulator or a Python package is absent."""
+
+    exit_code = 4
+
+
+class BuildError(EdgesparseError):
+    """The firmware did not compile or link. `log` holds the tool's output."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class MismatchError(EdgesparseError):
+    """Emulated outputs differ from the reference interpreter's."""
+
+    exit_code = 5
+
+
+class CrashError(EdgesparseError):
+    """The firmware faulted, hung, or printed what the harness cannot parse."""
+
+    exit_code = 5
