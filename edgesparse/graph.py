@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -223,3 +224,16 @@ class Graph:
     def output(self, op: Op) -> Tensor:
         """The first output tensor of `op`."""
         return self.tensors[op.outputs[0]]
+
+    def renamed(self, names: Mapping[int, str]) -> Graph:
+        """The same graph with some ops renamed, by index. Names that are taken get a number."""
+        taken = {op.name for index, op in enumerate(self.ops) if index not in names}
+        ops = list(self.ops)
+        for index, wanted in names.items():
+            name, count = wanted, 0
+            while name in taken:
+                count += 1
+                name = f"{wanted}_{count}"
+            taken.add(name)
+            ops[index] = replace(self.ops[index], name=name)
+        return replace(self, ops=tuple(ops))

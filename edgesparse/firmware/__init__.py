@@ -1,1 +1,7 @@
-""""""
+"""From a packed model to a firmware project: describe it as C text, render the files."""
+
+from edgesparse.firmware.describe import describe
+from edgesparse.firmware.model import FirmwareModel
+from edgesparse.firmware.render import render
+
+__all__ = ["FirmwareModel", "describe", "render"]

@@ -1,1 +1,1 @@
-""""""
+"""report.json and what people see of it."""

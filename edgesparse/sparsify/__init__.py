@@ -1,1 +1,26 @@
-""""""
+"""Which weights to remove (plan), in which pattern, and how (methods)."""
+
+from __future__ import annotations
+
+from edgesparse.sparsify.data import Training, check_data
+from edgesparse.sparsify.kernels import Kernel, iter_kernels
+from edgesparse.sparsify.methods import METHODS, Sparsifier, SparsifyResult, sparsify
+from edgesparse.sparsify.patterns import PATTERNS, Pattern
+from edgesparse.sparsify.plan import PATTERN_NAMES, LayerPlan, SparsityPlan, plan
+
+__all__ = [
+    "METHODS",
+    "PATTERNS",
+    "PATTERN_NAMES",
+    "Kernel",
+    "LayerPlan",
+    "Pattern",
+    "Sparsifier",
+    "SparsifyResult",
+    "SparsityPlan",
+    "Training",
+    "check_data",
+    "iter_kernels",
+    "plan",
+    "sparsify",
+]

@@ -98,7 +98,8 @@ class Table:
         length = _unpack(self.buffer, "<I", start)
         if start + 4 + length * item_bytes > len(self.buffer):
             raise ModelError(
-                f"damaged flatbuffer: a vector of {length} x {item_bytes} bytes at {start} runs past the end ({len(self.buffer)})"
+                f"damaged flatbuffer: a vector of {length} x {item_bytes} bytes at {start} "
+                f"runs past the end ({len(self.buffer)})"
             )
         return start + 4, length
 

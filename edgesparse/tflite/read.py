@@ -46,9 +46,7 @@ def read_graph(data: bytes) -> Graph:
         raise ModelError(f"the file has TFLite schema version {version}, expected {schema.SCHEMA_VERSION}")
     subgraphs = model.tables(2)
     if len(subgraphs) != 1:
-        raise ModelError(
-            f"the file has {len(subgraphs)} subgraphs, expected 1; control flow is not supported"
-        )
+        raise ModelError(f"the file has {len(subgraphs)} subgraphs, expected 1; control flow is not supported")
     codes = tuple(_operator_name(code) for code in model.tables(1))
     buffers = tuple(_buffer(table, data) for table in model.tables(4))
     subgraph = subgraphs[0]
@@ -78,9 +76,7 @@ def _buffer(table: Table, data: bytes) -> npt.NDArray[np.uint8]:
     offset, size = table.uint64(1), table.uint64(2)
     if offset > 1:  # written behind the flatbuffer, for files near 2 GB
         if offset + size > len(data):
-            raise ModelError(
-                f"damaged file: a buffer of {size} bytes at {offset} runs past the end ({len(data)})"
-            )
+            raise ModelError(f"damaged file: a buffer of {size} bytes at {offset} runs past the end ({len(data)})")
         return np.frombuffer(data, np.uint8, count=size, offset=offset)
     return table.array(0, "u1")
 
@@ -89,21 +85,15 @@ def _tensor(index: int, table: Table, buffers: tuple[npt.NDArray[np.uint8], ...]
     name = table.text(3) or f"tensor_{index}"
     where = f"tensor {index} ({name!r})"
     type_code = table.int8(1)
-    type_name = (
-        schema.TENSOR_TYPES[type_code] if 0 <= type_code < len(schema.TENSOR_TYPES) else str(type_code)
-    )
+    type_name = schema.TENSOR_TYPES[type_code] if 0 <= type_code < len(schema.TENSOR_TYPES) else str(type_code)
     if type_name not in schema.DTYPES:
-        raise ModelError(
-            f"{where}: type {type_name} is not supported; convert with int8 full-integer quantization"
-        )
+        raise ModelError(f"{where}: type {type_name} is not supported; convert with int8 full-integer quantization")
     dtype = np.dtype(schema.DTYPES[type_name])
     shape = tuple(int(n) for n in table.array(0, "<i4"))
     if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize >= _MAX_ELEMENTS:
         raise ModelError(f"{where}: shape {list(shape)} is not a static shape; export the model with batch 1")
     if table.table(6) is not None:
-        raise ModelError(
-            f"{where} is stored in TFLite's sparsity encoding; give the dense file, model.int8.tflite"
-        )
+        raise ModelError(f"{where} is stored in TFLite's sparsity encoding; give the dense file, model.int8.tflite")
     if table.boolean(5):
         raise ModelError(f"{where} is a variable; models with state are not supported")
     buffer_index = table.uint32(2)
@@ -114,9 +104,7 @@ def _tensor(index: int, table: Table, buffers: tuple[npt.NDArray[np.uint8], ...]
     if raw.size:
         expected = math.prod(shape) * dtype.itemsize
         if raw.size != expected:
-            raise ModelError(
-                f"{where}: holds {raw.size} bytes, expected {expected} for {type_name} {list(shape)}"
-            )
+            raise ModelError(f"{where}: holds {raw.size} bytes, expected {expected} for {type_name} {list(shape)}")
         data = np.frombuffer(raw.tobytes(), dtype).reshape(shape)
     return Tensor(
         name=name,
@@ -136,9 +124,7 @@ def _quantization(table: Table | None, shape: tuple[int, ...], where: str) -> Qu
     axis = table.int32(6)
     if scales.size > 1:
         if not 0 <= axis < len(shape) or shape[axis] != scales.size:
-            raise ModelError(
-                f"{where}: {scales.size} scales along axis {axis} do not fit the shape {list(shape)}"
-            )
+            raise ModelError(f"{where}: {scales.size} scales along axis {axis} do not fit the shape {list(shape)}")
     else:
         axis = 0
     if not (np.all(np.isfinite(scales)) and np.all(scales > 0)):
@@ -300,9 +286,7 @@ def _check_topology(graph: Graph) -> None:
             raise ModelError(f"damaged file: op {op.name!r} ({op.kind}) has no output")
         for index in op.outputs:
             if not 0 <= index < count or index in known:
-                raise ModelError(
-                    f"damaged file: op {op.name!r} ({op.kind}) writes tensor {index} a second time"
-                )
+                raise ModelError(f"damaged file: op {op.name!r} ({op.kind}) writes tensor {index} a second time")
             known.add(index)
     for index in graph.outputs:
         check(index, "the output", known)

@@ -1,0 +1,249 @@
+"""The command line: parse, call the pipeline, print. Results go to stdout, progress and logs to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from edgesparse.errors import BuildError, EdgesparseError
+
+__all__ = ["cli", "main"]
+
+_INTERRUPTED = 130
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def main() -> NoReturn:
+    """Entry point of the `edgesparse` command; exits with the code of DESIGN: 0, 1, 2, 4, 5 or 130."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted; nothing was written")
+        code = _INTERRUPTED
+    except click.ClickException as error:
+        _complain(error.format_message())
+        code = 2
+    except BuildError as error:
+        click.echo(error.log, err=True)
+        _complain(str(error))
+        code = error.exit_code
+    except EdgesparseError as error:
+        _complain(str(error))
+        code = error.exit_code
+    except BrokenPipeError:
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="edgesparse")
+def cli() -> None:
+    """Sparse int8 neural networks for microcontrollers: prune, quantize, pack, build, prove."""
+
+
+def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def apply(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return apply
+
+
+_out = click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Output folder.  [default: ./<stem>.edgesparse]"
+)
+_force = click.option("--force", is_flag=True, help="Replace an output folder that edgesparse did not write.")
+_config = click.option(
+    "--config", type=click.Path(path_type=Path), help="An edgesparse.toml with the same names as these options."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print the object of report.json to stdout, nothing else.")
+_verbose = click.option("-v", "--verbose", is_flag=True, help="Keep every progress line on stderr.")
+_board = click.option("--board", help="Target board, see `edgesparse boards`.  [default: mps2-an386]")
+_toolchain = click.option("--toolchain", help="auto, gcc or zig.  [default: auto, which prefers gcc]")
+_emulator = click.option("--emulator", help="unicorn or qemu.  [default: unicorn]")
+_vectors = click.option("--vectors", type=int, help="Inputs to run on the device and compare.  [default: 8]")
+_seed = click.option("--seed", type=int, help="Of synthetic inputs, chosen samples and training.  [default: 0]")
+_unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which execute code from the file.")
+
+_target_options = _options(_board, _toolchain, _emulator, _vectors, _seed, _config, _out, _force, _json, _verbose)
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", help=".npz with x (and y, x_test, y_test), .npy, or package.module:function.")
+@click.option("--sparsity", type=float, help="Zeros / prunable weights, 0 to 0.99.  [default: 0.75]")
+@click.option("--pattern", help="auto, unstructured, block or block1x4.  [default: auto]")
+@click.option("--method", help="oneshot, or finetune (needs --data with y).  [default: oneshot]")
+@click.option("--epochs", type=int, help="Passes over the data for finetune.  [default: 10]")
+@click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")
+@_unsafe
+@_target_options
+def convert(
+    model: Path,
+    unsafe: bool,
+    config: Path | None,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Turn a Keras model (.h5, .keras, SavedModel) into sparse int8 firmware, and measure it."""
+    from edgesparse import pipeline
+
+    with _progress(verbose) as progress:
+        report = pipeline.convert(
+            model, out=out, force=force, unsafe=unsafe, progress=progress, **_settings(config, given)
+        )
+    _show(report, as_json)
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_target_options
+def firmware(
+    model: Path,
+    config: Path | None,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Turn an int8 .tflite into firmware, weights as they are, and measure it."""
+    from edgesparse import pipeline
+
+    with _progress(verbose) as progress:
+        report = pipeline.firmware(model, out=out, force=force, progress=progress, **_settings(config, given))
+    _show(report, as_json)
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_options(_toolchain, _json, _verbose)
+def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> None:
+    """Compile the firmware and its dense twin again."""
+    from edgesparse import pipeline
+
+    with _progress(verbose) as progress:
+        report = pipeline.build(folder, toolchain=toolchain, progress=progress)
+    _show(report, as_json)
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_options(_emulator, _toolchain, _json, _verbose)
+def emulate(folder: Path, emulator: str | None, toolchain: str | None, as_json: bool, verbose: bool) -> None:
+    """Run the firmware and its dense twin on the emulated board, and compare with the reference."""
+    from edgesparse import pipeline
+
+    with _progress(verbose) as progress:
+        report = pipeline.emulate(folder, emulator=emulator, toolchain=toolchain, progress=progress)
+    _show(report, as_json)
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_options(_unsafe, _json, _verbose)
+def inspect(model: Path, unsafe: bool, as_json: bool, verbose: bool) -> None:
+    """Show layers, shapes, MACs, zeros, and why each layer can or cannot gain."""
+    from edgesparse import pipeline
+
+    with _progress(verbose) as progress:
+        progress("reading the model")
+        result = pipeline.inspect(model, unsafe=unsafe)
+    if as_json:
+        _print_json(result)
+    else:
+        from edgesparse.report.terminal import inspection
+
+        _print(inspection(result))
+
+
+@cli.command()
+@_json
+def boards(as_json: bool) -> None:
+    """List the boards."""
+    from dataclasses import asdict
+
+    from edgesparse.boards import board_names, load_board
+    from edgesparse.report.terminal import board_table
+
+    found = [load_board(name) for name in board_names()]
+    if as_json:
+        _print_json([{**asdict(board), "folder": None, "core": board.core.name} for board in found])
+    else:
+        _print(board_table(found))
+
+
+@cli.command()
+@_json
+def doctor(as_json: bool) -> None:
+    """Say which tools are installed, and how to get those that are not."""
+    from dataclasses import asdict
+
+    from edgesparse.diagnosis import diagnose
+    from edgesparse.report.terminal import doctor_table
+
+    rows = diagnose()
+    if as_json:
+        _print_json([asdict(row) for row in rows])
+    else:
+        _print(doctor_table(rows))
+
+
+def _settings(config: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the configuration file says, then what the command line says."""
+    from edgesparse.settings import read_config
+
+    settings = read_config(config) if config is not None else {}
+    return settings | {name: value for name, value in given.items() if value is not None}
+
+
+@contextmanager
+def _progress(verbose: bool) -> Iterator[Callable[[str], None]]:
+    """A spinner on a terminal; lines with --verbose or where stderr is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if verbose or not console.is_terminal:
+        yield lambda text: console.print(f"edgesparse: {text}", markup=False)
+        return
+    with console.status("starting") as status:
+        yield lambda text: status.update(text)
+
+
+def _show(report: Mapping[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(report)
+        return
+    from edgesparse.report.terminal import summary
+
+    _print(summary(report))
+
+
+def _print(what: Any) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=140)
+    console.print(what)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def _complain(text: str) -> None:
+    click.echo(f"edgesparse: error: {' '.join(text.split())}", err=True)

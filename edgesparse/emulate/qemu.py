@@ -1,0 +1,86 @@
+"""Run a firmware in qemu-system-arm, whose virtual clock counts instructions."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgesparse.boards import Board
+from edgesparse.emulate.trace import Trace, parse_console
+from edgesparse.errors import CrashError, SettingsError, ToolMissingError
+from edgesparse.toolchain.elf import Elf
+
+__all__ = ["GET_QEMU", "Qemu", "qemu_version"]
+
+GET_QEMU = "install qemu-system-arm (Debian: apt install qemu-system-arm)"
+NANOSECONDS_PER_SECOND = 1_000_000_000
+
+
+def qemu_version() -> str | None:
+    """QEMU's version, such as `7.2.22`; None where it is not installed."""
+    path = shutil.which("qemu-system-arm")
+    if path is None:
+        return None
+    try:
+        result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ToolMissingError(f"qemu-system-arm does not run: {error}; {GET_QEMU}") from error
+    match = re.search(r"version (\S+)", result.stdout)
+    return match[1] if match else result.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Qemu:
+    """qemu-system-arm. No figures per layer: SysTick is all that it offers."""
+
+    name: str = "qemu"
+
+    def run(self, elf: Elf, board: Board, *, timeout_s: float, layer_names: Sequence[str] = ()) -> Trace:
+        """See Emulator."""
+        version = qemu_version()
+        if version is None:
+            raise ToolMissingError(f"qemu-system-arm not found; {GET_QEMU}, or use --emulator unicorn")
+        if board.qemu_machine is None:
+            raise SettingsError(f"QEMU does not model the board {board.name!r}; use --emulator unicorn")
+        output, errors, code = _execute(elf, board.qemu_machine, timeout_s)
+        if code != 0 and "es fault" not in output and "es overrun" not in output and "es unstable" not in output:
+            reason = next((line for line in errors.splitlines() if line.strip()), "no message")
+            raise CrashError(f"qemu-system-arm stopped with code {code}: {reason}; the firmware is {elf.path}")
+        console = parse_console(output, elf, layer_names=layer_names)
+        # -icount shift=0: an instruction takes one nanosecond of virtual time.
+        per_tick = NANOSECONDS_PER_SECOND // board.clock_hz
+        return Trace(
+            emulator=f"qemu {version}",
+            outputs=console.outputs,
+            instructions=tuple(ticks * per_tick for ticks in console.ticks),
+            layer_instructions=None,
+            cycles=None,
+            layer_cycles=None,
+            cycle_model="QEMU counts instructions only; the unicorn emulator estimates cycles",
+            stack_bytes=console.stack_used_bytes,
+            arena_bytes=console.arena_used_bytes,
+        )
+
+
+def _execute(elf: Elf, machine: str, timeout_s: float) -> tuple[str, str, int]:
+    """Standard output (the semihosting console), standard error, and exit code."""
+    command = ["qemu-system-arm", "-M", machine, "-icount", "shift=0", "-display", "none", "-monitor", "none"]
+    command += ["-serial", "none", "-chardev", "stdio,id=console,signal=off"]
+    command += ["-semihosting-config", "enable=on,target=native,chardev=console", "-kernel", str(elf.path)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    with process:
+        try:
+            output, errors = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise CrashError(
+                f"the firmware did not finish in {timeout_s:g} s in QEMU; "
+                f"run it with --emulator unicorn to see the layer, or give it more time"
+            ) from error
+        finally:
+            process.kill()  # nothing happens when it has ended
+    return output, errors, process.returncode

@@ -1,0 +1,205 @@
+"""What a run of the firmware yields, and the parser of the lines that its harness prints.
+
+The lines (firmware_templates/project/harness.h):
+
+    es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES
+    es vector I ticks=N output=HEX            one per vector, in order
+    es memory arena_used=BYTES stack_used=BYTES
+    es end
+
+or instead of what is left:
+
+    es fault cfsr=0xHEX address=0xHEX pc=0xHEX sp=0xHEX layer=N
+    es overrun vector=I
+    es unstable
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesparse.errors import CrashError
+from edgesparse.toolchain.elf import Elf
+
+__all__ = ["Console", "Fault", "Trace", "describe_fault", "describe_layer", "parse_console"]
+
+BEGIN = re.compile(r"es begin protocol=1 vectors=(\d+) layers=(\d+) input=(\d+) output=(\d+) arena=(\d+)")
+VECTOR = re.compile(r"es vector (\d+) ticks=(\d+) output=((?:[0-9a-f]{2})*)")
+MEMORY = re.compile(r"es memory arena_used=(\d+) stack_used=(\d+)")
+FAULT = re.compile(
+    r"es fault cfsr=0x([0-9a-f]{8}) address=0x([0-9a-f]{8}) pc=0x([0-9a-f]{8}) sp=0x([0-9a-f]{8}) layer=(\d+)"
+)
+OVERRUN = re.compile(r"es overrun vector=(\d+)")
+
+# Bits of the Configurable Fault Status Register (Armv7-M), the most telling first.
+CFSR_BITS = (
+    (12, "stack overflow"),  # STKERR
+    (4, "stack overflow"),  # MSTKERR
+    (16, "undefined instruction"),
+    (17, "invalid state"),
+    (19, "no coprocessor"),
+    (24, "unaligned access"),
+    (25, "division by zero"),
+    (8, "instruction fetch from a bad address"),
+    (0, "instruction fetch from a bad address"),
+    (9, "access to a bad address"),
+    (10, "access to a bad address"),
+    (1, "access to a bad address"),
+)
+CFSR_ADDRESS_VALID = 1 << 15
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A run over all vectors.
+
+    `instructions`: per vector, from entering to leaving model_invoke; exact in unicorn, within 40 in QEMU.
+    `layer_instructions` and `layer_cycles`: [vectors, layers] int64, or None where the emulator cannot tell.
+    `cycles`: estimates of the timing model that `cycle_model` names, or None for the reason in `cycle_model`.
+    """
+
+    emulator: str
+    outputs: tuple[bytes, ...]
+    instructions: tuple[int, ...]
+    layer_instructions: npt.NDArray[np.int64] | None
+    cycles: tuple[int, ...] | None
+    layer_cycles: npt.NDArray[np.int64] | None
+    cycle_model: str
+    stack_bytes: int
+    arena_bytes: int
+
+
+@dataclass(frozen=True)
+class Console:
+    """The harness's lines as data; byte counts as the firmware has them."""
+
+    vectors: int
+    layers: int
+    input_bytes: int
+    output_bytes: int
+    arena_bytes: int
+    ticks: tuple[int, ...]
+    outputs: tuple[bytes, ...]
+    arena_used_bytes: int
+    stack_used_bytes: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why and where the core stopped. `address` is None where the core does not know it; `pc` 0 likewise."""
+
+    kind: str
+    pc: int
+    address: int | None
+    layer: int | None
+
+
+def parse_console(
+    text: str, elf: Elf, *, layer_names: Sequence[str] = (), overrun_layer: int | None = None
+) -> Console:
+    """Parse all that the harness printed; CrashError for a fault, an overrun, or anything unexpected."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in lines:
+        _raise_if_failed(line, elf, layer_names, overrun_layer)
+
+    begin = _match(BEGIN, lines, 0)
+    vectors, layers, input_bytes, output_bytes, arena_bytes = (int(group) for group in begin.groups())
+    ticks, outputs = [], []
+    for index in range(vectors):
+        match = _match(VECTOR, lines, 1 + index)
+        output = bytes.fromhex(match[3])
+        if int(match[1]) != index or len(output) != output_bytes:
+            raise CrashError(
+                f"the harness printed vector {match[1]} with {len(output)} output bytes, "
+                f"expected vector {index} with {output_bytes}"
+            )
+        ticks.append(int(match[2]))
+        outputs.append(output)
+    memory = _match(MEMORY, lines, 1 + vectors)
+    _match(re.compile("es end"), lines, 2 + vectors)
+    if len(lines) != 3 + vectors:
+        raise CrashError(f"the harness printed more than its protocol: {_shorten(lines[3 + vectors])}")
+    return Console(
+        vectors=vectors,
+        layers=layers,
+        input_bytes=input_bytes,
+        output_bytes=output_bytes,
+        arena_bytes=arena_bytes,
+        ticks=tuple(ticks),
+        outputs=tuple(outputs),
+        arena_used_bytes=int(memory[1]),
+        stack_used_bytes=int(memory[2]),
+    )
+
+
+def describe_layer(layer: int | None, layers: int | None, names: Sequence[str]) -> str:
+    """`layer 1 'conv'`; `outside of the model` for an index that is no layer's."""
+    if layer is None:
+        return "in an unknown layer (the unicorn emulator can tell)"
+    if layer < len(names):
+        return f"in layer {layer} {names[layer]!r}"
+    if names or (layers is not None and layer >= layers):
+        return "outside of the model"
+    return f"in layer {layer}"
+
+
+def describe_fault(fault: Fault, elf: Elf, *, layers: int | None, layer_names: Sequence[str]) -> str:
+    """One line about a fault."""
+    where = describe_layer(fault.layer, layers, layer_names)
+    address = f" {fault.address:#010x}" if fault.address is not None else ""
+    place = f" at pc={fault.pc:#010x} ({elf.describe(fault.pc)})" if fault.pc else ""
+    return (
+        f"firmware fault {where}: {fault.kind}{address}{place}; "
+        f"this is a bug in edgesparse, please report it with {elf.path}"
+    )
+
+
+def _raise_if_failed(line: str, elf: Elf, layer_names: Sequence[str], overrun_layer: int | None) -> None:
+    match = FAULT.fullmatch(line)
+    if match is not None:
+        cfsr, address, pc, sp = (int(group, 16) for group in match.groups()[:4])
+        fault = Fault(
+            kind=_kind(cfsr, sp, elf),
+            pc=pc,
+            address=address if cfsr & CFSR_ADDRESS_VALID else None,
+            layer=int(match[5]),
+        )
+        raise CrashError(describe_fault(fault, elf, layers=None, layer_names=layer_names))
+    match = OVERRUN.fullmatch(line)
+    if match is not None:
+        raise CrashError(
+            f"the firmware wrote behind its arena of {elf.arena_bytes} bytes in vector {match[1]}, "
+            f"{describe_layer(overrun_layer, None, layer_names)}; "
+            f"this is a bug in edgesparse, please report it with {elf.path}"
+        )
+    if line == "es unstable":
+        raise CrashError(
+            "the firmware gave two outputs for one input, so it reads memory that it did not write; "
+            f"this is a bug in edgesparse, please report it with {elf.path}"
+        )
+
+
+def _kind(cfsr: int, sp: int, elf: Elf) -> str:
+    bottom = elf.symbols.get("__stack_bottom")
+    if bottom is not None and sp < bottom.address:
+        return "stack overflow"
+    return next((kind for bit, kind in CFSR_BITS if cfsr >> bit & 1), "hard fault")
+
+
+def _match(pattern: re.Pattern[str], lines: Sequence[str], index: int) -> re.Match[str]:
+    if index >= len(lines):
+        last = f"after {_shorten(lines[-1])}" if lines else "before its first line"
+        raise CrashError(f"the firmware stopped {last}; expected a line like {pattern.pattern!r}")
+    match = pattern.fullmatch(lines[index])
+    if match is None:
+        raise CrashError(f"the harness printed {_shorten(lines[index])}; expected a line like {pattern.pattern!r}")
+    return match
+
+
+def _shorten(line: str) -> str:
+    return repr(line if len(line) <= 80 else line[:77] + "...")

@@ -1,0 +1,291 @@
+"""Run a firmware in unicorn: exact instruction counts per layer, and faults told with their layer."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import mmap
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgesparse.boards import Board
+from edgesparse.emulate.blocks import (
+    BlockArray,
+    BlockCounter,
+    CBlockCounter,
+    PythonBlockCounter,
+    Watch,
+    host_library,
+)
+from edgesparse.emulate.cycles import TIMINGS, estimate_cycles
+from edgesparse.emulate.trace import Fault, Trace, describe_fault, describe_layer, parse_console
+from edgesparse.errors import CrashError, SettingsError, ToolMissingError
+from edgesparse.toolchain.elf import Elf
+
+__all__ = ["GET_UNICORN", "Unicorn", "unicorn_version"]
+
+GET_UNICORN = "pip install 'edgesparse[device]' (brings the package unicorn)"
+
+SYSTEM_REGISTERS = (0xE000E000, 0x1000)  # SysTick, SCB: plain memory here, time comes from the counter
+PAGE_BYTES = 4096
+
+# Semihosting (Arm IHI 0065): operations that the harness may ask for.
+BKPT_SEMIHOSTING = b"\xab\xbe"
+SYS_WRITEC, SYS_WRITE0, SYS_EXIT, SYS_EXIT_EXTENDED = 0x03, 0x04, 0x18, 0x20
+APPLICATION_EXIT = 0x20026
+
+# Exception numbers that unicorn's interrupt hook gets (QEMU's target/arm/cpu.h).
+EXCEPTIONS = {
+    1: "undefined instruction",
+    2: "supervisor call",
+    3: "instruction fetch from a bad address",
+    4: "access to a bad address",
+    7: "breakpoint",
+    17: "no coprocessor",
+    18: "invalid state",
+}
+EXCEPTION_BREAKPOINT = 7
+
+
+def unicorn_version() -> str | None:
+    """The installed version of the package unicorn; None without it."""
+    if importlib.util.find_spec("unicorn") is None:
+        return None
+    return importlib.metadata.version("unicorn")
+
+
+@dataclass(frozen=True)
+class Unicorn:
+    """The unicorn engine. `python_counter`: count in Python even where a host compiler is installed."""
+
+    name: str = "unicorn"
+    python_counter: bool = False
+
+    def run(self, elf: Elf, board: Board, *, timeout_s: float, layer_names: Sequence[str] = ()) -> Trace:
+        """See Emulator."""
+        version = unicorn_version()
+        if version is None:
+            raise ToolMissingError(f"the Python package unicorn is not installed; {GET_UNICORN}")
+        machine = _Machine(elf, board, self.python_counter)
+        machine.run(timeout_s, layer_names)
+        console = parse_console(
+            machine.console, elf, layer_names=layer_names, overrun_layer=machine.counter.overrun_layer()
+        )
+        if machine.exit_code != 0 or len(machine.blocks) != console.vectors:
+            raise CrashError(
+                f"the firmware {elf.path} exited with code {machine.exit_code} after {len(machine.blocks)} of "
+                f"{console.vectors} vectors; build it again"
+            )
+        timing = TIMINGS[board.core.name]
+        layer_instructions = np.stack([_per_layer(blocks, console.layers) for blocks in machine.blocks])
+        layer_cycles = np.stack(
+            [estimate_cycles(blocks, machine.read_code, timing, console.layers) for blocks in machine.blocks]
+        )
+        return Trace(
+            emulator=f"unicorn {version}",
+            outputs=console.outputs,
+            instructions=tuple(int(total) for total in layer_instructions.sum(axis=1)),
+            layer_instructions=layer_instructions,
+            cycles=tuple(int(total) for total in layer_cycles.sum(axis=1)),
+            layer_cycles=layer_cycles,
+            cycle_model=timing.name,
+            stack_bytes=console.stack_used_bytes,
+            arena_bytes=console.arena_used_bytes,
+        )
+
+
+def _per_layer(blocks: BlockArray, layers: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Instructions per layer, [layers]."""
+    totals = np.zeros(layers, np.int64)
+    np.add.at(totals, blocks["layer"], (blocks["count"] * blocks["instructions"]).astype(np.int64))
+    return totals
+
+
+class _Machine:
+    """One run: memories, engine, hooks, and what they gather."""
+
+    def __init__(self, elf: Elf, board: Board, python_counter: bool) -> None:
+        import unicorn
+        from unicorn import arm_const, unicorn_const
+
+        models = {"cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4}
+        if board.core.name not in models:
+            raise SettingsError(f"unicorn does not model the core {board.core.name!r}; use --emulator qemu")
+        self._elf, self._board = elf, board
+        self._arm, self._const = arm_const, unicorn_const
+        self.console = ""
+        self.exit_code: int | None = None
+        self.blocks: list[BlockArray] = []
+        self.fault: Fault | None = None
+        self.layers: int | None = None
+        self._flash = mmap.mmap(-1, _pages(board.flash.length))
+        self._ram = mmap.mmap(-1, _pages(board.ram.length))
+        self._bad_address: int | None = None
+
+        # UC_MODE_MCLASS would ignore the model and always take the M33.
+        engine = unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
+        engine.ctl_set_cpu_model(models[board.core.name])
+        self._engine = engine
+        self._map(board.flash.origin, self._flash, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC)
+        self._map(board.ram.origin, self._ram, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE)
+        engine.mem_map(*SYSTEM_REGISTERS)
+        for segment in elf.segments:
+            offset = segment.address - board.flash.origin
+            if offset < 0 or offset + len(segment.data) > board.flash.length:
+                raise CrashError(f"{elf.path}: {len(segment.data)} bytes at {segment.address:#x} lie outside the flash")
+            self._flash[offset : offset + len(segment.data)] = segment.data
+
+        self.counter: BlockCounter = self._make_counter(python_counter)
+        self.counter.attach(engine)
+        engine.hook_add(unicorn_const.UC_HOOK_INTR, self._on_interrupt)
+        engine.hook_add(
+            unicorn_const.UC_HOOK_MEM_INVALID, lambda _e, _access, address, _size, _value, _u: self._on_bad(address)
+        )
+
+    def read_code(self, address: int, size: int) -> bytes:
+        """Bytes of the flash."""
+        offset = address - self._board.flash.origin
+        return self._flash[offset : offset + size]
+
+    def run(self, timeout_s: float, layer_names: Sequence[str]) -> None:
+        """Run to the firmware's exit; CrashError on a fault or after `timeout_s`."""
+        stack, reset = (int.from_bytes(self._flash[i : i + 4], "little") for i in (0, 4))
+        self._engine.reg_write(self._arm.UC_ARM_REG_SP, stack)
+        failure: list[BaseException] = []
+
+        # In a thread of its own, so that a timeout and Ctrl-C can stop it.
+        def emulate() -> None:
+            try:
+                self._emulate(reset)
+            except BaseException as error:  # noqa: BLE001  (raised again in the calling thread)
+                failure.append(error)
+
+        worker = threading.Thread(target=emulate, name="unicorn", daemon=True)
+        worker.start()
+        try:
+            worker.join(timeout_s)
+            timed_out = worker.is_alive()
+        finally:
+            while worker.is_alive():  # a stop before the start has no effect: repeat
+                self._engine.emu_stop()
+                worker.join(0.05)
+        if failure:
+            raise failure[0]
+        if timed_out:
+            pc = self._engine.reg_read(self._arm.UC_ARM_REG_PC)
+            raise CrashError(
+                f"the firmware did not finish in {timeout_s:g} s: it was "
+                f"{describe_layer(self._layer(), self.layers, layer_names)} at pc={pc:#010x} "
+                f"({self._elf.describe(pc)}); give it more time, or report {self._elf.path}"
+            )
+        if self.fault is not None:
+            raise CrashError(describe_fault(self.fault, self._elf, layers=self.layers, layer_names=layer_names))
+
+    def _map(self, origin: int, memory: mmap.mmap, protection: int) -> None:
+        import ctypes
+
+        address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        self._engine.mem_map_ptr(origin, len(memory), protection, ctypes.c_void_p(address))
+
+    def _make_counter(self, python_counter: bool) -> BlockCounter:
+        elf, board = self._elf, self._board
+        guard, guard_end = elf.symbol("__arena_end").address, elf.symbol("__guard_end").address
+        watch = Watch(
+            code=self._flash,
+            code_origin=board.flash.origin,
+            ram=self._ram,
+            layer_offset=elf.symbol("model_layer").address - board.ram.origin,
+            guard_offset=guard - board.ram.origin,
+            guard_bytes=guard_end - guard,
+            layers=elf.symbol("es_layer_count").address,
+            invoke_address=elf.symbol("model_invoke").address,
+        )
+        self.layers = watch.layers
+        library = None if python_counter else host_library()
+        return CBlockCounter(library, watch) if library is not None else PythonBlockCounter(watch)
+
+    def _layer(self) -> int:
+        offset = self._elf.symbol("model_layer").address - self._board.ram.origin
+        return int.from_bytes(self._ram[offset : offset + 4], "little")
+
+    def _emulate(self, reset: int) -> None:
+        from unicorn import UcError
+
+        try:
+            self._engine.emu_start(reset | 1, 0xFFFFFFFE)
+        except UcError as error:
+            if self.fault is None:
+                self.fault = self._fault(str(error))
+
+    def _on_bad(self, address: int) -> bool:
+        self._bad_address = address
+        return False
+
+    def _fault(self, kind: str) -> Fault:
+        pc = self._engine.reg_read(self._arm.UC_ARM_REG_PC)
+        sp = self._engine.reg_read(self._arm.UC_ARM_REG_SP)
+        address = self._bad_address
+        if address is not None:
+            fetch = address & ~1 == pc & ~1
+            kind = "instruction fetch from a bad address" if fetch else "access to a bad address"
+            bottom = self._elf.symbol("__stack_bottom").address
+            if sp < bottom or bottom - PAGE_BYTES <= address < bottom:
+                kind = "stack overflow"
+        return Fault(kind=kind, pc=pc, address=address, layer=self._layer())
+
+    def _on_interrupt(self, engine: Any, number: int, _user: object) -> None:
+        pc = engine.reg_read(self._arm.UC_ARM_REG_PC)
+        if number != EXCEPTION_BREAKPOINT or self.read_code(pc, 2) != BKPT_SEMIHOSTING:
+            self.fault = self._fault(EXCEPTIONS.get(number, f"exception {number}"))
+            engine.emu_stop()
+            return
+        operation = engine.reg_read(self._arm.UC_ARM_REG_R0)
+        argument = engine.reg_read(self._arm.UC_ARM_REG_R1)
+        engine.reg_write(self._arm.UC_ARM_REG_PC, (pc + 2) | 1)
+        self._semihosting(operation, argument)
+
+    def _semihosting(self, operation: int, argument: int) -> None:
+        if operation == SYS_WRITE0:
+            self._print(self._read_string(argument))
+        elif operation == SYS_WRITEC:
+            self._print(bytes(self._engine.mem_read(argument, 1)))
+        elif operation == SYS_EXIT_EXTENDED:
+            block = bytes(self._engine.mem_read(argument, 8))
+            reason, code = int.from_bytes(block[:4], "little"), int.from_bytes(block[4:], "little")
+            self._exit(code if reason == APPLICATION_EXIT else 1)
+        elif operation == SYS_EXIT:
+            self._exit(0 if argument == APPLICATION_EXIT else 1)
+        else:
+            raise CrashError(f"the firmware asked for semihosting operation {operation:#x}, which the harness never does")
+
+    def _exit(self, code: int) -> None:
+        self.exit_code = code
+        self._engine.emu_stop()
+
+    def _print(self, text: bytes) -> None:
+        before = len(self.console)
+        self.console += text.decode("ascii", errors="replace")
+        # A vector's line ends after its one model_invoke: take what was counted.
+        if text.endswith(b"\n") and self.console.rpartition("\n")[0].rpartition("\n")[2].startswith("es vector "):
+            blocks, invocations = self.counter.take()
+            if invocations != 1:
+                raise CrashError(f"the harness ran the model {invocations} times for one vector, expected once")
+            self.blocks.append(blocks)
+        elif before == 0:
+            self.counter.take()
+
+    def _read_string(self, address: int) -> bytes:
+        text = b""
+        while b"\0" not in text:
+            # Page by page: the next one may not be mapped.
+            text += bytes(self._engine.mem_read(address, PAGE_BYTES - address % PAGE_BYTES))
+            address += PAGE_BYTES - address % PAGE_BYTES
+        return text.split(b"\0", 1)[0]
+
+
+def _pages(length: int) -> int:
+    return -(-length // PAGE_BYTES) * PAGE_BYTES

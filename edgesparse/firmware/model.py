@@ -1,0 +1,59 @@
+"""FirmwareModel: all that a template may see. Plain values only, so that a template decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["CallView", "FirmwareModel", "LayerView", "TableView"]
+
+
+@dataclass(frozen=True)
+class TableView:
+    """One constant C array, with its values as wrapped text."""
+
+    name: str
+    ctype: str
+    length: int
+    text: str
+    section: Literal["ES_WEIGHTS", "ES_TABLE"]
+
+
+@dataclass(frozen=True)
+class CallView:
+    """One kernel call. `fields`: C text of each parameter; `arguments`: C text of each buffer."""
+
+    function: str
+    struct: str
+    params: str  # C name of the parameters
+    fields: tuple[tuple[str, str], ...]
+    arguments: tuple[str, ...]
+    tables: tuple[TableView, ...]
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """One layer. `comment` says op, shapes, format, density and bytes."""
+
+    index: int
+    name: str
+    comment: str
+    calls: tuple[CallView, ...]
+
+
+@dataclass(frozen=True)
+class FirmwareModel:
+    """The model as C text."""
+
+    tool: str  # edgesparse 0.1.0
+    source_sha256: str
+    input_bytes: int
+    output_bytes: int
+    input_offset: int
+    output_offset: int
+    arena_bytes: int
+    layers: tuple[LayerView, ...]
+    headers: tuple[str, ...]
+    kernels: tuple[str, ...]  # source names without .c
+    constants: tuple[TableView, ...]  # constant operands, such as of ADD
+    vectors: tuple[str, ...]  # wrapped text of each test input

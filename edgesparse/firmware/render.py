@@ -1,0 +1,61 @@
+"""Write a firmware project: plain C files copied, tables and configuration rendered."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import jinja2
+
+from edgesparse.boards import Board, templates_folder
+from edgesparse.errors import EdgesparseError
+from edgesparse.firmware.model import FirmwareModel
+
+__all__ = ["render"]
+
+_GENERATED = {
+    "model.h.j2": "model/model.h",
+    "model.c.j2": "model/model.c",
+    "weights.h.j2": "model/weights.h",
+    "weights.c.j2": "model/weights.c",
+    "vectors.h.j2": "model/vectors.h",
+    "vectors.c.j2": "model/vectors.c",
+    "config.mk.j2": "config.mk",
+}
+
+
+def render(model: FirmwareModel, board: Board, folder: Path) -> None:
+    """Write the project into `folder`, which must not exist yet. The same model gives the same bytes."""
+    templates = templates_folder()
+    folder.mkdir(parents=True)
+    for part, target in (("project", "."), ("runtime/aot", "runtime"), (f"boards/{board.name}", "board")):
+        for path in sorted((templates / part).iterdir()):
+            if path.is_file() and path.suffix not in (".toml", ".j2"):
+                (folder / target).mkdir(exist_ok=True)
+                shutil.copyfile(path, folder / target / path.name)
+    (folder / "kernels").mkdir()
+    shutil.copytree(templates / "kernels" / "include", folder / "kernels" / "include")
+    for kernel in model.kernels:
+        shutil.copyfile(kernel_source(kernel, has_dsp=board.core.has_dsp), folder / "kernels" / f"{kernel}.c")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates / "model"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    (folder / "model").mkdir()
+    for template, target in _GENERATED.items():
+        text = environment.get_template(template).render(model=model, board=board)
+        (folder / target).write_text(text, encoding="utf-8")
+
+
+def kernel_source(name: str, *, has_dsp: bool) -> Path:
+    """The C file of a kernel: the dsp variant where the core has those instructions and the file exists."""
+    kernels = templates_folder() / "kernels"
+    variants = ("dsp", "portable") if has_dsp else ("portable",)
+    for variant in variants:
+        path = kernels / variant / f"{name}.c"
+        if path.is_file():
+            return path
+    raise EdgesparseError(f"kernel {name!r} has no source in {' or '.join(variants)} of {kernels}")

@@ -1,0 +1,307 @@
+"""Keras 3 to tf_keras: translate the config, rebuild, copy the weights, compare with Keras 3.
+
+Keras 3 itself is not imported here (it cannot share a process with the legacy Keras that TF-MOT needs). The comparison runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from edgesparse.errors import ModelError, UnsupportedError
+from edgesparse.keras_model import keras3_check
+from edgesparse.keras_model.backend import quiet, tf_keras
+from edgesparse.keras_model.files import ModelFile
+from edgesparse.keras_model.keras3_layers import ACTIVATIONS, CONTAINERS, LAYERS
+from edgesparse.keras_model.predict import predict
+from edgesparse.keras_model.scan import check_config
+from edgesparse.keras_model.timelimit import time_limit
+from edgesparse.keras_model.validate import check_shapes
+
+__all__ = ["load_keras3", "translate"]
+
+_REBUILD_SECONDS = 60.0
+_CHECK_SECONDS = 120.0
+_TOLERANCE = 1e-5
+_CHECK_SAMPLES = 8
+
+Config = dict[str, Any]
+
+
+def load_keras3(file: ModelFile) -> Any:
+    """Rebuild a Keras 3 `.h5` or `.keras` model in tf_keras.
+
+    UnsupportedError with the names of all layers that are not in keras3_layers.LAYERS; ModelError when the rebuilt
+    model's outputs differ from Keras 3's by more than 1e-5 (relative where outputs exceed 1).
+    """
+    if file.format == "saved_model":
+        raise ModelError(f"{file.path}: a SavedModel of Keras 3 holds no layers; save it with model.save('model.keras')")
+    (config,) = file.configs
+    # Lambda first, and whatever --unsafe says: bytecode of Keras 3 cannot run in tf_keras.
+    check_config(file.path, [config], frozenset(LAYERS) | CONTAINERS | _layer_classes(config), unsafe=False)
+    _refuse_unknown(file.path, config)
+    translated = translate(config)
+    try:
+        with quiet(), time_limit(_REBUILD_SECONDS, f"{file.path}: rebuilding in tf_keras"):
+            model = tf_keras().models.model_from_json(json.dumps(translated))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        # tf_keras has no error type of its own.
+        raise ModelError(f"{file.path}: cannot be rebuilt in tf_keras: {' '.join(str(error).split())[:300]}") from error
+    check_shapes(model, str(file.path))
+    _copy_weights(file, model)
+    _compare(file, model)
+    return model
+
+
+def _layer_classes(config: Config) -> frozenset[str]:
+    return frozenset(str(layer.get("class_name")) for layer in _layers(config) if ">" not in str(layer.get("registered_name")))
+
+
+def _layers(config: Config) -> Iterator[Config]:
+    """All layers of a container's config, containers within included."""
+    for layer in config["config"].get("layers", []):
+        yield layer
+        if layer.get("class_name") in CONTAINERS:
+            yield from _layers(layer)
+
+
+def _refuse_unknown(path: Path, config: Config) -> None:
+    if config.get("class_name") not in CONTAINERS or not isinstance(config.get("config"), dict) or "layers" not in config["config"]:
+        kind = str(config.get("class_name"))
+        raise UnsupportedError(f"{path}: {kind} is no Functional or Sequential model; subclassed models cannot be converted", (kind,))
+    refused = []
+    for layer in _layers(config):
+        kind = str(layer.get("class_name"))
+        name = str(layer.get("name") or layer["config"].get("name"))
+        if kind not in LAYERS and kind not in CONTAINERS:
+            refused.append((name, kind))
+            continue
+        activation = layer["config"].get("activation") if kind in LAYERS else None
+        if activation is not None and (not isinstance(activation, str) or activation not in ACTIVATIONS):
+            word = activation if isinstance(activation, str) else activation.get("class_name") if isinstance(activation, dict) else activation
+            refused.append((name, f"{kind} with activation {word}"))
+    if refused:
+        names = ", ".join(f"{name!r} ({kind})" for name, kind in refused)
+        raise UnsupportedError(
+            f"{path}: no translation from Keras 3 for {names}; save the model with tf_keras, or give an int8 .tflite",
+            tuple(kind for _, kind in refused),
+        )
+
+
+# ---------------------------------------------------------------------------------------------------- configuration
+
+
+def translate(config: Config) -> Config:
+    """The tf_keras config {class_name, config} of a Keras 3 model's config. The argument is not changed."""
+    return {"class_name": _container_class(config), "config": _translate_container(config)}
+
+
+def _container_class(config: Config) -> str:
+    return "Sequential" if config["class_name"] == "Sequential" else "Functional"
+
+
+def _translate_container(config: Config) -> Config:
+    inner = config["config"]
+    result: Config = {"name": inner["name"], "layers": [_translate_layer(layer) for layer in inner["layers"]]}
+    if config["class_name"] == "Sequential":
+        if inner.get("build_input_shape") is not None:
+            result["build_input_shape"] = inner["build_input_shape"]
+        return result
+    result["trainable"] = inner.get("trainable", True)
+    nested = {layer["name"]: layer for layer in inner["layers"] if layer["class_name"] in CONTAINERS and _has_input(layer)}
+    for source, layer in zip(inner["layers"], result["layers"], strict=True):
+        layer["inbound_nodes"] = [_translate_node(node, nested) for node in source.get("inbound_nodes", [])]
+    result["input_layers"] = [[name, 0, index] for name, _, index in _references(inner["input_layers"])]
+    result["output_layers"] = [
+        [name, _output_index(nested[name], node) if name in nested else node, index]
+        for name, node, index in _references(inner["output_layers"])
+    ]
+    return result
+
+
+def _has_input(layer: Config) -> bool:
+    layers = layer["config"].get("layers") or [{}]
+    return layer["class_name"] != "Sequential" or layers[0].get("class_name") == "InputLayer"
+
+
+def _output_index(layer: Config, node: int) -> int:
+    # tf_keras counts the node that links a nested model's own input to its output; Keras 3 counts it in output_layers of
+    # Functional only.
+    if layer["class_name"] == "Sequential" or len(layer.get("inbound_nodes", [])) == 1:
+        return 1 if len(layer.get("inbound_nodes", [])) == 1 else node + 1
+    return max(node, 1)
+
+
+def _references(layers: Any) -> list[tuple[str, int, int]]:
+    """input_layers or output_layers as [(name, node, tensor)]: Keras 3 writes one reference flat, more as a list or dict."""
+    if isinstance(layers, dict):
+        layers = list(layers.values())
+    if layers and isinstance(layers[0], str):
+        layers = [layers]
+    return [(str(name), int(node), int(index)) for name, node, index in layers]
+
+
+def _translate_node(node: Any, nested: dict[str, Config]) -> list[Any]:
+    """One call of a layer: {args, kwargs} with __keras_tensor__ objects -> [[name, node, tensor, kwargs], ...]."""
+    tensors = list(_tensors(node["args"]))
+    # `training` and `mask` are Keras' own arguments; inference does not depend on them.
+    tensors += [tensor for key, value in node["kwargs"].items() if key not in ("mask", "training") for tensor in _tensors(value)]
+    result = []
+    for tensor in tensors:
+        name, index, position = tensor["config"]["keras_history"]
+        result.append([name, index + 1 if name in nested else index, position, {}])
+    return result
+
+
+def _tensors(value: Any) -> Iterator[Config]:
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            yield value
+        else:
+            for item in value.values():
+                yield from _tensors(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _translate_layer(layer: Config) -> Config:
+    kind = layer["class_name"]
+    name = layer.get("name") or layer["config"]["name"]
+    if kind in CONTAINERS:
+        return {"class_name": _container_class(layer), "config": {**_translate_container(layer), "name": name}, "name": name}
+    rule = LAYERS[kind]
+    config = {key: _plain(value) for key, value in layer["config"].items() if key not in rule.drop}
+    for old, new in rule.rename:
+        if old in config:
+            config[new] = config.pop(old)
+    return {"class_name": kind, "config": config, "name": name}
+
+
+def _plain(value: Any) -> Any:
+    """Keras 3's serialised objects in Keras 2's form: dtype policies by name, initializers without module and axes."""
+    if isinstance(value, dict) and "class_name" in value:
+        inner = value.get("config") or {}
+        if value["class_name"] == "DTypePolicy":
+            return inner["name"]
+        if not isinstance(inner, dict):
+            return inner
+        return {
+            "class_name": value["class_name"],
+            "config": {key: _plain(item) for key, item in inner.items() if key not in ("input_axes", "output_axes")},
+        }
+    return value
+
+
+# ---------------------------------------------------------------------------------------------------- weights
+
+Arrays = list[npt.NDArray[Any]]
+
+
+def _copy_weights(file: ModelFile, model: Any) -> None:
+    if file.format == "h5":
+        with h5py.File(file.path, "r") as archive:
+            _copy_h5(file.path, archive["model_weights"], model)
+        return
+    with zipfile.ZipFile(file.path) as outer, h5py.File(io.BytesIO(outer.read("model.weights.h5")), "r") as archive:
+        _copy_keras(file.path, archive, model)
+
+
+def _copy_h5(path: Path, group: Any, model: Any) -> None:
+    """`.h5`: one group per top-level layer, its attribute weight_names lists trainable, then other weights."""
+    for layer in model.layers:
+        variables = [*layer.trainable_weights, *layer.non_trainable_weights]
+        arrays: Arrays = []
+        if layer.name in group:
+            entry = group[layer.name]
+            names = [n.decode() if isinstance(n, bytes) else str(n) for n in entry.attrs.get("weight_names", [])]
+            arrays = [np.asarray(entry[name]) for name in names]
+        _assign(path, layer.name, variables, arrays)
+
+
+def _copy_keras(path: Path, group: Any, model: Any) -> None:
+    """`.keras`: layers/<snake_case class>[_n]/vars/<i>, n counting layers of the class in the model's order."""
+    counts: dict[str, int] = {}
+    for layer in model.layers:
+        snake = _snake_case(type(layer).__name__)
+        number = counts.get(snake, 0)
+        counts[snake] = number + 1
+        key = f"layers/{snake}" if number == 0 else f"layers/{snake}_{number}"
+        entry = group.get(key)
+        if hasattr(layer, "layers"):
+            if entry is None:
+                raise ModelError(f"{path}: layer {layer.name!r} has no weights in the file (expected {key}); save the model again")
+            _copy_keras(path, entry, layer)
+            continue
+        stored = entry.get("vars") if entry is not None else None
+        arrays = [np.asarray(stored[str(i)]) for i in range(len(stored))] if stored is not None else []
+        _assign(path, layer.name, [*layer._trainable_weights, *layer._non_trainable_weights], arrays)
+
+
+def _snake_case(name: str) -> str:
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _assign(path: Path, name: str, variables: list[Any], arrays: Arrays) -> None:
+    expected = [tuple(variable.shape) for variable in variables]
+    got = [array.shape for array in arrays]
+    if expected != got:
+        raise ModelError(f"{path}: layer {name!r}: expected weights of shapes {expected}, got {got}; save the model again")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
+# ---------------------------------------------------------------------------------------------------- comparison
+
+
+def _compare(file: ModelFile, model: Any) -> None:
+    generator = np.random.default_rng(0)
+    shape = (_CHECK_SAMPLES, *model.inputs[0].shape[1:])
+    x = generator.standard_normal(shape).astype(np.float32)
+    expected = _keras3_outputs(file.path, x)
+    got = predict(model, x)
+    if expected.shape != got.shape:
+        raise ModelError(f"{file.path}: rebuilt in tf_keras, the output has shape {got.shape}, in Keras 3 {expected.shape}")
+    if not np.isfinite(expected).all():
+        return  # NaN weights: refused later, with the layer's name
+    limit = _TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0.0)))
+    difference = float(np.abs(expected - got).max(initial=0.0))
+    if not difference <= limit:
+        raise ModelError(
+            f"{file.path}: rebuilt in tf_keras, outputs differ from Keras 3's by {difference:.3g} (limit {limit:.3g}); save the model with tf_keras"
+        )
+
+
+def _keras3_outputs(path: Path, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Run the file in Keras 3, in a process of its own with a time limit."""
+    environment = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
+    environment |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"}
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, outputs = Path(folder) / "inputs.npy", Path(folder) / "outputs.npy"
+        np.save(inputs, x)
+        command = [sys.executable, "-W", "ignore", str(keras3_check.__file__), str(path.resolve()), str(inputs), str(outputs)]
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise ModelError(f"{path}: Keras 3 did not load and run it within {_CHECK_SECONDS:g} s; give a smaller model") from error
+        if done.returncode != 0 or not outputs.is_file():
+            lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+            raise ModelError(f"{path}: Keras 3 cannot load and run it: {lines[-1][:300]}")
+        result: npt.NDArray[np.float32] = np.load(outputs)
+    return result
+
+

@@ -1,0 +1,128 @@
+"""Load a Keras model from a file or from memory, as a tf_keras model that the later stages can rely on."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edgesparse.errors import ModelError
+from edgesparse.keras_model.backend import quiet, tf_keras, tfmot
+from edgesparse.keras_model.bridge import load_keras3
+from edgesparse.keras_model.files import ModelFile, read_model_file
+from edgesparse.keras_model.loaded import LoadedModel
+from edgesparse.keras_model.scan import check_config, layer_configs
+from edgesparse.keras_model.timelimit import time_limit
+from edgesparse.keras_model.validate import check_model, check_shapes, free_batch
+
+__all__ = ["from_object", "load"]
+
+_LOAD_SECONDS = 300.0
+_PRUNE_WRAPPER = "PruneLowMagnitude"
+
+
+def load(path: Path, *, unsafe: bool = False) -> LoadedModel:
+    """Load `.h5`, `.keras` or a SavedModel folder, of Keras 2 or Keras 3 (which one, the file says).
+
+    unsafe: allow Lambda layers and modules outside of Keras, that is, code from the file. Keras 3 models are rebuilt in
+    tf_keras and compared with Keras 3. TF-MOT's pruning wrappers are stripped.
+    Raises ModelError (UnsupportedError where layers are the reason); nothing from the file runs before it was judged.
+    """
+    path = Path(path)
+    file = read_model_file(path)
+    if file.keras_major == 3:
+        model = load_keras3(file)
+    else:
+        check_config(path, file.configs, _known_layers(), unsafe=unsafe)
+        model = _load_keras2(file, unsafe=unsafe)
+    return _finish(model, str(path), file.format, file.keras_version, path.stem or path.name)
+
+
+def from_object(model: Any) -> LoadedModel:
+    """Take a tf_keras or Keras 3 model that is in memory. The given model is not changed.
+
+    ModelError for anything else, for subclassed models and for models that `load` would refuse.
+    """
+    keras = tf_keras()
+    if isinstance(model, keras.Model):
+        config = {"class_name": type(model).__name__, "config": _config(model)}
+        check_config(f"model {model.name!r}", [config], _known_layers(), unsafe=True)
+        with time_limit(_LOAD_SECONDS, f"model {model.name!r}: copying"):
+            copy = free_batch(_strip_pruning(model), always=True)
+        return _finish(copy, f"model {model.name!r}", "object", str(keras.__version__), str(model.name))
+    if any(base.__module__.split(".")[0] == "keras" for base in type(model).__mro__) and hasattr(model, "save"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{model.name}.keras"
+            model.save(path)
+            loaded = load(path)
+        return LoadedModel(loaded.model, "object", loaded.keras_version, str(model.name))
+    raise ModelError(f"expected a tf_keras or Keras model, got {type(model).__module__}.{type(model).__name__}; give a path or a model")
+
+
+def _config(model: Any) -> Any:
+    try:
+        return model.get_config()
+    except NotImplementedError as error:
+        raise ModelError(
+            f"model {model.name!r}: subclassed models cannot be converted; build it as a Functional or Sequential model"
+        ) from error
+
+
+def _finish(model: Any, source: str, file_format: str, version: str, name: str) -> LoadedModel:
+    check_shapes(model, source)
+    model = free_batch(model)
+    check_model(model, source)
+    return LoadedModel(model, file_format, version, name)
+
+
+def _known_layers() -> frozenset[str]:
+    keras = tf_keras()
+    names = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
+    return frozenset(names | {"Functional", "Model", "Sequential", "TFOpLambda", "SlicingOpLambda", "BatchNormalizationV1"}) - {"Layer"}
+
+
+def _load_keras2(file: ModelFile, *, unsafe: bool) -> Any:
+    keras = tf_keras()
+    pruned = any(item["class_name"] == _PRUNE_WRAPPER for config in file.configs for _, item in layer_configs(config))
+    custom_objects = _pruning_objects() if pruned else {}
+    options = {"safe_mode": not unsafe} if file.format == "keras" else {}
+    try:
+        with quiet(), time_limit(_LOAD_SECONDS, f"{file.path}: loading"):
+            model = keras.models.load_model(file.path, compile=False, custom_objects=custom_objects, **options)
+            if pruned:
+                model = _strip_pruning(model)
+            if file.format == "saved_model":
+                model = free_batch(model, always=True)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, NotImplementedError, RuntimeError) as error:
+        # Keras has no error type of its own: a damaged or unknown model shows as any of these.
+        raise ModelError(f"{file.path}: tf_keras cannot load it: {_one_line(error)}") from error
+    return model
+
+
+def _pruning_objects() -> dict[str, Any]:
+    sparsity = tfmot().sparsity.keras
+    wrapper = _prune_wrapper()
+    return {
+        _PRUNE_WRAPPER: wrapper,
+        "PolynomialDecay": sparsity.PolynomialDecay,
+        "ConstantSparsity": sparsity.ConstantSparsity,
+    }
+
+
+def _prune_wrapper() -> Any:
+    """TF-MOT's wrapper class; it is not part of TF-MOT's public names."""
+    tfmot()
+    from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
+
+    return pruning_wrapper.PruneLowMagnitude
+
+
+def _strip_pruning(model: Any) -> Any:
+    if not any(type(layer).__name__ == _PRUNE_WRAPPER for layer in model._flatten_layers(include_self=False)):
+        return model
+    return tfmot().sparsity.keras.strip_pruning(model)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:300]}..."

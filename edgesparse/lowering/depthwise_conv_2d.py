@@ -1,0 +1,97 @@
+"""DEPTHWISE_CONV_2D."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgesparse.boards import Core
+from edgesparse.fixedpoint import activation_range
+from edgesparse.graph import DepthwiseConv2DOptions
+from edgesparse.lowering.call import Array, KernelCall
+from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up, window
+
+__all__ = ["depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
+
+_POINTER_BYTES = 4
+
+
+def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
+    """One call: groups of 4 channels where the multiplier is 1 and the channels allow it, else one at a time."""
+    options = context.op.options
+    assert isinstance(options, DepthwiseConv2DOptions)
+    source, target = context.activation(0), context.result()
+    tensor, weights = context.weights(1)
+    _, in_h, in_w, in_c = source.shape
+    _, out_h, out_w, out_c = target.shape
+    _, kernel_h, kernel_w, filter_c = weights.shape
+    if filter_c != out_c or out_c % in_c:
+        raise context.unsupported(
+            f"{filter_c} filters for {in_c} input and {out_c} output channels; the file is damaged"
+        )
+    rows = window(options.padding, in_h, out_h, kernel_h, options.stride_h, options.dilation_h, context.where)
+    columns = window(options.padding, in_w, out_w, kernel_w, options.stride_w, options.dilation_w, context.where)
+    quantization = target.quant
+    scales = channel_scales(source.quant.scale, tensor.quant, quantization.scale, out_c)
+    low, high = activation_range(options.activation, quantization.scale, quantization.zero_point)
+    by_channel = np.ascontiguousarray(np.moveaxis(weights[0], 2, 0))  # [out, kh, kw]
+    bias = fold_bias(context, context.bias(2, out_c), by_channel, source.quant.zero_point, scales)
+
+    taps = kernel_h * kernel_w
+    in_groups = in_c == out_c and out_c % 4 == 0
+    if in_groups:
+        packed = weights.reshape(taps, out_c // 4, 4).transpose(1, 0, 2)
+        instructions = _x4_instructions(context.core, out_h * out_w, out_c, taps)
+    else:
+        packed = weights
+        instructions = out_h * out_w * (60 + out_c * (40 + 17 * taps))
+    values = Array("weights", "int8_t", np.ascontiguousarray(packed).reshape(-1), "weights")
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function="es_depthwise_conv_2d_x4_s8" if in_groups else "es_depthwise_conv_2d_s8",
+            header="es_depthwise_conv_2d.h",
+            struct="es_depthwise_conv_2d",
+            fields=(
+                ("bias", bias),
+                *scales.fields(),
+                ("weights", values),
+                ("in_h", in_h),
+                ("in_w", in_w),
+                ("in_c", in_c),
+                ("out_h", out_h),
+                ("out_w", out_w),
+                ("out_c", out_c),
+                ("kernel_h", kernel_h),
+                ("kernel_w", kernel_w),
+                ("stride_h", rows.stride),
+                ("stride_w", columns.stride),
+                ("dilation_h", rows.dilation),
+                ("dilation_w", columns.dilation),
+                ("pad_top", rows.pad),
+                ("pad_left", columns.pad),
+                ("depth_multiplier", out_c // in_c),
+                ("per_channel", scales.per_channel),
+                ("input_zero_point", source.quant.zero_point),
+                ("output_zero_point", quantization.zero_point),
+                ("activation_min", low),
+                ("activation_max", high),
+            ),
+            inputs=(context.op.inputs[0],),
+            output=context.op.outputs[0],
+            takes_scratch=in_groups,
+            scratch_bytes=depthwise_x4_scratch_bytes(taps, in_c) if in_groups else 0,
+            weight_format="dense",
+            reason="dense: depthwise filters are not pruned",
+            estimated_instructions=instructions,
+        ),
+    )
+
+
+def depthwise_x4_scratch_bytes(taps: int, in_c: int, pointer_bytes: int = _POINTER_BYTES) -> int:
+    """The formula in es_depthwise_conv_2d.h."""
+    return round_up(in_c) + taps * pointer_bytes
+
+
+def _x4_instructions(core: Core, pixels: int, channels: int, taps: int) -> int:
+    per_group = 80 + 13 * taps if core.has_dsp else 110 + 20 * taps
+    return pixels * (40 + 14 * taps + channels // 4 * per_group)

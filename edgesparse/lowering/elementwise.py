@@ -1,0 +1,174 @@
+"""Ops without weights that read each value once: ADD, lookups, QUANTIZE, DEQUANTIZE."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgesparse.fixedpoint import (
+    activation_range,
+    logistic_table,
+    quantize_multiplier,
+    relu6_table,
+    relu_table,
+    requantize_table,
+    tanh_table,
+)
+from edgesparse.graph import AddOptions, Int8Array
+from edgesparse.lowering.call import Array, KernelCall
+from edgesparse.lowering.context import Context
+
+__all__ = [
+    "lower_add",
+    "lower_dequantize",
+    "lower_logistic",
+    "lower_quantize",
+    "lower_relu",
+    "lower_relu6",
+    "lower_tanh",
+]
+
+
+def lower_add(context: Context) -> tuple[KernelCall, ...]:
+    """Equal shapes only."""
+    options = context.op.options
+    assert isinstance(options, AddOptions)
+    first, second, target = context.activation(0), context.activation(1), context.result()
+    if first.shape != second.shape or first.shape != target.shape:
+        raise context.unsupported(f"shapes {first.shape} and {second.shape} differ; broadcasting has no kernel")
+    a, b, out = first.quant, second.quant, target.quant
+    twice_larger = 2 * max(a.scale, b.scale)
+    multiplier_1, shift_1 = quantize_multiplier(a.scale / twice_larger)
+    multiplier_2, shift_2 = quantize_multiplier(b.scale / twice_larger)
+    real = twice_larger / ((1 << 20) * out.scale)
+    if real >= 1:
+        raise context.unsupported(f"the output scale {out.scale:g} is too fine for inputs of {twice_larger / 2:g}")
+    multiplier_out, shift_out = quantize_multiplier(real)
+    low, high = activation_range(options.activation, out.scale, out.zero_point)
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function="es_add_s8",
+            header="es_add.h",
+            struct="es_add",
+            fields=(
+                ("elements", target.elements),
+                ("multiplier_1", multiplier_1),
+                ("multiplier_2", multiplier_2),
+                ("multiplier_out", multiplier_out),
+                ("shift_1", shift_1),
+                ("shift_2", shift_2),
+                ("shift_out", shift_out),
+                ("zero_point_1", a.zero_point),
+                ("zero_point_2", b.zero_point),
+                ("zero_point_out", out.zero_point),
+                ("activation_min", low),
+                ("activation_max", high),
+            ),
+            inputs=context.op.inputs[:2],
+            output=context.op.outputs[0],
+            estimated_instructions=target.elements * (28 if context.core.has_dsp else 50),
+        ),
+    )
+
+
+def _lookup(context: Context, table: Int8Array) -> tuple[KernelCall, ...]:
+    elements = context.graph.output(context.op).elements
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function="es_lookup_s8",
+            header="es_lookup.h",
+            struct="es_lookup",
+            fields=(("table", Array("table", "int8_t", table, "table")), ("elements", elements)),
+            inputs=(context.op.inputs[0],),
+            output=context.op.outputs[0],
+            estimated_instructions=6 * elements,
+        ),
+    )
+
+
+def _expect_output(context: Context, scale: float, zero_point: int) -> None:
+    """LOGISTIC and TANH have a fixed output quantization, as in TFLite's specification."""
+    out = context.result().quant
+    if out.scale != scale or out.zero_point != zero_point:
+        raise context.unsupported(
+            f"output scale {out.scale:g}, zero point {out.zero_point}; expected {scale:g}, {zero_point}"
+        )
+
+
+def lower_logistic(context: Context) -> tuple[KernelCall, ...]:
+    """A table of 256 values."""
+    _expect_output(context, 1 / 256, -128)
+    source = context.activation(0).quant
+    return _lookup(context, logistic_table(source.scale, source.zero_point))
+
+
+def lower_tanh(context: Context) -> tuple[KernelCall, ...]:
+    """A table of 256 values."""
+    _expect_output(context, 1 / 128, 0)
+    source = context.activation(0).quant
+    return _lookup(context, tanh_table(source.scale, source.zero_point))
+
+
+def lower_relu(context: Context) -> tuple[KernelCall, ...]:
+    """A table of 256 values; TFLM divides the scales in float32 here."""
+    source, target = context.activation(0).quant, context.result().quant
+    real = float(np.float32(source.scale) / np.float32(target.scale))
+    return _lookup(context, relu_table(real, source.zero_point, target.zero_point))
+
+
+def lower_relu6(context: Context) -> tuple[KernelCall, ...]:
+    """A table of 256 values. TFLM clamps without rescaling, which is right for equal quantizations only."""
+    source, target = context.activation(0), context.result()
+    context.same_quantization(source, target)
+    return _lookup(context, relu6_table(source.quant.scale, source.quant.zero_point))
+
+
+def lower_quantize(context: Context) -> tuple[KernelCall, ...]:
+    """From int8 as a table; from float32 by division."""
+    source, target = context.graph.input(context.op, 0), context.result()
+    if source.dtype == np.int8:
+        a, b = context.activation(0).quant, target.quant
+        return _lookup(context, requantize_table(a.scale / b.scale, a.zero_point, b.zero_point))
+    if source.dtype != np.float32:
+        raise context.unsupported(f"input is {source.dtype}, expected int8 or float32")
+    fields = (
+        ("scale", target.quant.scale),
+        ("elements", target.elements),
+        ("zero_point", target.quant.zero_point),
+    )
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function="es_quantize_f32_s8",
+            header="es_quantize.h",
+            struct="es_quantize",
+            fields=fields,
+            inputs=(context.op.inputs[0],),
+            output=context.op.outputs[0],
+            estimated_instructions=30 * target.elements,
+        ),
+    )
+
+
+def lower_dequantize(context: Context) -> tuple[KernelCall, ...]:
+    """int8 to float32."""
+    source, target = context.activation(0), context.graph.output(context.op)
+    if target.dtype != np.float32:
+        raise context.unsupported(f"output is {target.dtype}, expected float32")
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function="es_dequantize_s8_f32",
+            header="es_quantize.h",
+            struct="es_quantize",
+            fields=(
+                ("scale", source.quant.scale),
+                ("elements", target.elements),
+                ("zero_point", source.quant.zero_point),
+            ),
+            inputs=(context.op.inputs[0],),
+            output=context.op.outputs[0],
+            estimated_instructions=9 * target.elements,
+        ),
+    )

@@ -1,0 +1,141 @@
+"""Graph -> PackedModel: each op to the kernel calls that run it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+import numpy as np
+
+from edgesparse.boards import Core
+from edgesparse.errors import UnsupportedError
+from edgesparse.graph import Graph, Op
+from edgesparse.lowering.call import KernelCall
+from edgesparse.lowering.choose import FORMATS
+from edgesparse.lowering.context import Context, Lowering
+from edgesparse.lowering.conv_2d import lower_conv_2d
+from edgesparse.lowering.depthwise_conv_2d import lower_depthwise_conv_2d
+from edgesparse.lowering.elementwise import (
+    lower_add,
+    lower_dequantize,
+    lower_logistic,
+    lower_quantize,
+    lower_relu,
+    lower_relu6,
+    lower_tanh,
+)
+from edgesparse.lowering.fully_connected import lower_fully_connected
+from edgesparse.lowering.model import Layer, PackedModel
+from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape
+from edgesparse.lowering.reduce import lower_average_pool_2d, lower_max_pool_2d, lower_mean, lower_softmax
+
+__all__ = ["LOWERINGS", "lower", "supported_kinds"]
+
+LOWERINGS: dict[str, Lowering] = {
+    "ADD": lower_add,
+    "AVERAGE_POOL_2D": lower_average_pool_2d,
+    "CONCATENATION": lower_concatenation,
+    "CONV_2D": lower_conv_2d,
+    "DEPTHWISE_CONV_2D": lower_depthwise_conv_2d,
+    "DEQUANTIZE": lower_dequantize,
+    "FULLY_CONNECTED": lower_fully_connected,
+    "LOGISTIC": lower_logistic,
+    "MAX_POOL_2D": lower_max_pool_2d,
+    "MEAN": lower_mean,
+    "PAD": lower_pad,
+    "QUANTIZE": lower_quantize,
+    "RELU": lower_relu,
+    "RELU6": lower_relu6,
+    "RESHAPE": lower_reshape,
+    "SOFTMAX": lower_softmax,
+    "TANH": lower_tanh,
+}
+"""The kernels that exist, by TFLite's op name."""
+
+_SPARSE_KINDS = ("CONV_2D", "FULLY_CONNECTED")
+_KERNEL_BYTES = 640
+"""Flash that one more sparse kernel costs, at most (gcc 12 and zig, -O2, with its patch gathering)."""
+
+
+def supported_kinds() -> frozenset[str]:
+    """Op kinds that have a kernel."""
+    return frozenset(LOWERINGS)
+
+
+def lower(graph: Graph, core: Core, *, dense_only: bool = False) -> PackedModel:
+    """Choose kernels and pack weights for every op.
+
+    `dense_only` keeps all weights dense, whatever zeros they hold: the dense twin. UnsupportedError lists all
+    ops without a kernel at once; ModelError where an op contradicts itself.
+    """
+    _refuse_missing(graph)
+    sparse_formats = [name for name in FORMATS if name != "dense"]
+    everything = frozenset((kind, name) for kind in _SPARSE_KINDS for name in sparse_formats)
+    excluded = everything if dense_only else frozenset()
+    while True:
+        lowered = [LOWERINGS[op.kind](Context(graph, core, index, excluded)) for index, op in enumerate(graph.ops)]
+        wasteful = _formats_that_do_not_pay(graph, lowered) - excluded
+        if not wasteful:
+            break
+        excluded |= wasteful
+    aliases: dict[int, int] = {}
+    for op, calls in zip(graph.ops, lowered, strict=True):
+        if not calls:
+            source = op.inputs[0]
+            aliases[op.outputs[0]] = aliases.get(source, source)
+    layers = tuple(_layer(graph, index, calls) for index, calls in enumerate(lowered))
+    return PackedModel(tuple(call for calls in lowered for call in calls), aliases, layers)
+
+
+def _refuse_missing(graph: Graph) -> None:
+    missing: dict[str, list[str]] = defaultdict(list)
+    for op in graph.ops:
+        if op.kind not in LOWERINGS:
+            missing[op.kind].append(op.name)
+    if missing:
+        text = ", ".join(f"{kind} ({', '.join(names)})" for kind, names in missing.items())
+        raise UnsupportedError(
+            f"no kernel for {text}; replace these layers: there are kernels for {', '.join(LOWERINGS)}", tuple(missing)
+        )
+
+
+def _formats_that_do_not_pay(graph: Graph, lowered: list[tuple[KernelCall, ...]]) -> frozenset[tuple[str, str]]:
+    """(kind, format) pairs that save fewer bytes over the whole network than their kernel's code takes."""
+    saved: dict[tuple[str, str], int] = defaultdict(int)
+    for op, calls in zip(graph.ops, lowered, strict=True):
+        for call in calls:
+            if op.kind in _SPARSE_KINDS and call.weight_format != "dense":
+                saved[(op.kind, call.weight_format)] += graph.input(op, 1).elements - call.weight_bytes
+    return frozenset(pair for pair, count in saved.items() if count < _KERNEL_BYTES)
+
+
+def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
+    op = graph.ops[index]
+    macs, weights, zeros = _work(graph, op)
+    return Layer(
+        op_index=index,
+        name=op.name,
+        kind=op.kind,
+        input_shape=graph.input(op, 0).shape,
+        output_shape=graph.output(op).shape,
+        macs=macs,
+        weights=weights,
+        zeros=zeros,
+        format=calls[0].weight_format if calls else "",
+        weight_bytes=sum(call.weight_bytes for call in calls),
+        dense_weight_bytes=weights,
+        reason=calls[0].reason if calls else "no kernel: the output is the input's memory",
+        estimated_instructions=sum(call.estimated_instructions for call in calls),
+    )
+
+
+def _work(graph: Graph, op: Op) -> tuple[int, int, int]:
+    """(MACs, kernel weights, zero weights)."""
+    if op.kind not in (*_SPARSE_KINDS, "DEPTHWISE_CONV_2D"):
+        return 0, 0, 0
+    data = graph.input(op, 1).data
+    assert data is not None
+    channels = data.shape[-1] if op.kind == "DEPTHWISE_CONV_2D" else data.shape[0]
+    per_channel = math.prod(data.shape) // channels
+    outputs = graph.output(op).elements
+    return outputs * per_channel, data.size, int(np.count_nonzero(data == 0))

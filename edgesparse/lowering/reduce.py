@@ -1,0 +1,131 @@
+"""Ops that gather several values into one: pooling, MEAN, SOFTMAX."""
+
+from __future__ import annotations
+
+import math
+
+from edgesparse.fixedpoint import activation_range, mean_multiplier, softmax_exponentials
+from edgesparse.graph import Pool2DOptions, SoftmaxOptions
+from edgesparse.lowering.call import Array, KernelCall
+from edgesparse.lowering.context import Context, window
+
+__all__ = ["lower_average_pool_2d", "lower_max_pool_2d", "lower_mean", "lower_softmax"]
+
+
+def lower_average_pool_2d(context: Context) -> tuple[KernelCall, ...]:
+    """One call."""
+    return _pool(context, "es_average_pool_2d_s8")
+
+
+def lower_max_pool_2d(context: Context) -> tuple[KernelCall, ...]:
+    """One call."""
+    return _pool(context, "es_max_pool_2d_s8")
+
+
+def _pool(context: Context, function: str) -> tuple[KernelCall, ...]:
+    options = context.op.options
+    assert isinstance(options, Pool2DOptions)
+    source, target = context.activation(0), context.result()
+    context.same_quantization(source, target)
+    _, in_h, in_w, channels = source.shape
+    _, out_h, out_w, _ = target.shape
+    rows = window(options.padding, in_h, out_h, options.filter_h, options.stride_h, 1, context.where)
+    columns = window(options.padding, in_w, out_w, options.filter_w, options.stride_w, 1, context.where)
+    low, high = activation_range(options.activation, target.quant.scale, target.quant.zero_point)
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function=function,
+            header="es_pool_2d.h",
+            struct="es_pool_2d",
+            fields=(
+                ("in_h", in_h),
+                ("in_w", in_w),
+                ("channels", channels),
+                ("out_h", out_h),
+                ("out_w", out_w),
+                ("filter_h", rows.kernel),
+                ("filter_w", columns.kernel),
+                ("stride_h", rows.stride),
+                ("stride_w", columns.stride),
+                ("pad_top", rows.pad),
+                ("pad_left", columns.pad),
+                ("activation_min", low),
+                ("activation_max", high),
+            ),
+            inputs=(context.op.inputs[0],),
+            output=context.op.outputs[0],
+            estimated_instructions=target.elements * (20 + rows.kernel * (8 + 5 * columns.kernel)),
+        ),
+    )
+
+
+def lower_mean(context: Context) -> tuple[KernelCall, ...]:
+    """Over neighbouring axes; axes of size 1 may lie anywhere."""
+    source, target = context.activation(0), context.result()
+    rank = len(source.shape)
+    axes = {axis % rank for axis in context.integers(1)}
+    long_axes = [axis for axis in range(rank) if source.shape[axis] > 1]
+    reduced_axes = [axis for axis in long_axes if axis in axes]
+    run = [axis for axis in long_axes if reduced_axes and reduced_axes[0] <= axis <= reduced_axes[-1]]
+    if run != reduced_axes:
+        raise context.unsupported(
+            f"mean over axes {sorted(axes)} of {source.shape}: only neighbouring axes have a kernel"
+        )
+    reduced = math.prod(source.shape[axis] for axis in reduced_axes)
+    outer = math.prod(source.shape[: reduced_axes[0]]) if reduced_axes else 1
+    inner = source.elements // (outer * reduced)
+    multiplier, shift = mean_multiplier(source.quant.scale / target.quant.scale, reduced)
+    if reduced * 255 << max(shift, 0) >= 1 << 30:
+        raise context.unsupported(f"a mean over {reduced} values may overflow")
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function="es_mean_s8",
+            header="es_mean.h",
+            struct="es_mean",
+            fields=(
+                ("outer", outer),
+                ("reduced", reduced),
+                ("inner", inner),
+                ("offset", -source.quant.zero_point * reduced),
+                ("multiplier", multiplier),
+                ("shift", shift),
+                ("output_zero_point", target.quant.zero_point),
+            ),
+            inputs=(context.op.inputs[0],),
+            output=context.op.outputs[0],
+            estimated_instructions=outer * inner * (40 + 5 * reduced),
+        ),
+    )
+
+
+def lower_softmax(context: Context) -> tuple[KernelCall, ...]:
+    """Over the last axis, with a table of exponentials."""
+    options = context.op.options
+    assert isinstance(options, SoftmaxOptions)
+    source, target = context.activation(0), context.result()
+    out = target.quant
+    if out.scale != 1 / 256 or out.zero_point != -128:
+        raise context.unsupported(f"output scale {out.scale:g}, zero point {out.zero_point}; expected 1/256, -128")
+    depth = source.shape[-1]
+    if depth >= 4096:
+        raise context.unsupported(f"{depth} values in a row; at most 4095 sum without overflow")
+    exponentials = softmax_exponentials(source.quant.scale, options.beta)
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function="es_softmax_s8",
+            header="es_softmax.h",
+            struct="es_softmax",
+            fields=(
+                ("exponentials", Array("exponentials", "int32_t", exponentials, "table")),
+                ("rows", source.elements // depth),
+                ("depth", depth),
+                ("entries", len(exponentials)),
+            ),
+            inputs=(context.op.inputs[0],),
+            output=context.op.outputs[0],
+            estimated_instructions=source.elements // depth * (120 + 45 * depth),
+        ),
+    )

@@ -1,0 +1,81 @@
+"""The reference interpreters that decide what the right bytes are, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesparse.errors import ModelError, ToolMissingError
+from edgesparse.oracle.worker import REFUSED, RUNTIME_MISSING
+
+__all__ = ["OracleRun", "reference_outputs", "run_tflite"]
+
+_DISTRIBUTIONS = {"tflite-micro": "tflite-micro", "tflite-runtime": "tflite-runtime"}
+_TIMEOUT_S = 3600
+
+
+@dataclass(frozen=True, eq=False)
+class OracleRun:
+    """Outputs [n, ...] and the interpreter that made them, such as `tflite-micro 0.dev20261023182759`."""
+
+    outputs: npt.NDArray[Any]
+    reference: str
+
+
+def reference_outputs(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun:
+    """Run TFLite Micro's reference kernels, or tflite-runtime's where TFLite Micro refuses the file.
+
+    inputs: [n, ...] in the model's input dtype, without the batch axis.
+    ModelError when both refuse the model, ToolMissingError when none is installed.
+    """
+    reasons = []
+    missing = 0
+    for runtime, distribution in _DISTRIBUTIONS.items():
+        code, result = _run(runtime, model, inputs)
+        if isinstance(result, np.ndarray):
+            return OracleRun(outputs=result, reference=f"{runtime} {metadata.version(distribution)}")
+        missing += code == RUNTIME_MISSING
+        reasons.append(f"{runtime}: {result}")
+    if missing == len(_DISTRIBUTIONS):
+        raise ToolMissingError("no reference interpreter is installed; pip install tflite-micro")
+    raise ModelError(f"no reference interpreter runs the model: {'; '.join(reasons)}")
+
+
+def run_tflite(model: bytes, inputs: npt.NDArray[Any], *, reference: bool) -> npt.NDArray[Any] | str:
+    """Outputs of tflite-runtime with its reference or its default kernels; the reason where it fails."""
+    return _run("tflite-runtime" if reference else "tflite-runtime-default", model, inputs)[1]
+
+
+def _run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | str]:
+    with tempfile.TemporaryDirectory(prefix="edgesparse-") as folder:
+        paths = [Path(folder) / name for name in ("model.tflite", "inputs.npy", "outputs.npy")]
+        paths[0].write_bytes(model)
+        np.save(paths[1], inputs)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "edgesparse.oracle.worker", runtime, *map(str, paths)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                timeout=_TIMEOUT_S,
+                check=False,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONWARNINGS": "ignore"},
+            )
+        except subprocess.TimeoutExpired:
+            return REFUSED, f"no answer within {_TIMEOUT_S} s"
+        if done.returncode == 0:
+            return 0, np.load(paths[2])
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"the process ended with code {done.returncode}"
+        return done.returncode, reason

@@ -1,0 +1,88 @@
+"""The process that an interpreter runs in: `python -m edgesparse.oracle.worker RUNTIME MODEL INPUTS OUTPUTS`.
+
+RUNTIME is `tflite-micro`, `tflite-runtime` (reference kernels) or `tflite-runtime-default` (optimised kernels).
+INPUTS is a .npy [n, ...] of the model's input dtype; OUTPUTS gets a .npy [n, ...]. Exit 3: the runtime refuses the
+model, with the reason as the last line of stderr. Exit 4: the runtime is not installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["REFUSED", "RUNTIME_MISSING", "main"]
+
+REFUSED = 3
+RUNTIME_MISSING = 4
+
+_ARENA_BYTES = (1 << 20, 1 << 24, 1 << 28)
+
+Run = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+
+
+def _tflite_micro(model: bytes) -> Run:
+    from tflite_micro.python.tflite_micro import runtime
+
+    for arena_bytes in _ARENA_BYTES:
+        try:
+            interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
+            break
+        except RuntimeError:
+            if arena_bytes == _ARENA_BYTES[-1]:
+                raise
+
+    def run(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        interpreter.set_input(sample[np.newaxis], 0)
+        interpreter.invoke()
+        return np.array(interpreter.get_output(0))[0]
+
+    return run
+
+
+def _tflite_runtime(model: bytes, *, reference: bool) -> Run:
+    from tflite_runtime import interpreter as tflite
+
+    resolver = tflite.OpResolverType.BUILTIN_REF if reference else tflite.OpResolverType.AUTO
+    interpreter = tflite.Interpreter(model_content=model, experimental_op_resolver_type=resolver, num_threads=1)
+    interpreter.allocate_tensors()
+    into, out = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def run(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        interpreter.set_tensor(into, sample[np.newaxis])
+        interpreter.invoke()
+        return np.array(interpreter.get_tensor(out))[0]
+
+    return run
+
+
+_RUNTIMES: dict[str, Callable[[bytes], Run]] = {
+    "tflite-micro": _tflite_micro,
+    "tflite-runtime": lambda model: _tflite_runtime(model, reference=True),
+    "tflite-runtime-default": lambda model: _tflite_runtime(model, reference=False),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one model on all inputs; the exit code."""
+    runtime, model_path, inputs_path, outputs_path = arguments
+    inputs = np.load(inputs_path)
+    try:
+        run = _RUNTIMES[runtime](Path(model_path).read_bytes())
+        outputs = np.stack([run(sample) for sample in inputs])
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return RUNTIME_MISSING
+    except (RuntimeError, ValueError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return REFUSED
+    np.save(outputs_path, outputs)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,503 @@
+"""The whole flow: model file -> pruned int8 model -> packed firmware and its dense twin -> figures -> report.json."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import edgesparse
+from edgesparse import firmware as firmware_project
+from edgesparse import toolchain as toolchains
+from edgesparse.analysis import ModelStats, analyse
+from edgesparse.boards import Board, load_board
+from edgesparse.data import Dataset, load_data
+from edgesparse.emulate import EMULATORS, Trace
+from edgesparse.errors import InputError, MismatchError, ModelError, SettingsError
+from edgesparse.graph import Graph, Tensor
+from edgesparse.lowering import PackedModel, lower
+from edgesparse.memory import MemoryPlan, plan_memory
+from edgesparse.oracle import reference_outputs, run_tflite
+from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, read_report, write_json
+from edgesparse.report import assemble
+from edgesparse.report.fidelity import compare_outputs, score
+from edgesparse.settings import Settings
+from edgesparse.tflite import read_graph
+from edgesparse.toolchain import Elf, Toolchain
+
+__all__ = ["build", "convert", "emulate", "firmware", "inspect"]
+
+Progress = Callable[[str], None]
+
+_CALIBRATION_SAMPLES = 100
+_FIDELITY_SAMPLES = 200
+_SPARSE_SETTINGS = ("sparsity", "pattern", "method", "epochs", "data", "dense_per_channel")
+
+
+def convert(
+    model: Any,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    unsafe: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Sparsify, quantize, pack, build and measure a Keras model; returns the object of report.json.
+
+    model: path of a .h5, .keras, SavedModel or int8 .tflite, or a Keras model object.
+    out: the output folder, `./<stem>.edgesparse` by default. `force` replaces a folder that edgesparse did not write.
+    unsafe: load Lambda layers, which execute code from the file.
+    settings: fields of edgesparse.settings.Settings.
+    """
+    say = progress or _silent
+    if isinstance(model, str | Path) and Path(model).suffix == ".tflite":
+        _refuse_for_tflite(settings)
+        return firmware(model, out=out, force=force, progress=progress, **settings)
+    chosen = Settings().updated(settings)
+    board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
+    EMULATORS[chosen.emulator].check()
+    data = load_data(chosen.data) if chosen.data else None
+    path = Path(model) if isinstance(model, str | Path) else None
+    if path is not None and not path.exists():
+        raise ModelError(f"{path}: no such file or folder")
+    target = _target(path, out)
+    check_replaceable(target, force=force)
+
+    say("loading the model")
+    from edgesparse import keras_model, quantize, sparsify
+
+    loaded = keras_model.load(path, unsafe=unsafe) if path is not None else keras_model.from_object(model)
+    if data is not None:
+        for x, y in ((data.x, data.y), (data.x_test, data.y_test)):
+            if x is not None:
+                keras_model.check_data(loaded.model, x, y)
+    warnings = _data_warnings(data)
+    plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern)
+    say("sparsifying")
+    pruned = sparsify.sparsify(
+        loaded.model,
+        plan,
+        method=chosen.method,
+        x=None if data is None else data.x,
+        y=None if data is None else data.y,
+        epochs=chosen.epochs,
+        seed=chosen.seed,
+        progress=say,
+    )
+    shape = keras_model.input_shape(loaded.model)
+    samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
+    calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
+    say("quantizing the sparse model")
+    sparse_bytes = quantize.quantize(pruned.model, calibration, dense_per_channel=chosen.dense_per_channel)
+    sparse = _Model.read(sparse_bytes)
+    names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
+    sparse = sparse.named({index: name for name, index in names.items()})
+    say("quantizing the dense model")
+    dense = _Model.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
+    if len(sparse.graph.ops) == len(dense.graph.ops):
+        dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
+    say("encoding for phones")
+    phone_bytes, reason = _phone_model(
+        sparse_bytes,
+        lambda: quantize.quantize(
+            pruned.model, calibration, dense_per_channel=chosen.dense_per_channel, sparse_encoding=True
+        ),
+        sparse.quantized(_pick(samples, chosen.vectors, chosen.seed)),
+    )
+    warnings += [*plan.warnings, *reason, *_sparsity_warnings(sparse.stats, chosen)]
+
+    say("comparing with the float model")
+    inputs, labels = data.evaluation if data is not None else (samples, None)
+    judged = inputs if labels is not None else _pick(inputs, _FIDELITY_SAMPLES, chosen.seed)
+    float_outputs = keras_model.predict(loaded.model, judged)
+    int8_outputs, sparse_outputs = dense.predict(judged), sparse.predict(judged)
+    classes = keras_model.has_classes(loaded.model) or (labels is not None and labels.dtype.kind == "i")
+    fidelity = {
+        "samples": len(judged),
+        "int8_vs_float": compare_outputs(int8_outputs, float_outputs, classes=classes),
+        "sparse_vs_float": compare_outputs(sparse_outputs, float_outputs, classes=classes),
+    }
+    accuracy: dict[str, Any] = assemble.unavailable("no labels; give --data FILE with x and y")
+    if labels is not None:
+        accuracy = {
+            "metric": "top1" if labels.dtype.kind == "i" else "mse",
+            "samples": len(labels),
+            "float": score(float_outputs, labels),
+            "int8": score(int8_outputs, labels),
+            "sparse_int8": score(sparse_outputs, labels),
+        }
+    vectors = _pick(inputs, chosen.vectors, chosen.seed)
+    source = {
+        "path": str(path) if path is not None else loaded.name,
+        "sha256": _sha256(path) if path is not None else keras_model.fingerprint(loaded.model),
+        "format": loaded.format,
+        "keras_version": loaded.keras_version,
+    }
+    with output_folder(target, force=force) as folder:
+        (folder / "model.sparse.tflite").write_bytes(phone_bytes)
+        report = _deploy(folder, source, chosen, board, tools, sparse, dense, vectors, warnings, say)
+        report["accuracy"], report["fidelity"] = accuracy, fidelity
+        write_json(folder / REPORT_NAME, report)
+    return report
+
+
+def firmware(
+    model: str | Path,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Make firmware from an int8 .tflite, its weights as they are; returns the object of report.json.
+
+    TensorFlow is not imported. `model.sparse.tflite` holds the same bytes as `model.int8.tflite`.
+    """
+    say = progress or _silent
+    _refuse_for_tflite(settings)
+    chosen = Settings().updated(settings)
+    board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
+    EMULATORS[chosen.emulator].check()
+    path = Path(model)
+    network = _Model.load(path)
+    target = _target(path, out)
+    check_replaceable(target, force=force)
+    vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
+    source = {"path": str(path), "sha256": _sha256(path), "format": "tflite", "keras_version": "none"}
+    warnings = [
+        "the firmware's inputs are random: a .tflite comes without data",
+        "model.sparse.tflite has dense storage: TFLite's sparsity encoding is written from a Keras model",
+    ]
+    with output_folder(target, force=force) as folder:
+        (folder / "model.sparse.tflite").write_bytes(network.data)
+        report = _deploy(folder, source, chosen, board, tools, network, network, vectors, warnings, say)
+        write_json(folder / REPORT_NAME, report)
+    return report
+
+
+def build(folder: str | Path, *, toolchain: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """Compile the two projects of an output folder again; returns the updated object of report.json."""
+    say = progress or _silent
+    folder = Path(folder)
+    report = read_report(folder)
+    settings = _stored_settings(report, toolchain=toolchain)
+    board, tools = load_board(settings.board), toolchains.find(settings.toolchain)
+    for name, (project, model) in _projects(folder).items():
+        say(f"building {project.name}")
+        elf = toolchains.build(project, tools)
+        sizes = assemble.build_part(elf, _plan(model.graph, board, dense_only=name == "dense")[1])
+        stale = assemble.unavailable("built again since; run edgesparse emulate")
+        report[name] = dict.fromkeys(report[name], stale) | sizes
+    report["settings"]["toolchain"] = settings.toolchain
+    report["environment"]["toolchain"] = f"{tools.name} {tools.version()}"
+    report["bit_exact"] = assemble.unavailable("built again since; run edgesparse emulate")
+    report["ratio"] = assemble.ratio_part(report["sparse"], report["dense"])
+    write_json(folder / REPORT_NAME, report)
+    return report
+
+
+def emulate(
+    folder: str | Path, *, emulator: str | None = None, toolchain: str | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Build what is not built, run both projects, compare with the reference; returns the updated report.json."""
+    say = progress or _silent
+    folder = Path(folder)
+    report = read_report(folder)
+    settings = _stored_settings(report, emulator=emulator, toolchain=toolchain)
+    board, tools = load_board(settings.board), toolchains.find(settings.toolchain)
+    EMULATORS[settings.emulator].check()
+    report |= _measure(folder, settings, board, tools, report["layers"], say)
+    report["settings"] |= {"emulator": settings.emulator, "toolchain": settings.toolchain}
+    write_json(folder / REPORT_NAME, report)
+    return report
+
+
+def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:
+    """Layers, shapes, parameters, MACs, zeros, and why each layer can or cannot gain from sparsity.
+
+    A Keras model is quantized with synthetic inputs to see the ops that the firmware would run; its zeros are those
+    of the int8 weights. Nothing is written.
+    """
+    path = Path(model)
+    if path.suffix == ".tflite":
+        network = _Model.load(path)
+    else:
+        if not path.exists():
+            raise ModelError(f"{path}: no such file or folder")
+        from edgesparse import keras_model, quantize
+
+        loaded = keras_model.load(path, unsafe=unsafe)
+        samples = quantize.synthetic_inputs(keras_model.input_shape(loaded.model), n=8, seed=0)
+        network = _Model.read(quantize.quantize(loaded.model, samples, dense_per_channel=False))
+    layers = [
+        {
+            "name": layer.name,
+            "op": layer.kind,
+            "input_shape": list(layer.input_shape),
+            "output_shape": list(layer.output_shape),
+            "parameters": layer.parameters,
+            "macs": layer.macs,
+            "weights": layer.weights,
+            "sparsity": None if layer.sparsity is None else round(layer.sparsity, 6),
+            "prunable": layer.prunable,
+            "note": layer.note,
+        }
+        for layer in network.stats.layers
+    ]
+    return {"path": str(path), "model": assemble.model_part(network.stats), "layers": layers}
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """An int8 model as bytes, as a graph, and counted."""
+
+    data: bytes
+    graph: Graph
+    stats: ModelStats
+
+    @staticmethod
+    def read(data: bytes) -> _Model:
+        graph = read_graph(data)
+        return _Model(data, graph, analyse(graph))
+
+    @staticmethod
+    def load(path: Path) -> _Model:
+        try:
+            return _Model.read(path.read_bytes())
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such file") from None
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from error
+
+    def named(self, names: Mapping[int, str]) -> _Model:
+        """The same model with some ops renamed."""
+        graph = self.graph.renamed(names)
+        return _Model(self.data, graph, analyse(graph))
+
+    @property
+    def input(self) -> Tensor:
+        return self.graph.tensors[self.graph.inputs[0]]
+
+    @property
+    def output(self) -> Tensor:
+        return self.graph.tensors[self.graph.outputs[0]]
+
+    def quantized(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Float inputs [n, ...] as the model's input dtype."""
+        if self.input.dtype != np.int8:
+            return x
+        quant = self.input.quant
+        values = np.round(x / np.float32(quant.scale)) + quant.zero_point
+        return np.clip(values, -128, 127).astype(np.int8)
+
+    def predict(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Float outputs [n, ...] of the reference interpreter."""
+        outputs = reference_outputs(self.data, self.quantized(x)).outputs
+        if outputs.dtype != np.int8:
+            return outputs.astype(np.float32)
+        quant = self.output.quant
+        return ((outputs.astype(np.float32) - quant.zero_point) * np.float32(quant.scale)).astype(np.float32)
+
+
+def _deploy(
+    folder: Path,
+    source: Mapping[str, str],
+    settings: Settings,
+    board: Board,
+    tools: Toolchain,
+    sparse: _Model,
+    dense: _Model,
+    vectors: npt.NDArray[Any],
+    warnings: list[str],
+    say: Progress,
+) -> dict[str, Any]:
+    """Write the two projects and the int8 files into `folder`, build and run them; all of report.json."""
+    tool = f"edgesparse {edgesparse.__version__}"
+    for name, model in (("firmware", sparse), ("dense", dense)):
+        packed, memory = _plan(model.graph, board, dense_only=name == "dense")
+        inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
+        view = firmware_project.describe(
+            model.graph, packed, memory, inputs, tool=tool, source_sha256=hashlib.sha256(model.data).hexdigest()
+        )
+        firmware_project.render(view, board, folder / name)
+    (folder / "model.int8.tflite").write_bytes(sparse.data)
+    (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
+    packed, memory = _plan(sparse.graph, board, dense_only=False)
+    twin = lower(sparse.graph, board.core, dense_only=True)
+    no_float = assemble.unavailable("a .tflite comes without a float model and without data")
+    report: dict[str, Any] = {
+        "schema": assemble.SCHEMA,
+        "edgesparse": edgesparse.__version__,
+        "source": dict(source),
+        "settings": asdict(settings),
+        "environment": {},
+        "accuracy": no_float,
+        "fidelity": no_float,
+        "model": assemble.model_part(sparse.stats),
+        "files": {path.name: path.stat().st_size for path in sorted(folder.glob("*.tflite"))},
+        "board": assemble.board_part(board),
+    }
+    layers = assemble.layers_part(sparse.graph, sparse.stats, packed, twin, memory)
+    report |= _measure(folder, settings, board, tools, layers, say)
+    return report | {"budgets": [], "warnings": warnings}
+
+
+def _measure(
+    folder: Path,
+    settings: Settings,
+    board: Board,
+    tools: Toolchain,
+    layers: list[dict[str, Any]],
+    say: Progress,
+) -> dict[str, Any]:
+    """Build and run both projects; the measured parts of report.json. MismatchError where outputs differ."""
+    runs: dict[str, tuple[dict[str, Any], Trace]] = {}
+    reference, vectors = "", 0
+    for name, (project, model) in _projects(folder).items():
+        say(f"building {project.name}")
+        elf = toolchains.build(project, tools)
+        say(f"running {project.name} on {board.name} ({settings.emulator})")
+        trace = EMULATORS[settings.emulator].run(elf, board)
+        inputs = _elf_inputs(elf, model.input)
+        oracle = reference_outputs(model.data, inputs)
+        _check_equal(trace, oracle.outputs, oracle.reference, project.name)
+        sizes = assemble.build_part(elf, _plan(model.graph, board, dense_only=name == "dense")[1])
+        runs[name] = (sizes | assemble.run_part(sizes, trace, board), trace)
+        reference, vectors = oracle.reference, len(inputs)
+    sparse, dense = runs["sparse"][0], runs["dense"][0]
+    return {
+        "environment": assemble.environment_part(f"{tools.name} {tools.version()}", runs["sparse"][1].emulator),
+        "sparse": sparse,
+        "dense": dense,
+        "ratio": assemble.ratio_part(sparse, dense),
+        "bit_exact": {"ok": True, "vectors": vectors, "reference": reference},
+        "layers": assemble.measure_layers(layers, runs["sparse"][1], runs["dense"][1]),
+    }
+
+
+def _projects(folder: Path) -> dict[str, tuple[Path, _Model]]:
+    """The sparse project and its dense twin, each with the int8 model that it must agree with."""
+    return {
+        "sparse": (folder / "firmware", _Model.load(folder / "model.int8.tflite")),
+        "dense": (folder / "dense", _Model.load(folder / "dense" / "model.int8.tflite")),
+    }
+
+
+def _plan(graph: Graph, board: Board, *, dense_only: bool) -> tuple[PackedModel, MemoryPlan]:
+    packed = lower(graph, board.core, dense_only=dense_only)
+    return packed, plan_memory(graph, packed)
+
+
+def _elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:
+    raw = np.frombuffer(elf.test_vectors(), tensor.dtype)
+    return raw.reshape(-1, *tensor.shape[1:])
+
+
+def _check_equal(trace: Trace, expected: npt.NDArray[Any], reference: str, project: str) -> None:
+    if len(trace.outputs) != len(expected):
+        raise MismatchError(f"{project}: {len(trace.outputs)} outputs from the device, expected {len(expected)}")
+    for index, (ours, theirs) in enumerate(zip(trace.outputs, expected, strict=True)):
+        wanted = np.ascontiguousarray(theirs).tobytes()
+        if ours != wanted:
+            differing = [i for i, (a, b) in enumerate(zip(ours, wanted, strict=True)) if a != b]
+            first = differing[0]
+            raise MismatchError(
+                f"{project}: output of input {index} differs from {reference} in {len(differing)} of "
+                f"{len(wanted)} bytes, first at byte {first}: expected {wanted[first]}, got {ours[first]}; "
+                "please report this"
+            )
+
+
+def _phone_model(dense: bytes, encode: Callable[[], bytes], inputs: npt.NDArray[Any]) -> tuple[bytes, list[str]]:
+    """The sparsity encoding where it is smaller and tflite-runtime runs it to the same bytes, else the dense file."""
+    encoded = encode()
+    if len(encoded) >= len(dense):
+        reason = f"the converter's sparsity encoding is larger ({len(encoded):,} against {len(dense):,} bytes)"
+        return dense, [f"model.sparse.tflite has dense storage: {reason}"]
+    expected = run_tflite(dense, inputs, reference=True)
+    got = run_tflite(encoded, inputs, reference=True)
+    default = run_tflite(encoded, inputs, reference=False)
+    for outcome in (expected, got, default):
+        if isinstance(outcome, str):
+            return dense, [f"model.sparse.tflite has dense storage: tflite-runtime says: {outcome}"]
+    if not np.array_equal(np.asarray(expected), np.asarray(got)):
+        return dense, ["model.sparse.tflite has dense storage: the encoded file gives other outputs on tflite-runtime"]
+    return encoded, []
+
+
+def _data_warnings(data: Dataset | None) -> list[str]:
+    if data is None:
+        return ["calibrated on synthetic inputs: int8 ranges may be wrong for real ones; give --data FILE"]
+    if not data.held_out and data.y is not None:
+        return ["accuracy is measured on the samples used for calibration; add x_test and y_test to hold some apart"]
+    return []
+
+
+def _sparsity_warnings(stats: ModelStats, settings: Settings) -> list[str]:
+    if stats.sparsity + 1e-9 < settings.sparsity:
+        raise ModelError(
+            f"the int8 model has {stats.sparsity:.4f} zeros among its prunable weights, expected {settings.sparsity} "
+            "or more; please report this model"
+        )
+    return []
+
+
+def _refuse_for_tflite(settings: Mapping[str, Any]) -> None:
+    given = [name for name in _SPARSE_SETTINGS if settings.get(name) is not None]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise SettingsError(f"{options}: needs a Keras model; a .tflite keeps its weights as they are")
+
+
+def _stored_settings(report: Mapping[str, Any], **changes: str | None) -> Settings:
+    try:
+        return Settings(**report["settings"]).updated({k: v for k, v in changes.items() if v is not None})
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{REPORT_NAME}: its settings are damaged ({error}); run edgesparse convert again") from error
+
+
+def _target(path: Path | None, out: str | Path | None) -> Path:
+    if out is not None:
+        return Path(out)
+    if path is None:
+        raise SettingsError("out: needed for a model object, which has no file name")
+    return Path(f"{path.absolute().stem}.edgesparse")
+
+
+def _pick(samples: npt.NDArray[Any], count: int, seed: int) -> npt.NDArray[Any]:
+    """`count` samples in their order, chosen by seed; all where there are fewer."""
+    if len(samples) <= count:
+        return samples
+    chosen = np.random.default_rng(seed).choice(len(samples), size=count, replace=False)
+    return samples[np.sort(chosen)]
+
+
+def _random_inputs(tensor: Tensor, count: int, seed: int) -> npt.NDArray[Any]:
+    generator = np.random.default_rng(seed)
+    shape = (count, *tensor.shape[1:])
+    if tensor.dtype == np.int8:
+        return generator.integers(-128, 128, shape, dtype=np.int8)
+    return generator.standard_normal(shape).astype(np.float32)
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of all files of a folder with their names."""
+    digest = hashlib.sha256()
+    if path.is_file():
+        digest.update(path.read_bytes())
+    else:
+        for part in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{part.relative_to(path)}\0{part.stat().st_size}\0".encode())
+            digest.update(part.read_bytes())
+    return digest.hexdigest()
+
+
+def _silent(_: str) -> None: ...

@@ -1,0 +1,179 @@
+"""The parts of report.json (schema version 1), each from what one stage of the pipeline knows."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import edgesparse
+from edgesparse.analysis import ModelStats
+from edgesparse.boards import Board
+from edgesparse.emulate import Trace
+from edgesparse.graph import Graph
+from edgesparse.lowering.model import PackedModel
+from edgesparse.memory import MemoryPlan
+from edgesparse.toolchain import Elf
+
+__all__ = [
+    "SCHEMA",
+    "board_part",
+    "build_part",
+    "environment_part",
+    "layers_part",
+    "measure_layers",
+    "model_part",
+    "ratio_part",
+    "run_part",
+    "unavailable",
+]
+
+SCHEMA = 1
+
+_VERSIONS = (
+    "numpy",
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-model-optimization",
+    "tflite-micro",
+    "tflite-runtime",
+    "unicorn",
+)
+
+
+def unavailable(reason: str) -> dict[str, str]:
+    """What stands where a figure was not measured."""
+    return {"unavailable": reason}
+
+
+def environment_part(toolchain: str, emulator: str) -> dict[str, Any]:
+    """`environment`: the tools and the versions of the packages that decide the figures."""
+    versions = {"edgesparse": edgesparse.__version__, "python": platform.python_version(), "platform": sys.platform}
+    for name in _VERSIONS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {"toolchain": toolchain, "emulator": emulator, "versions": versions}
+
+
+def board_part(board: Board) -> dict[str, Any]:
+    """`board`."""
+    return {
+        "name": board.name,
+        "core": board.core.name,
+        "clock_hz": board.clock_hz,
+        "max_clock_hz": board.max_clock_hz,
+    }
+
+
+def model_part(stats: ModelStats) -> dict[str, Any]:
+    """`model`."""
+    return {
+        "macs": stats.macs,
+        "parameters": stats.parameters,
+        "prunable": stats.prunable,
+        "sparsity": round(stats.sparsity, 6),
+    }
+
+
+def layers_part(
+    graph: Graph, stats: ModelStats, packed: PackedModel, dense: PackedModel, memory: MemoryPlan
+) -> list[dict[str, Any]]:
+    """`layers`, all but what the emulator measures. `dense`: the dense twin, op for op the same network."""
+    rows = []
+    for index, layer in enumerate(stats.layers):
+        calls = [call for call in packed.calls if call.op_index == index]
+        twins = [call for call in dense.calls if call.op_index == index]
+        formats = [call.weight_format for call in calls if call.weight_format]
+        rows.append(
+            {
+                "name": layer.name,
+                "op": layer.kind,
+                "input_shape": list(layer.input_shape),
+                "output_shape": list(layer.output_shape),
+                "macs": layer.macs,
+                "weights": layer.weights,
+                "sparsity": None if layer.sparsity is None else round(layer.sparsity, 6),
+                "prunable": layer.prunable,
+                "format": formats[0] if formats else "none",
+                "weight_bytes": sum(call.weight_bytes for call in calls),
+                "dense_weight_bytes": sum(call.weight_bytes for call in twins),
+                "scratch_bytes": max((call.scratch_bytes for call in calls), default=0),
+                "output_offset": memory.tensor_offsets.get(graph.ops[index].outputs[0], 0),
+                "reason": "; ".join(dict.fromkeys(call.reason for call in calls if call.reason)) or layer.note,
+            }
+        )
+    return rows
+
+
+def build_part(elf: Elf, memory: MemoryPlan) -> dict[str, Any]:
+    """The sizes of `sparse` or `dense`."""
+    return {
+        "flash_bytes": elf.flash_bytes,
+        "code_bytes": elf.code_bytes,
+        "weight_bytes": elf.weight_bytes,
+        "table_bytes": elf.table_bytes,
+        "arena_bytes": memory.arena_bytes,
+        "arena_live_bytes": memory.live_bytes,
+        "arena_scratch_bytes": memory.scratch_bytes,
+        "arena_bound_bytes": memory.bound_bytes,
+        "static_bytes": elf.data_bytes + elf.bss_bytes,
+    }
+
+
+def run_part(build: Mapping[str, Any], trace: Trace, board: Board) -> dict[str, Any]:
+    """The figures of `sparse` or `dense` that a run measures: the slowest vector's."""
+    worst = max(range(len(trace.instructions)), key=lambda i: trace.instructions[i])
+    run: dict[str, Any] = {
+        "ram_bytes": build["static_bytes"] + build["arena_bytes"] + trace.stack_bytes,
+        "stack_bytes": trace.stack_bytes,
+        "arena_high_water_bytes": trace.arena_bytes,
+        "instructions": trace.instructions[worst],
+        "instructions_min": min(trace.instructions),
+    }
+    if trace.cycles is None:
+        reason = unavailable(f"{trace.emulator} gives no instruction trace; run with --emulator unicorn")
+        return {**run, "cycles": reason, "latency_ms": reason}
+    cycles = max(trace.cycles)
+    return {
+        **run,
+        "cycles": cycles,
+        "cycles_model": trace.cycles_model,
+        "latency_ms": round(cycles / board.clock_hz * 1000, 4),
+    }
+
+
+def measure_layers(layers: Sequence[Mapping[str, Any]], sparse: Trace, dense: Trace) -> list[dict[str, Any]]:
+    """`layers` with instructions and cycles of the slowest vector of each build."""
+    rows = [dict(layer) for layer in layers]
+    for prefix, trace in (("", sparse), ("dense_", dense)):
+        worst = max(range(len(trace.instructions)), key=lambda i: trace.instructions[i])
+        for index, row in enumerate(rows):
+            reason = unavailable(f"{trace.emulator} counts no layers; run with --emulator unicorn")
+            instructions = trace.layer_instructions
+            cycles = trace.layer_cycles
+            row[f"{prefix}instructions"] = reason if instructions is None else instructions[worst][index]
+            row[f"{prefix}cycles"] = reason if cycles is None else cycles[worst][index]
+    return rows
+
+
+def ratio_part(sparse: Mapping[str, Any], dense: Mapping[str, Any]) -> dict[str, Any]:
+    """`ratio`: dense / sparse."""
+    ratio: dict[str, Any] = {}
+    for name, field in (
+        ("flash", "flash_bytes"),
+        ("weights", "weight_bytes"),
+        ("instructions", "instructions"),
+        ("cycles", "cycles"),
+    ):
+        above, below = dense[field], sparse[field]
+        if isinstance(above, dict) or isinstance(below, dict):
+            ratio[name] = above if isinstance(above, dict) else below
+        elif below == 0:
+            ratio[name] = unavailable("the sparse build has none")
+        else:
+            ratio[name] = round(above / below, 4)
+    return ratio

@@ -1,0 +1,193 @@
+"""The report as text for a terminal: a verdict, the dense/sparse table, the layers, the warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgesparse.boards import Board
+from edgesparse.diagnosis import Diagnosis
+from edgesparse.report.fidelity import USABLE, usable
+
+__all__ = ["board_table", "doctor_table", "inspection", "summary"]
+
+_ROWS = (
+    ("flash", "flash_bytes", "B"),
+    ("  code", "code_bytes", "B"),
+    ("  weights", "weight_bytes", "B"),
+    ("  tables", "table_bytes", "B"),
+    ("RAM", "ram_bytes", "B"),
+    ("  arena", "arena_bytes", "B"),
+    ("  stack", "stack_bytes", "B"),
+    ("instructions", "instructions", ""),
+    ("cycles (estimate)", "cycles", ""),
+    ("latency (estimate)", "latency_ms", "ms"),
+)
+
+
+def summary(report: Mapping[str, Any]) -> RenderableType:
+    """All parts of the report that are there; the verdict comes first."""
+    parts: list[RenderableType] = []
+    verdict = _verdict(report)
+    if verdict:
+        parts.append(Text(verdict, style="bold red"))
+    parts.append(_heading(report))
+    if "sparse" in report:
+        parts.append(_totals(report))
+        parts.append(_layers(report))
+    parts.extend(Text(line) for line in _facts(report))
+    parts.extend(Text(f"warning: {warning}", style="yellow") for warning in report.get("warnings", ()))
+    return Group(*parts)
+
+
+def _verdict(report: Mapping[str, Any]) -> str:
+    figures = report.get("fidelity", {}).get("sparse_vs_float")
+    if not figures or usable(figures):
+        return ""
+    name, value = next(iter(figures.items()))
+    advice = (
+        "train the pruned network (--method finetune --data FILE with labels), or lower --sparsity"
+        if report["settings"]["method"] == "oneshot"
+        else "train longer (--epochs), or lower --sparsity"
+    )
+    return (
+        f"This network is not usable as it is: {name.replace('_', ' ')} with the float model is {value:.3f}, "
+        f"under {USABLE}. Try: {advice}."
+    )
+
+
+def _heading(report: Mapping[str, Any]) -> Text:
+    model, board = report["model"], report["board"]
+    return Text(
+        f"{report['source']['path']} on {board['name']} ({board['core']}, {board['clock_hz'] / 1e6:g} MHz): "
+        f"{model['macs']:,} MACs, {model['parameters']:,} parameters, {model['sparsity']:.1%} of "
+        f"{model['prunable']:,} prunable weights are zero"
+    )
+
+
+def _totals(report: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    table.add_column("")
+    for column in ("dense", "sparse", "dense / sparse"):
+        table.add_column(column, justify="right")
+    sparse, dense = report["sparse"], report["dense"]
+    for label, field, unit in _ROWS:
+        if field not in sparse:
+            continue
+        a, b = dense[field], sparse[field]
+        ratio = f"{a / b:.2f}" if not isinstance(a, dict) and not isinstance(b, dict) and b else "-"
+        table.add_row(label, _number(a, unit), _number(b, unit), ratio)
+    return table
+
+
+def _layers(report: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False, title="layers", title_justify="left")
+    table.add_column("name", overflow="fold")
+    table.add_column("op", overflow="fold")
+    for column in ("zeros", "weights B", "dense B", "instructions", "dense"):
+        table.add_column(column, justify="right")
+    table.add_column("format")
+    for row in report["layers"]:
+        sparsity = "" if row["sparsity"] is None else f"{row['sparsity']:.1%}"
+        table.add_row(
+            row["name"],
+            row["op"],
+            sparsity,
+            f"{row['weight_bytes']:,}",
+            f"{row['dense_weight_bytes']:,}",
+            _number(row.get("instructions", ""), ""),
+            _number(row.get("dense_instructions", ""), ""),
+            row["format"],
+        )
+    return table
+
+
+def _facts(report: Mapping[str, Any]) -> list[str]:
+    lines = []
+    exact = report.get("bit_exact")
+    if exact and "unavailable" not in exact:
+        answer = "equal" if exact["ok"] else "DIFFER FROM"
+        lines.append(f"outputs {answer} {exact['reference']} byte for byte on {exact['vectors']} inputs, both builds")
+    accuracy = report["accuracy"]
+    if "unavailable" in accuracy:
+        lines.append(f"accuracy: not measured: {accuracy['unavailable']}")
+    else:
+        lines.append(
+            f"accuracy ({accuracy['metric']}, {accuracy['samples']} samples): float {accuracy['float']:.4g}, "
+            f"int8 {accuracy['int8']:.4g}, sparse int8 {accuracy['sparse_int8']:.4g}"
+        )
+    fidelity = report["fidelity"]
+    if "unavailable" not in fidelity:
+        for name in ("int8_vs_float", "sparse_vs_float"):
+            figures = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in fidelity[name].items())
+            lines.append(f"{name.replace('_', ' ')} ({fidelity['samples']} inputs): {figures}")
+    for name, size in report["files"].items():
+        lines.append(f"{name}: {size:,} bytes")
+    return lines
+
+
+def _number(value: Any, unit: str) -> str:
+    if isinstance(value, dict):
+        return "unavailable"
+    if isinstance(value, float):
+        return f"{value:,.2f} {unit}".rstrip()
+    return f"{value:,} {unit}".rstrip() if isinstance(value, int) else str(value)
+
+
+def inspection(result: Mapping[str, Any]) -> RenderableType:
+    """The result of `inspect` as a table."""
+    model = result["model"]
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for column in ("name", "op", "input", "output"):
+        table.add_column(column, overflow="fold")
+    for column in ("parameters", "MACs", "zeros"):
+        table.add_column(column, justify="right")
+    table.add_column("can it gain from zeros?", overflow="fold")
+    for row in result["layers"]:
+        table.add_row(
+            row["name"],
+            row["op"],
+            "x".join(map(str, row["input_shape"][1:])),
+            "x".join(map(str, row["output_shape"][1:])),
+            f"{row['parameters']:,}",
+            f"{row['macs']:,}",
+            "" if row["sparsity"] is None else f"{row['sparsity']:.1%}",
+            row["note"],
+        )
+    heading = Text(
+        f"{result['path']}: {model['macs']:,} MACs, {model['parameters']:,} parameters, "
+        f"{model['prunable']:,} prunable weights, {model['sparsity']:.1%} of them zero"
+    )
+    return Group(heading, table)
+
+
+def board_table(boards: Sequence[Board]) -> RenderableType:
+    """The boards as a table."""
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for column in ("name", "core", "clock", "flash", "RAM", "QEMU machine", "description"):
+        table.add_column(column, justify="right" if column in ("clock", "flash", "RAM") else "left")
+    for board in boards:
+        table.add_row(
+            board.name,
+            board.core.name,
+            f"{board.clock_hz / 1e6:g} MHz",
+            f"{board.flash.length // 1024:,} KiB",
+            f"{board.ram.length // 1024:,} KiB",
+            board.qemu_machine or "none",
+            board.description,
+        )
+    return table
+
+
+def doctor_table(rows: Sequence[Diagnosis]) -> RenderableType:
+    """The tools as a table."""
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for column in ("tool", "found", "needed for", "how to get it"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(row.tool, row.version or "missing", row.purpose, "" if row.version else row.remedy)
+    return table

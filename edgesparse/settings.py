@@ -1,0 +1,111 @@
+"""The settings of a run. One frozen dataclass: the same names in the command line, in edgesparse.toml and in Python."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from edgesparse.errors import SettingsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["EMULATOR_NAMES", "METHOD_NAMES", "PATTERN_NAMES", "TOOLCHAIN_NAMES", "Settings", "read_config"]
+
+PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4")
+METHOD_NAMES = ("oneshot", "finetune")
+TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
+EMULATOR_NAMES = ("unicorn", "qemu")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to convert, build and measure. SettingsError where a value is out of range."""
+
+    sparsity: float = 0.75
+    """Zeros / prunable weights, 0 to 0.99."""
+    pattern: str = "auto"
+    """One of PATTERN_NAMES."""
+    method: str = "oneshot"
+    """One of METHOD_NAMES."""
+    epochs: int = 10
+    """Passes over the data for finetune."""
+    data: str | None = None
+    """.npz, .npy or package.module:function; None for synthetic calibration inputs."""
+    dense_per_channel: bool = False
+    """One scale per output of a Dense layer instead of one per layer."""
+    board: str = "mps2-an386"
+    """A folder of firmware_templates/boards."""
+    toolchain: str = "auto"
+    """One of TOOLCHAIN_NAMES; auto prefers gcc."""
+    emulator: str = "unicorn"
+    """One of EMULATOR_NAMES."""
+    vectors: int = 8
+    """Inputs that run on the emulated device and are compared with the reference, 1 or more."""
+    seed: int = 0
+    """Of synthetic inputs, of the choice of vectors and of training."""
+
+    def __post_init__(self) -> None:
+        self._check("sparsity", 0 <= self.sparsity <= 0.99, "a number from 0 to 0.99")
+        self._check("pattern", self.pattern in PATTERN_NAMES, f"one of {', '.join(PATTERN_NAMES)}")
+        self._check("method", self.method in METHOD_NAMES, f"one of {', '.join(METHOD_NAMES)}")
+        self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
+        self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
+        self._check("emulator", self.emulator in EMULATOR_NAMES, f"one of {', '.join(EMULATOR_NAMES)}")
+        self._check("vectors", 1 <= self.vectors <= 1000, "a whole number from 1 to 1000")
+        self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
+        if self.method == "finetune" and self.data is None:
+            raise SettingsError("method 'finetune' trains, and needs --data FILE with x and y")
+
+    def _check(self, name: str, ok: bool, expected: str) -> None:
+        if not ok:
+            raise SettingsError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
+
+    def updated(self, values: Mapping[str, Any]) -> Settings:
+        """A copy with some values replaced; SettingsError for unknown names and wrong types."""
+        known = {field.name: field.type for field in fields(self)}
+        checked: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise SettingsError(f"{name!r} is not a setting; known: {', '.join(known)}")
+            checked[name] = _typed(name, str(known[name]), value)
+        return replace(self, **checked)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings of an edgesparse.toml, as Settings.updated takes them. A relative `data` is relative to the file."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file; --config takes an edgesparse.toml") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: not a readable TOML file: {error}") from error
+    try:
+        Settings().updated({name: value for name, value in table.items() if name != "method"})
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    data = table.get("data")
+    if isinstance(data, str) and not _is_function(data):
+        table["data"] = str(path.parent / data)
+    return table
+
+
+def _is_function(data: str) -> bool:
+    module, colon, function = data.rpartition(":")
+    return bool(colon) and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def _typed(name: str, declared: str, value: Any) -> Any:
+    if declared == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if declared.endswith("| None") and value is None:
+        return None
+    wanted = {"float": float, "int": int, "bool": bool, "str": str}[declared.split(" ")[0]]
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise SettingsError(f"{name}: expected {declared}, got {value!r}")
+    return value

@@ -1,0 +1,184 @@
+"""How many zeros each layer gets, so that the whole model has the sparsity that was asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from edgesparse.errors import ModelError, SettingsError
+from edgesparse.keras_model.loaded import final_layer
+from edgesparse.sparsify.kernels import Kernel, iter_kernels
+from edgesparse.sparsify.patterns import PATTERNS, Pattern
+
+__all__ = ["MAX_SPARSITY", "PATTERN_NAMES", "LayerPlan", "SparsityPlan", "plan"]
+
+MAX_SPARSITY = 0.99
+PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4")
+"""`block` lets a layer take any block pattern (so far block1x4 only); `auto` also unstructured, where no block fits."""
+
+_MIN_CHANNELS = 4
+_FINAL_DENSE_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """What happens to one kernel.
+
+    name: path of the layer; kind: its class; shape: the kernel's in TFLite's layout; weights: number of weights.
+    prunable: whether it counts in the model's sparsity (DESIGN: convolutions with at least 4 input channels and dense layers, except
+    a small final one). pattern: name, None when nothing is removed. sparsity: zeros / weights, exact. reason: why, for people.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    weights: int
+    prunable: bool
+    pattern: str | None
+    sparsity: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class SparsityPlan:
+    """The plan of all layers. `sparsity`: zeros / prunable weights over the model; `pattern` and `target` as asked for."""
+
+    layers: tuple[LayerPlan, ...]
+    pattern: str
+    target: float
+    sparsity: float
+    prunable_weights: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    kernel: Kernel
+    prunable: bool
+    pattern: Pattern | None
+    reason: str
+
+    @property
+    def units(self) -> int:
+        return self.kernel.weights // self.pattern.unit if self.pattern else 0
+
+    @property
+    def max_units(self) -> int:
+        """At most MAX_SPARSITY of the layer, and at least one unit stays."""
+        return max(0, min(self.units - 1, math.ceil(round(MAX_SPARSITY * self.units, 6))))
+
+
+def plan(model: Any, *, sparsity: float, pattern: str) -> SparsityPlan:
+    """Give every prunable layer of a tf_keras model the same sparsity, in a pattern that it can take.
+
+    sparsity: zeros / prunable weights of the model, 0 to 0.99; reached, and exceeded by less than one unit of the pattern.
+    Layers that the pattern does not fit stay dense, count all the same, and are named in `warnings`; the others make up for them.
+    SettingsError for a sparsity or pattern out of range, or when the sparsity cannot be reached (the message says which can);
+    ModelError when no layer is prunable.
+    """
+    if not 0.0 <= sparsity <= MAX_SPARSITY:
+        raise SettingsError(f"--sparsity: expected 0 to {MAX_SPARSITY}, got {sparsity:g}")
+    if pattern not in PATTERN_NAMES:
+        raise SettingsError(f"--pattern: {pattern!r} is not known; choose one of: {', '.join(PATTERN_NAMES)}")
+    choices = [_choose(kernel, prunable, why, pattern) for kernel, prunable, why in _prunable(model)]
+    prunable = sum(choice.kernel.weights for choice in choices if choice.prunable)
+    if prunable == 0 and sparsity > 0:
+        raise ModelError(
+            f"model {model.name!r}: no layer can be pruned; needed: a convolution with at least {_MIN_CHANNELS} input channels or a dense layer"
+        )
+    units = _distribute(choices, prunable, sparsity)
+    layers = tuple(_layer_plan(choice, count) for choice, count in zip(choices, units, strict=True))
+    zeros = sum(count * choice.pattern.unit for choice, count in zip(choices, units, strict=True) if choice.pattern)
+    warnings = tuple(
+        f"layer {choice.kernel.name!r} stays dense: {choice.reason}; the other layers are pruned more to make up for it"
+        for choice in choices
+        if choice.prunable and choice.pattern is None
+    )
+    return SparsityPlan(layers, pattern, sparsity, zeros / prunable if prunable else 0.0, prunable, warnings if sparsity > 0 else ())
+
+
+def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
+    """Every kernel with whether it counts as prunable, and why not."""
+    candidates: list[tuple[Kernel, str]] = []
+    for kernel in iter_kernels(model):
+        why = ""
+        if kernel.depthwise:
+            why = "depthwise kernels are not prunable"
+        elif kernel.kind != "Dense" and kernel.shape[-1] < _MIN_CHANNELS:
+            why = f"convolution with {kernel.shape[-1]} input channels, fewer than {_MIN_CHANNELS}"
+        candidates.append((kernel, why))
+    total = sum(kernel.weights for kernel, why in candidates if not why)
+    last = final_layer(model)
+    result = []
+    for kernel, why in candidates:
+        if kernel.variable is getattr(last, "kernel", None) and kernel.kind == "Dense" and kernel.weights < _FINAL_DENSE_SHARE * total:
+            why = f"final dense layer with {kernel.weights / total:.1%} of the prunable weights, under {_FINAL_DENSE_SHARE:.0%}"
+        result.append((kernel, not why, why))
+    return result
+
+
+def _choose(kernel: Kernel, prunable: bool, why: str, pattern: str) -> _Choice:
+    if not prunable:
+        return _Choice(kernel, False, None, why)
+    names = {"auto": ("block1x4", "unstructured"), "block": ("block1x4",)}.get(pattern, (pattern,))
+    reasons = []
+    for name in names:
+        misfit = PATTERNS[name].fits(kernel.shape)
+        if misfit is None:
+            reason = f"{name}: {'; '.join(reasons)}" if reasons else f"{name} fits"
+            return _Choice(kernel, True, PATTERNS[name], reason)
+        reasons.append(misfit)
+    return _Choice(kernel, True, None, "; ".join(reasons))
+
+
+def _distribute(choices: list[_Choice], prunable: int, sparsity: float) -> list[int]:
+    """Units to remove per layer: the same share of each, up to its cap, `sparsity` of all prunable weights together."""
+    needed = math.ceil(round(sparsity * prunable, 6))
+    reachable = sum(choice.max_units * choice.pattern.unit for choice in choices if choice.pattern)
+    if reachable < needed:
+        dense = [repr(choice.kernel.name) for choice in choices if choice.prunable and choice.pattern is None]
+        because = f" since {', '.join(dense)} must stay dense" if dense else ""
+        best = math.floor(reachable / prunable * 1000) / 1000
+        raise SettingsError(
+            f"--sparsity {sparsity:g} cannot be reached{because}: at most {best:g} with this pattern; ask for less, or use --pattern unstructured"
+        )
+    share = _common_share(choices, needed)
+    exact = [min(share * choice.units, float(choice.max_units)) for choice in choices]
+    units = [min(math.floor(round(value, 6)), choice.max_units) for value, choice in zip(exact, choices, strict=True)]
+    missing = needed - sum(count * choice.pattern.unit for count, choice in zip(units, choices, strict=True) if choice.pattern)
+    # Rounding down left less than a unit per layer: hand these out, largest remainder first.
+    order = sorted(range(len(choices)), key=lambda i: (units[i] - exact[i], i))
+    while missing > 0:
+        for i in order:
+            pattern = choices[i].pattern
+            if missing > 0 and pattern is not None and units[i] < choices[i].max_units:
+                units[i] += 1
+                missing -= pattern.unit
+    return units
+
+
+def _common_share(choices: list[_Choice], needed: int) -> float:
+    """The share s with sum(min(s * units, max_units) * unit) == needed, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        zeros = sum(min(middle * choice.units, choice.max_units) * choice.pattern.unit for choice in choices if choice.pattern)
+        low, high = (middle, high) if zeros < needed else (low, middle)
+    return high
+
+
+def _layer_plan(choice: _Choice, units: int) -> LayerPlan:
+    kernel = choice.kernel
+    pattern = choice.pattern
+    zeros = units * pattern.unit if pattern else 0
+    return LayerPlan(
+        name=kernel.name,
+        kind=kernel.kind,
+        shape=kernel.shape,
+        weights=kernel.weights,
+        prunable=choice.prunable,
+        pattern=pattern.name if pattern and zeros else None,
+        sparsity=zeros / kernel.weights,
+        reason=choice.reason,
+    )

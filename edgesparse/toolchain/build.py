@@ -1,0 +1,68 @@
+"""Run make in a firmware project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from edgesparse.errors import BuildError, InputError, ToolMissingError
+from edgesparse.toolchain.elf import Elf, read_elf
+from edgesparse.toolchain.find import GET_MAKE, Toolchain
+
+__all__ = ["build"]
+
+# A make around us would otherwise hand its job server and its overrides down.
+MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS")
+
+# Directions for the project's Makefile only; a user's value for another project must not change our bytes.
+PROJECT_VARIABLES = ("TOOLCHAIN", "CROSS", "ZIG", "OPTIMIZE", "CFLAGS", "LDFLAGS", "CC")
+
+BUILD_TIMEOUT_S = 600
+
+
+def build(project: Path, toolchain: Toolchain) -> Elf:
+    """Build the firmware project in a folder and read the ELF.
+
+    BuildError with make's output in `log` when it fails; ToolMissingError without make;
+    InputError when the folder is no firmware project.
+    """
+    make = shutil.which("make")
+    if make is None:
+        raise ToolMissingError(f"make not found; {GET_MAKE}")
+    if not (project / "Makefile").is_file() or not (project / "config.mk").is_file():
+        raise InputError(f"{project}: no firmware project (Makefile and config.mk) here; give the folder convert wrote")
+    environment = {
+        name: value for name, value in os.environ.items() if name not in MAKE_VARIABLES + PROJECT_VARIABLES
+    }
+    environment.update(toolchain.environment())
+    command = [make, f"-j{os.cpu_count() or 1}", *toolchain.make_arguments()]
+    try:
+        result = subprocess.run(
+            command,
+            cwd=project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=BUILD_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(f"{project}: make took over {BUILD_TIMEOUT_S} s; run `make` there to see where") from error
+    if result.returncode != 0:
+        raise BuildError(
+            f"{project}: make with {toolchain.name} failed: {_first_error(result.stdout)}; "
+            f"run `make {' '.join(toolchain.make_arguments())}` there for the whole log",
+            log=result.stdout,
+        )
+    return read_elf(project / "build" / toolchain.name / "firmware.elf")
+
+
+def _first_error(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower() or "overflowed" in line]
+    return (errors or lines[-1:] or ["no output"])[0]

@@ -1,0 +1,34 @@
+/* DEPTHWISE_CONV_2D, int8, batch 1: input [in_h, in_w, in_c] -> output [out_h, out_w, out_c], NHWC,
+ * out_c = in_c * multiplier; output channel c reads input channel c / multiplier. */
+#ifndef ES_DEPTHWISE_CONV_2D_H
+#define ES_DEPTHWISE_CONV_2D_H
+
+#include "es_types.h"
+
+typedef struct {
+    const int32_t *bias;        /* [out_c] bias - input_zero_point * sum of the filter */
+    const int32_t *multipliers; /* [out_c] where per_channel, else [1]; in [0, 2^31) */
+    const int8_t *shifts;       /* as multipliers; in [-31, 30], negative is to the right */
+    const int8_t *weights;      /* s8: [kernel_h, kernel_w, out_c]; x4: [out_c / 4, kernel_h, kernel_w, 4] */
+    uint16_t in_h, in_w, in_c;
+    uint16_t out_h, out_w, out_c;
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    uint16_t depth_multiplier; /* out_c / in_c */
+    uint8_t per_channel;       /* 0 or 1 */
+    int8_t input_zero_point;
+    int8_t output_zero_point;
+    int8_t activation_min, activation_max;
+} es_depthwise_conv_2d;
+
+/* Any multiplier. No scratch. */
+void es_depthwise_conv_2d_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output);
+
+/* Multiplier 1, channels in groups of 4: in_c == out_c, out_c % 4 == 0.
+ * Scratch: r4(in_c) + kernel_h * kernel_w * sizeof(void *) bytes, aligned as a pointer. */
+void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
+                                void *scratch);
+
+#endif

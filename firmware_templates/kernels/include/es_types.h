@@ -1,0 +1,35 @@
+/* Types and section macros that every kernel and every generated table shares. Freestanding: no libc header. */
+#ifndef ES_TYPES_H
+#define ES_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The generator writes ES_KERNELS_VERSION into model.h; a stale generated file does not compile. */
+#define ES_KERNELS_VERSION 1
+
+/* Linker sections, so that sizes can be read per table: packed weights with their indices, and
+ * everything else that is constant (biases, multipliers, lookup tables). Mach-O hosts name sections
+ * differently, and need none. */
+#if defined(__ELF__)
+#define ES_WEIGHTS(name) __attribute__((section(".weights." #name), aligned(4)))
+#define ES_TABLE(name) __attribute__((section(".tables." #name), aligned(4)))
+#else
+#define ES_WEIGHTS(name) __attribute__((aligned(4)))
+#define ES_TABLE(name) __attribute__((aligned(4)))
+#endif
+
+/* Four int8 from any address. On cores without unaligned loads the compiler emits byte loads. */
+static inline int32_t es_load_4(const int8_t *from) {
+    int32_t word;
+    __builtin_memcpy(&word, from, 4);
+    return word;
+}
+
+static inline int32_t es_min(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t es_max(int32_t a, int32_t b) { return a > b ? a : b; }
+static inline int32_t es_clamp(int32_t x, int32_t low, int32_t high) {
+    return es_min(es_max(x, low), high);
+}
+
+#endif

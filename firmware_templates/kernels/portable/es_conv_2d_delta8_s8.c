@@ -1,0 +1,34 @@
+#include "es_patch.h"
+#include "es_requantize.h"
+
+void es_conv_2d_delta8_s8(const es_conv_2d *p, const int8_t *input, int8_t *output,
+                           void *scratch) {
+    int8_t *patches = scratch;
+    const int32_t stride = (es_patch_values(p) + 3) & ~3;
+    const int32_t pixels = (int32_t)p->out_h * p->out_w;
+
+    for (int32_t first = 0; first < pixels; first += 4) {
+        es_patch_s8(p, input, first, patches);
+        const int32_t count = es_min(4, pixels - first);
+        const uint16_t *pairs = p->pairs;
+        for (int32_t c = 0; c < p->out_c; c++) {
+            int32_t sums[4] = {p->bias[c], p->bias[c], p->bias[c], p->bias[c]};
+            const int8_t *x = patches;
+            for (int32_t entry = p->counts[c]; entry > 0; entry--) {
+                const uint32_t pair = *pairs++;
+                const int32_t weight = (int8_t)(uint8_t)(pair >> 8);
+                x += pair & 0xffu;
+                sums[0] += weight * x[0];
+                sums[1] += weight * x[stride];
+                sums[2] += weight * x[2 * stride];
+                sums[3] += weight * x[3 * stride];
+            }
+            const int32_t channel = p->per_channel ? c : 0;
+            for (int32_t i = 0; i < count; i++) {
+                output[(first + i) * p->out_c + c] = es_requantize(
+                    sums[i], p->multipliers[channel], p->shifts[channel], p->output_zero_point,
+                    p->activation_min, p->activation_max);
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+#include "es_patch.h"
+#include "es_requantize.h"
+
+void es_conv_2d_dense_s8(const es_conv_2d *p, const int8_t *input, int8_t *output,
+                           void *scratch) {
+    int8_t *patches = scratch;
+    const int32_t stride = (es_patch_values(p) + 3) & ~3;
+    const int32_t pixels = (int32_t)p->out_h * p->out_w;
+
+    for (int32_t first = 0; first < pixels; first += 4) {
+        es_patch_s8(p, input, first, patches);
+        const int32_t count = es_min(4, pixels - first);
+        const int8_t *weights = p->weights;
+        for (int32_t c = 0; c < p->out_c; c++) {
+            int32_t sums[4] = {p->bias[c], p->bias[c], p->bias[c], p->bias[c]};
+            for (int32_t k = 0; k < stride; k++) {
+                const int32_t weight = *weights++;
+                sums[0] += weight * patches[k];
+                sums[1] += weight * patches[stride + k];
+                sums[2] += weight * patches[2 * stride + k];
+                sums[3] += weight * patches[3 * stride + k];
+            }
+            const int32_t channel = p->per_channel ? c : 0;
+            for (int32_t i = 0; i < count; i++) {
+                output[(first + i) * p->out_c + c] = es_requantize(
+                    sums[i], p->multipliers[channel], p->shifts[channel], p->output_zero_point,
+                    p->activation_min, p->activation_max);
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+#include "harness.h"
+
+#include "model.h"
+#include "semihosting.h"
+#include "vectors.h"
+
+#include <stdint.h>
+
+#define SYSTICK_CTRL (*(volatile uint32_t *)0xE000E010u)
+#define SYSTICK_LOAD (*(volatile uint32_t *)0xE000E014u)
+#define SYSTICK_VAL (*(volatile uint32_t *)0xE000E018u)
+#define SYSTICK_MASK 0x00FFFFFFu
+#define SYSTICK_STOP 4u /* core clock */
+#define SYSTICK_RUN 7u  /* core clock, interrupt at a wrap, enable */
+#define FAULT_CFSR (*(volatile uint32_t *)0xE000ED28u)
+#define FAULT_BFAR (*(volatile uint32_t *)0xE000ED38u)
+
+#define GUARD_BYTE 0xA5u
+#define HEX_BYTES_PER_WRITE 32u
+
+extern uint8_t __stack_bottom[], __stack_top[];
+extern uint8_t __arena_start[], __arena_end[], __guard_end[];
+
+static volatile uint32_t systick_wraps;
+
+/* ---- printing ---- */
+
+static void put_hex(const uint8_t *bytes, uint32_t count) {
+    static const char digits[] = "0123456789abcdef";
+    while (count > 0u) {
+        char text[2u * HEX_BYTES_PER_WRITE + 1u];
+        uint32_t length = 0u;
+        for (; count > 0u && length < 2u * HEX_BYTES_PER_WRITE; --count) {
+            text[length++] = digits[*bytes >> 4];
+            text[length++] = digits[*bytes++ & 15u];
+        }
+        text[length] = '\0';
+        semihosting_write(text);
+    }
+}
+
+/* `name` with its separator, such as " ticks=", then the value in decimal. */
+static void put_number(const char *name, uint32_t value) {
+    char text[11];
+    char *first = &text[10];
+    *first = '\0';
+    do {
+        *--first = (char)('0' + value % 10u);
+        value /= 10u;
+    } while (value != 0u);
+    semihosting_write(name);
+    semihosting_write(first);
+}
+
+static void put_word(const char *name, uint32_t value) {
+    const uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
+                              (uint8_t)value};
+    semihosting_write(name);
+    semihosting_write("0x");
+    put_hex(bytes, 4u);
+}
+
+/* ---- time ---- */
+
+void harness_systick_wrapped(void) { ++systick_wraps; }
+
+/* Ticks of SysTick that a call takes, the call itself included. */
+__attribute__((noinline)) static uint32_t ticks_of(void (*function)(void)) {
+    systick_wraps = 0u;
+    SYSTICK_CTRL = SYSTICK_STOP; /* keeps the clock: QEMU rescales the count when it changes */
+    SYSTICK_LOAD = SYSTICK_MASK;
+    SYSTICK_VAL = 0u; /* counts down from LOAD after the next tick */
+    SYSTICK_CTRL = SYSTICK_RUN;
+    function();
+    SYSTICK_CTRL = SYSTICK_STOP;
+    return (systick_wraps << 24) + ((0u - SYSTICK_VAL) & SYSTICK_MASK);
+}
+
+static void do_nothing(void) {}
+
+/* ---- memory ----
+ * A byte that a run leaves as painted was not used, unless the run wrote just that value: so one vector runs
+ * twice over two paints, and what the model writes can equal only one of them. */
+
+/* Volatile: a call of memset here would paint over its own frame. */
+static void paint(uint8_t *from, const uint8_t *end, uint8_t value) {
+    for (volatile uint8_t *to = from; to < end; ++to) {
+        *to = value;
+    }
+}
+
+static uint32_t unpainted_from_end(const uint8_t *from, const uint8_t *end, uint8_t value) {
+    while (end > from && end[-1] == value) {
+        --end;
+    }
+    return (uint32_t)(end - from);
+}
+
+static uint32_t unpainted_from_start(const uint8_t *from, const uint8_t *end, uint8_t value) {
+    while (from < end && *from == value) {
+        ++from;
+    }
+    return (uint32_t)(end - from);
+}
+
+static uint8_t *stack_pointer(void) {
+    uint8_t *sp;
+    __asm__ volatile("mov %0, sp" : "=r"(sp));
+    return sp;
+}
+
+struct memory_use {
+    uint32_t arena;
+    uint32_t stack;
+};
+
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+static void copy_input(uint32_t vector) {
+    uint8_t *input = model_input();
+    for (uint32_t i = 0u; i < MODEL_INPUT_BYTES; ++i) {
+        input[i] = vectors_inputs[vector][i];
+    }
+}
+
+/* Runs one vector over freshly painted memory. */
+__attribute__((noinline)) static uint32_t run_painted(uint32_t vector, uint8_t value,
+                                                      struct memory_use *use) {
+    paint(__arena_start, __arena_end, value);
+    copy_input(vector);
+    paint(__stack_bottom, stack_pointer(), value);
+    const uint32_t ticks = ticks_of(model_invoke);
+    use->stack = larger(use->stack, unpainted_from_start(__stack_bottom, __stack_top, value));
+    use->arena = larger(use->arena, unpainted_from_end(__arena_start, __arena_end, value));
+    return ticks;
+}
+
+/* ---- the run ---- */
+
+static uint32_t sum_of_output(void) {
+    const uint8_t *output = model_output();
+    uint32_t sum = 0u;
+    for (uint32_t i = 0u; i < MODEL_OUTPUT_BYTES; ++i) {
+        sum = sum * 31u + output[i];
+    }
+    return sum;
+}
+
+int harness_run(void) {
+    put_number("es begin protocol=1 vectors=", VECTORS_COUNT);
+    put_number(" layers=", MODEL_LAYERS);
+    put_number(" input=", MODEL_INPUT_BYTES);
+    put_number(" output=", MODEL_OUTPUT_BYTES);
+    put_number(" arena=", (uint32_t)(__arena_end - __arena_start));
+    semihosting_write("\n");
+
+    struct memory_use use = {0u, 0u};
+    uint32_t first_sum = 0u;
+    const uint32_t overhead = ticks_of(do_nothing);
+    /* Vector 0 runs once more at the end, over the other paint; it is not printed again. */
+    for (uint32_t i = 0u; i <= VECTORS_COUNT; ++i) {
+        const uint32_t vector = i < VECTORS_COUNT ? i : 0u;
+        uint32_t ticks;
+        paint(__arena_end, __guard_end, GUARD_BYTE);
+        if (vector == 0u) {
+            ticks = run_painted(vector, i == 0u ? 0x5Au : 0xC3u, &use);
+        } else {
+            copy_input(vector);
+            ticks = ticks_of(model_invoke);
+        }
+        if (unpainted_from_end(__arena_end, __guard_end, GUARD_BYTE) != 0u) {
+            put_number("es overrun vector=", vector);
+            semihosting_write("\n");
+            return 1;
+        }
+        if (i == 0u) {
+            first_sum = sum_of_output();
+        }
+        if (i == VECTORS_COUNT) {
+            if (sum_of_output() != first_sum) {
+                semihosting_write("es unstable\n");
+                return 1;
+            }
+            break;
+        }
+        put_number("es vector ", vector);
+        put_number(" ticks=", ticks > overhead ? ticks - overhead : 0u);
+        semihosting_write(" output=");
+        put_hex(model_output(), MODEL_OUTPUT_BYTES);
+        semihosting_write("\n");
+    }
+    put_number("es memory arena_used=", use.arena);
+    put_number(" stack_used=", use.stack);
+    semihosting_write("\nes end\n");
+    return 0;
+}
+
+void harness_fault(const uint32_t *frame) {
+    const uint8_t *sp = (const uint8_t *)frame;
+    /* After a stack overflow there is no frame to read the program counter from. */
+    const int has_frame = sp >= __stack_bottom && sp < __stack_top;
+    put_word("\nes fault cfsr=", FAULT_CFSR);
+    put_word(" address=", FAULT_BFAR);
+    put_word(" pc=", has_frame ? frame[6] : 0u);
+    put_word(" sp=", (uint32_t)sp);
+    put_number(" layer=", model_layer);
+    semihosting_write("\n");
+    semihosting_exit(1u);
+    __builtin_unreachable();
+}

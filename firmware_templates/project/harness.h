@@ -1,0 +1,31 @@
+/* The test harness: runs every vector, measures, and prints lines that a program can read.
+ *
+ *   es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES
+ *   es vector I ticks=N output=HEX        per vector; ticks of SysTick around model_invoke
+ *   es memory arena_used=BYTES stack_used=BYTES
+ *   es end
+ *
+ * or, before exiting with a code other than 0, one of
+ *
+ *   es fault cfsr=HEX address=HEX pc=HEX sp=HEX layer=N
+ *   es overrun vector=I                   the guard behind the arena was written
+ *   es unstable                           one input gave two different outputs
+ *
+ * HEX of a number is 0x and 8 digits, of an output two digits per byte.
+ */
+
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#include <stdint.h>
+
+/* Runs all vectors; returns 0, or 1 after printing what went wrong. */
+int harness_run(void);
+
+/* Called by the fault handler on a fresh stack; `frame` is the stack pointer at the fault. */
+void harness_fault(const uint32_t *frame) __attribute__((noreturn));
+
+/* Counts the wraps of the 24-bit SysTick. */
+void harness_systick_wrapped(void);
+
+#endif

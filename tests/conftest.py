@@ -1,0 +1,45 @@
+"""What all tests share: the folder of extra models, and tools that may be missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+REQUIRE_TOOLS = os.environ.get("EDGESPARSE_REQUIRE_TOOLS") == "1"
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip, or fail where EDGESPARSE_REQUIRE_TOOLS=1 says that nothing may be missing."""
+    if REQUIRE_TOOLS:
+        pytest.fail(f"{reason} (EDGESPARSE_REQUIRE_TOOLS=1)")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The folder of real models that EDGESPARSE_TEST_MODELS names."""
+    folder = os.environ.get("EDGESPARSE_TEST_MODELS")
+    if not folder:
+        pytest.skip("EDGESPARSE_TEST_MODELS is not set")
+    path = Path(folder)
+    assert path.is_dir(), f"EDGESPARSE_TEST_MODELS={folder} is not a folder"
+    return path
+
+
+@pytest.fixture(scope="session")
+def gcc() -> str:
+    """arm-none-eabi-gcc."""
+    if shutil.which("arm-none-eabi-gcc") is None:
+        skip_or_fail("arm-none-eabi-gcc is not installed")
+    return "gcc"
+
+
+@pytest.fixture(scope="session")
+def qemu() -> str:
+    """qemu-system-arm."""
+    if shutil.which("qemu-system-arm") is None:
+        skip_or_fail("qemu-system-arm is not installed")
+    return "qemu"

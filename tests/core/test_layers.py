@@ -1,0 +1,87 @@
+"""The architecture: who may import whom, and who may import TensorFlow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import edgesparse
+
+PACKAGE = Path(edgesparse.__file__).parent
+
+LAYERS: list[list[str]] = [
+    ["errors", "graph", "fixedpoint", "settings", "boards", "data", "output"],
+    ["tflite", "packing", "lowering", "memory", "analysis"],
+    ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
+    ["diagnosis", "report"],
+    ["deploy", "pipeline"],
+    ["cli"],
+]
+"""From left to right: a module imports only from its own layer's earlier modules and from layers before."""
+
+TENSORFLOW = {"tensorflow", "tf_keras", "tensorflow_model_optimization", "keras"}
+MAY_USE_TENSORFLOW = {"keras_model", "sparsify", "quantize"}
+
+ORDER = [name for layer in LAYERS for name in layer]
+
+
+def top(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of all modules that a file imports, wherever the import stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports are not used"
+            module = node.module or ""
+            found |= {f"{module}.{alias.name}" for alias in node.names} if module == "edgesparse" else {module}
+    return found
+
+
+def sources() -> list[Path]:
+    return [p for p in sorted(PACKAGE.rglob("*.py")) if "firmware_templates" not in p.parts]
+
+
+def test_every_module_has_its_layer() -> None:
+    known = {*ORDER, "__init__"}
+    assert {top(path) for path in sources()} <= known
+
+
+def test_imports_obey_the_layers() -> None:
+    wrong = []
+    for path in sources():
+        own = top(path)
+        if own == "__init__":
+            continue
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] != "edgesparse" or len(parts) < 2 or parts[1] in ("__version__", own):
+                continue
+            if ORDER.index(parts[1]) >= ORDER.index(own):
+                wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+    assert not wrong
+
+
+def test_only_three_modules_import_tensorflow() -> None:
+    users = {top(path) for path in sources() if {n.split(".")[0] for n in imports(path)} & TENSORFLOW}
+    assert users <= MAY_USE_TENSORFLOW
+
+
+def test_no_other_command_loads_tensorflow() -> None:
+    code = (
+        "import sys, edgesparse.cli, edgesparse.pipeline\n"
+        f"loaded = {TENSORFLOW!r} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_command_line_starts_without_numpy() -> None:
+    code = "import sys, edgesparse.cli\nassert 'numpy' not in sys.modules and 'rich' not in sys.modules\n"
+    subprocess.run([sys.executable, "-c", code], check=True)

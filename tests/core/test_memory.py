@@ -1,0 +1,80 @@
+"""The arena planner: no overlap in time and place, and as small as can be."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgesparse.memory import ALIGNMENT, Buffer, place
+
+
+def live_bound(buffers: list[Buffer]) -> int:
+    steps = range(max(b.last for b in buffers) + 1)
+    return max(sum(-(-b.size // ALIGNMENT) * ALIGNMENT for b in buffers if b.first <= t <= b.last) for t in steps)
+
+
+def assert_valid(buffers: list[Buffer], offsets: list[int], total: int) -> None:
+    for i, a in enumerate(buffers):
+        assert offsets[i] % ALIGNMENT == 0
+        assert offsets[i] + a.size <= total
+        for j, b in enumerate(buffers[:i]):
+            if a.first <= b.last and b.first <= a.last:
+                apart = offsets[i] + a.size <= offsets[j] or offsets[j] + b.size <= offsets[i]
+                assert apart, f"{a} at {offsets[i]} overlaps {b} at {offsets[j]}"
+
+
+def test_a_chain_needs_the_largest_pair() -> None:
+    sizes = [100, 400, 200, 800, 40]
+    buffers = [Buffer(str(i), size, max(i - 1, 0), i) for i, size in enumerate(sizes)]
+    offsets, total = place(buffers)
+    assert_valid(buffers, offsets, total)
+    assert total == 1000
+
+
+def test_a_residual_network_meets_the_bound() -> None:
+    # x -> a -> b -> add(x, b) with scratch beside a and b
+    buffers = [
+        Buffer("x", 160, 0, 2),
+        Buffer("a", 320, 0, 1),
+        Buffer("b", 160, 1, 2),
+        Buffer("sum", 160, 2, 2),
+        Buffer("scratch 0", 48, 0, 0),
+        Buffer("scratch 1", 96, 1, 1),
+    ]
+    offsets, total = place(buffers)
+    assert_valid(buffers, offsets, total)
+    assert total == live_bound(buffers)
+
+
+def test_no_buffers_need_no_arena() -> None:
+    assert place([]) == ([], 0)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_networks_meet_the_bound(seed: int) -> None:
+    """Chains with skip connections and scratch, as networks have them."""
+    generator = random.Random(seed)
+    calls = generator.randint(3, 25)
+    buffers = []
+    for call in range(calls):
+        last = call + 1 if generator.random() < 0.7 else min(calls, call + generator.randint(2, 5))
+        buffers.append(Buffer(f"t{call}", 8 * generator.randint(1, 2000), call, min(last, calls - 1)))
+        if generator.random() < 0.5:
+            buffers.append(Buffer(f"s{call}", 8 * generator.randint(1, 200), call, call))
+    offsets, total = place(buffers)
+    assert_valid(buffers, offsets, total)
+    scratch = max((b.size for b in buffers if b.name.startswith("s")), default=0)
+    live = [b for b in buffers if b.name.startswith("t")]
+    assert total <= live_bound(live) + scratch
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(1, 500), st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=12))
+def test_any_lifetimes_are_placed_apart(rows: list[tuple[int, int, int]]) -> None:
+    buffers = [Buffer(str(i), size, min(a, b), max(a, b)) for i, (size, a, b) in enumerate(rows)]
+    offsets, total = place(buffers)
+    assert_valid(buffers, offsets, total)
+    assert place(buffers) == (offsets, total), "the same input gives the same plan"

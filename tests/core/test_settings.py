@@ -1,0 +1,70 @@
+"""Settings: ranges, types, and edgesparse.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgesparse.errors import SettingsError
+from edgesparse.settings import Settings, read_config
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sparsity", 1.5),
+        ("sparsity", -0.1),
+        ("sparsity", float("nan")),
+        ("sparsity", "0.5"),
+        ("pattern", "diagonal"),
+        ("method", "magic"),
+        ("epochs", 0),
+        ("vectors", 0),
+        ("vectors", 2.5),
+        ("seed", -1),
+        ("seed", True),
+        ("toolchain", "msvc"),
+        ("emulator", "renode"),
+        ("dense_per_channel", 1),
+        ("colour", "red"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings().updated({name: value})
+
+
+def test_finetune_needs_data() -> None:
+    with pytest.raises(SettingsError, match="--data"):
+        Settings().updated({"method": "finetune"})
+    assert Settings().updated({"method": "finetune", "data": "x.npz"}).method == "finetune"
+
+
+def test_a_whole_number_serves_as_sparsity() -> None:
+    assert Settings().updated({"sparsity": 0}).sparsity == 0.0
+
+
+def test_config_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    config = tmp_path / "edgesparse.toml"
+    config.write_text('sparsity = 0.5\ndata = "samples.npz"\nmethod = "finetune"\n')
+    assert read_config(config) == {"sparsity": 0.5, "data": str(tmp_path / "samples.npz"), "method": "finetune"}
+
+
+def test_config_leaves_a_function_alone(tmp_path: Path) -> None:
+    config = tmp_path / "edgesparse.toml"
+    config.write_text('data = "package.module:samples"\n')
+    assert read_config(config)["data"] == "package.module:samples"
+
+
+@pytest.mark.parametrize("text", ["sparsity = 2\n", "sparsty = 0.5\n", "sparsity = = 1\n", 'epochs = "many"\n'])
+def test_a_bad_config_names_the_file(tmp_path: Path, text: str) -> None:
+    config = tmp_path / "edgesparse.toml"
+    config.write_text(text)
+    with pytest.raises(SettingsError, match=r"edgesparse\.toml"):
+        read_config(config)
+
+
+def test_a_missing_config_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file"):
+        read_config(tmp_path / "none.toml")
