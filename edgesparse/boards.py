@@ -34,7 +34,7 @@ CORES: dict[str, Core] = {
         has_dsp=True,
         gcc_flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
         zig_target="thumb-freestanding-eabihf",
-        zig_cpu="cortex_m4",
+        zig_cpu="cortex_m4+vfp4d16sp",
         qemu_cpu="cortex-m4",
     ),
 }

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-import edgesparse
-from edgesparse import firmware as firmware_project
 from edgesparse import toolchain as toolchains
-from edgesparse.analysis import ModelStats, analyse
-from edgesparse.boards import Board, load_board
+from edgesparse.analysis import ModelStats
+from edgesparse.boards import load_board
 from edgesparse.data import Dataset, load_data
-from edgesparse.emulate import EMULATORS, Trace
-from edgesparse.errors import InputError, MismatchError, ModelError, SettingsError
-from edgesparse.graph import Graph, Tensor
-from edgesparse.lowering import PackedModel, lower
-from edgesparse.memory import MemoryPlan, plan_memory
-from edgesparse.oracle import reference_outputs, run_tflite
+from edgesparse.deploy import Progress, deploy, measure, plan_firmware, projects
+from edgesparse import emulate as emulators
+from edgesparse.errors import InputError, ModelError, SettingsError
+from edgesparse.graph import Tensor
+from edgesparse.network import Network
+from edgesparse.oracle import run_tflite
 from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, read_report, write_json
 from edgesparse.report import assemble
 from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.settings import Settings
-from edgesparse.tflite import read_graph
-from edgesparse.toolchain import Elf, Toolchain
+from edgesparse.tflite import identifier
 
 __all__ = ["build", "convert", "emulate", "firmware", "inspect"]
-
-Progress = Callable[[str], None]
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
@@ -61,7 +55,7 @@ def convert(
         return firmware(model, out=out, force=force, progress=progress, **settings)
     chosen = Settings().updated(settings)
     board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
-    EMULATORS[chosen.emulator].check()
+    emulators.require(chosen.emulator)
     data = load_data(chosen.data) if chosen.data else None
     path = Path(model) if isinstance(model, str | Path) else None
     if path is not None and not path.exists():
@@ -76,30 +70,28 @@ def convert(
     if data is not None:
         for x, y in ((data.x, data.y), (data.x_test, data.y_test)):
             if x is not None:
-                keras_model.check_data(loaded.model, x, y)
+                sparsify.check_data(loaded.model, x, y)
     warnings = _data_warnings(data)
     plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern)
     say("sparsifying")
-    pruned = sparsify.sparsify(
-        loaded.model,
-        plan,
-        method=chosen.method,
+    training = sparsify.Training(
         x=None if data is None else data.x,
         y=None if data is None else data.y,
         epochs=chosen.epochs,
         seed=chosen.seed,
         progress=say,
     )
+    pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training)
     shape = keras_model.input_shape(loaded.model)
     samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
     calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
     say("quantizing the sparse model")
     sparse_bytes = quantize.quantize(pruned.model, calibration, dense_per_channel=chosen.dense_per_channel)
-    sparse = _Model.read(sparse_bytes)
+    sparse = Network.read(sparse_bytes)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
-    sparse = sparse.named({index: name for name, index in names.items()})
+    sparse = sparse.named({index: identifier(name) for name, index in names.items()})
     say("quantizing the dense model")
-    dense = _Model.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
+    dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
     say("encoding for phones")
@@ -117,7 +109,9 @@ def convert(
     judged = inputs if labels is not None else _pick(inputs, _FIDELITY_SAMPLES, chosen.seed)
     float_outputs = keras_model.predict(loaded.model, judged)
     int8_outputs, sparse_outputs = dense.predict(judged), sparse.predict(judged)
-    classes = keras_model.has_classes(loaded.model) or (labels is not None and labels.dtype.kind == "i")
+    classes = keras_model.final_activation(loaded.model) == "softmax" or (
+        labels is not None and labels.dtype.kind == "i"
+    )
     fidelity = {
         "samples": len(judged),
         "int8_vs_float": compare_outputs(int8_outputs, float_outputs, classes=classes),
@@ -141,7 +135,7 @@ def convert(
     }
     with output_folder(target, force=force) as folder:
         (folder / "model.sparse.tflite").write_bytes(phone_bytes)
-        report = _deploy(folder, source, chosen, board, tools, sparse, dense, vectors, warnings, say)
+        report = deploy(folder, source, chosen, board, tools, sparse, dense, vectors, warnings, say)
         report["accuracy"], report["fidelity"] = accuracy, fidelity
         write_json(folder / REPORT_NAME, report)
     return report
@@ -163,9 +157,9 @@ def firmware(
     _refuse_for_tflite(settings)
     chosen = Settings().updated(settings)
     board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
-    EMULATORS[chosen.emulator].check()
+    emulators.require(chosen.emulator)
     path = Path(model)
-    network = _Model.load(path)
+    network = Network.load(path)
     target = _target(path, out)
     check_replaceable(target, force=force)
     vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
@@ -176,7 +170,7 @@ def firmware(
     ]
     with output_folder(target, force=force) as folder:
         (folder / "model.sparse.tflite").write_bytes(network.data)
-        report = _deploy(folder, source, chosen, board, tools, network, network, vectors, warnings, say)
+        report = deploy(folder, source, chosen, board, tools, network, network, vectors, warnings, say)
         write_json(folder / REPORT_NAME, report)
     return report
 
@@ -188,10 +182,10 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
     report = read_report(folder)
     settings = _stored_settings(report, toolchain=toolchain)
     board, tools = load_board(settings.board), toolchains.find(settings.toolchain)
-    for name, (project, model) in _projects(folder).items():
+    for name, (project, model) in projects(folder).items():
         say(f"building {project.name}")
         elf = toolchains.build(project, tools)
-        sizes = assemble.build_part(elf, _plan(model.graph, board, dense_only=name == "dense")[1])
+        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, dense_only=name == "dense")[1])
         stale = assemble.unavailable("built again since; run edgesparse emulate")
         report[name] = dict.fromkeys(report[name], stale) | sizes
     report["settings"]["toolchain"] = settings.toolchain
@@ -211,8 +205,8 @@ def emulate(
     report = read_report(folder)
     settings = _stored_settings(report, emulator=emulator, toolchain=toolchain)
     board, tools = load_board(settings.board), toolchains.find(settings.toolchain)
-    EMULATORS[settings.emulator].check()
-    report |= _measure(folder, settings, board, tools, report["layers"], say)
+    emulators.require(settings.emulator)
+    report |= measure(folder, settings, board, tools, report["layers"], say)
     report["settings"] |= {"emulator": settings.emulator, "toolchain": settings.toolchain}
     write_json(folder / REPORT_NAME, report)
     return report
@@ -226,7 +220,7 @@ def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:
     """
     path = Path(model)
     if path.suffix == ".tflite":
-        network = _Model.load(path)
+        network = Network.load(path)
     else:
         if not path.exists():
             raise ModelError(f"{path}: no such file or folder")
@@ -234,7 +228,7 @@ def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:
 
         loaded = keras_model.load(path, unsafe=unsafe)
         samples = quantize.synthetic_inputs(keras_model.input_shape(loaded.model), n=8, seed=0)
-        network = _Model.read(quantize.quantize(loaded.model, samples, dense_per_channel=False))
+        network = Network.read(quantize.quantize(loaded.model, samples, dense_per_channel=False))
     layers = [
         {
             "name": layer.name,
@@ -251,169 +245,6 @@ def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:
         for layer in network.stats.layers
     ]
     return {"path": str(path), "model": assemble.model_part(network.stats), "layers": layers}
-
-
-@dataclass(frozen=True, eq=False)
-class _Model:
-    """An int8 model as bytes, as a graph, and counted."""
-
-    data: bytes
-    graph: Graph
-    stats: ModelStats
-
-    @staticmethod
-    def read(data: bytes) -> _Model:
-        graph = read_graph(data)
-        return _Model(data, graph, analyse(graph))
-
-    @staticmethod
-    def load(path: Path) -> _Model:
-        try:
-            return _Model.read(path.read_bytes())
-        except FileNotFoundError:
-            raise ModelError(f"{path}: no such file") from None
-        except OSError as error:
-            raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-        except ModelError as error:
-            raise ModelError(f"{path}: {error}") from error
-
-    def named(self, names: Mapping[int, str]) -> _Model:
-        """The same model with some ops renamed."""
-        graph = self.graph.renamed(names)
-        return _Model(self.data, graph, analyse(graph))
-
-    @property
-    def input(self) -> Tensor:
-        return self.graph.tensors[self.graph.inputs[0]]
-
-    @property
-    def output(self) -> Tensor:
-        return self.graph.tensors[self.graph.outputs[0]]
-
-    def quantized(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        """Float inputs [n, ...] as the model's input dtype."""
-        if self.input.dtype != np.int8:
-            return x
-        quant = self.input.quant
-        values = np.round(x / np.float32(quant.scale)) + quant.zero_point
-        return np.clip(values, -128, 127).astype(np.int8)
-
-    def predict(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Float outputs [n, ...] of the reference interpreter."""
-        outputs = reference_outputs(self.data, self.quantized(x)).outputs
-        if outputs.dtype != np.int8:
-            return outputs.astype(np.float32)
-        quant = self.output.quant
-        return ((outputs.astype(np.float32) - quant.zero_point) * np.float32(quant.scale)).astype(np.float32)
-
-
-def _deploy(
-    folder: Path,
-    source: Mapping[str, str],
-    settings: Settings,
-    board: Board,
-    tools: Toolchain,
-    sparse: _Model,
-    dense: _Model,
-    vectors: npt.NDArray[Any],
-    warnings: list[str],
-    say: Progress,
-) -> dict[str, Any]:
-    """Write the two projects and the int8 files into `folder`, build and run them; all of report.json."""
-    tool = f"edgesparse {edgesparse.__version__}"
-    for name, model in (("firmware", sparse), ("dense", dense)):
-        packed, memory = _plan(model.graph, board, dense_only=name == "dense")
-        inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
-        view = firmware_project.describe(
-            model.graph, packed, memory, inputs, tool=tool, source_sha256=hashlib.sha256(model.data).hexdigest()
-        )
-        firmware_project.render(view, board, folder / name)
-    (folder / "model.int8.tflite").write_bytes(sparse.data)
-    (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
-    packed, memory = _plan(sparse.graph, board, dense_only=False)
-    twin = lower(sparse.graph, board.core, dense_only=True)
-    no_float = assemble.unavailable("a .tflite comes without a float model and without data")
-    report: dict[str, Any] = {
-        "schema": assemble.SCHEMA,
-        "edgesparse": edgesparse.__version__,
-        "source": dict(source),
-        "settings": asdict(settings),
-        "environment": {},
-        "accuracy": no_float,
-        "fidelity": no_float,
-        "model": assemble.model_part(sparse.stats),
-        "files": {path.name: path.stat().st_size for path in sorted(folder.glob("*.tflite"))},
-        "board": assemble.board_part(board),
-    }
-    layers = assemble.layers_part(sparse.graph, sparse.stats, packed, twin, memory)
-    report |= _measure(folder, settings, board, tools, layers, say)
-    return report | {"budgets": [], "warnings": warnings}
-
-
-def _measure(
-    folder: Path,
-    settings: Settings,
-    board: Board,
-    tools: Toolchain,
-    layers: list[dict[str, Any]],
-    say: Progress,
-) -> dict[str, Any]:
-    """Build and run both projects; the measured parts of report.json. MismatchError where outputs differ."""
-    runs: dict[str, tuple[dict[str, Any], Trace]] = {}
-    reference, vectors = "", 0
-    for name, (project, model) in _projects(folder).items():
-        say(f"building {project.name}")
-        elf = toolchains.build(project, tools)
-        say(f"running {project.name} on {board.name} ({settings.emulator})")
-        trace = EMULATORS[settings.emulator].run(elf, board)
-        inputs = _elf_inputs(elf, model.input)
-        oracle = reference_outputs(model.data, inputs)
-        _check_equal(trace, oracle.outputs, oracle.reference, project.name)
-        sizes = assemble.build_part(elf, _plan(model.graph, board, dense_only=name == "dense")[1])
-        runs[name] = (sizes | assemble.run_part(sizes, trace, board), trace)
-        reference, vectors = oracle.reference, len(inputs)
-    sparse, dense = runs["sparse"][0], runs["dense"][0]
-    return {
-        "environment": assemble.environment_part(f"{tools.name} {tools.version()}", runs["sparse"][1].emulator),
-        "sparse": sparse,
-        "dense": dense,
-        "ratio": assemble.ratio_part(sparse, dense),
-        "bit_exact": {"ok": True, "vectors": vectors, "reference": reference},
-        "layers": assemble.measure_layers(layers, runs["sparse"][1], runs["dense"][1]),
-    }
-
-
-def _projects(folder: Path) -> dict[str, tuple[Path, _Model]]:
-    """The sparse project and its dense twin, each with the int8 model that it must agree with."""
-    return {
-        "sparse": (folder / "firmware", _Model.load(folder / "model.int8.tflite")),
-        "dense": (folder / "dense", _Model.load(folder / "dense" / "model.int8.tflite")),
-    }
-
-
-def _plan(graph: Graph, board: Board, *, dense_only: bool) -> tuple[PackedModel, MemoryPlan]:
-    packed = lower(graph, board.core, dense_only=dense_only)
-    return packed, plan_memory(graph, packed)
-
-
-def _elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:
-    raw = np.frombuffer(elf.test_vectors(), tensor.dtype)
-    return raw.reshape(-1, *tensor.shape[1:])
-
-
-def _check_equal(trace: Trace, expected: npt.NDArray[Any], reference: str, project: str) -> None:
-    if len(trace.outputs) != len(expected):
-        raise MismatchError(f"{project}: {len(trace.outputs)} outputs from the device, expected {len(expected)}")
-    for index, (ours, theirs) in enumerate(zip(trace.outputs, expected, strict=True)):
-        wanted = np.ascontiguousarray(theirs).tobytes()
-        if ours != wanted:
-            differing = [i for i, (a, b) in enumerate(zip(ours, wanted, strict=True)) if a != b]
-            first = differing[0]
-            raise MismatchError(
-                f"{project}: output of input {index} differs from {reference} in {len(differing)} of "
-                f"{len(wanted)} bytes, first at byte {first}: expected {wanted[first]}, got {ours[first]}; "
-                "please report this"
-            )
 
 
 def _phone_model(dense: bytes, encode: Callable[[], bytes], inputs: npt.NDArray[Any]) -> tuple[bytes, list[str]]:

@@ -29,13 +29,15 @@ def quantize(model: Any, calibration: FloatArray, *, dense_per_channel: bool, sp
     """Quantize a tf_keras model to a full-integer int8 .tflite: int8 input and output, batch 1.
 
     calibration: [n, *input] float32; the first MAX_CALIBRATION samples give the ranges of the activations.
-    Convolutions per channel; Dense per tensor unless dense_per_channel. sparse_encoding: TFLite's sparse tensors, each behind a DENSIFY.
-    Same arguments, same bytes. UnsupportedError for layers that TFLite has no int8 op for, ModelError for other failures, DataError for
-    calibration of the wrong shape.
+    Convolutions per channel; Dense per tensor unless dense_per_channel. sparse_encoding: TFLite's sparse tensors,
+    each behind a DENSIFY. Same arguments, same bytes. UnsupportedError for layers that TFLite has no int8 op for,
+    ModelError for other failures, DataError for calibration of the wrong shape.
     """
     shape = input_shape(model)
     if calibration.ndim != len(shape) + 1 or calibration.shape[1:] != shape or len(calibration) == 0:
-        raise DataError(f"calibration: expected inputs of shape (n, {', '.join(map(str, shape))}), n >= 1, got {calibration.shape}")
+        raise DataError(
+            f"calibration: expected inputs of shape (n, {', '.join(map(str, shape))}), n >= 1, got {calibration.shape}"
+        )
     samples = np.ascontiguousarray(calibration[:MAX_CALIBRATION], dtype=np.float32)
     tf = tensorflow()
     with quiet():
@@ -76,7 +78,9 @@ def _explain(model: Any, error: Exception) -> ModelError:
         layers = [path for path, _ in iter_layers(model) if re.search(rf"(^|[/\"; ]){re.escape(path)}[/\"]", text)]
         where = f" (layer {', '.join(layers)})" if layers else ""
         return UnsupportedError(
-            f"model {model.name!r}: TFLite has no int8 op for {', '.join(names)}{where}; replace the layers, or give an int8 .tflite", names
+            f"model {model.name!r}: TFLite has no int8 op for {', '.join(names)}{where}; replace the layers, or"
+            " give an int8 .tflite",
+            names,
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return ModelError(f"model {model.name!r}: TensorFlow's converter failed: {lines[0][:300]}")
@@ -85,12 +89,16 @@ def _explain(model: Any, error: Exception) -> ModelError:
 def synthetic_inputs(shape: tuple[int, ...], n: int, seed: int, *, model: Any | None = None) -> FloatArray:
     """Made-up inputs [n, *shape] float32 for a model without data.
 
-    Standard normal, as after the usual preprocessing. Where the model's first layer does that itself, inputs are made for it:
-    uniform over the range that Rescaling maps to its unit range, or normal with Normalization's mean and variance.
-    Ranges from such inputs are a guess: accuracy may suffer, and the caller must say so.
+    Standard normal, as after the usual preprocessing. Where the model's first layer does that itself, inputs are
+    made for it: uniform over the range that Rescaling maps to its unit range, or normal with Normalization's mean
+    and variance. Ranges from such inputs are a guess: accuracy may suffer, and the caller must say so.
     """
     generator = np.random.default_rng(seed)
-    first = next((layer for _, layer in iter_layers(model) if type(layer).__name__ != "InputLayer"), None) if model is not None else None
+    first = (
+        next((layer for _, layer in iter_layers(model) if type(layer).__name__ != "InputLayer"), None)
+        if model is not None
+        else None
+    )
     kind = type(first).__name__
     values = generator.standard_normal((n, *shape))
     if first is not None and kind == "Rescaling":
@@ -106,8 +114,8 @@ def synthetic_inputs(shape: tuple[int, ...], n: int, seed: int, *, model: Any | 
 def check_zeros(graph: Graph, model: Any, masks: Masks) -> dict[str, int]:
     """Prove that every pruned weight is exactly zero in the int8 graph; return {layer path: op index}.
 
-    model, masks: as sparsify gave them. A kernel is found by its values (fusing changes names): the op of the same shape whose weights
-    point in the same direction, row by row, whatever scale batch normalization gave to a row.
+    model, masks: as sparsify gave them. A kernel is found by its values (fusing changes names): the op of the same
+    shape whose weights point in the same direction, row by row, whatever scale batch normalization gave to a row.
     ModelError naming the layer when a pruned weight is not at its zero point or when no op matches.
     """
     kernels = {kernel.name: kernel for kernel in iter_kernels(model) if kernel.name in masks}
@@ -115,7 +123,8 @@ def check_zeros(graph: Graph, model: Any, masks: Masks) -> dict[str, int]:
     for name, kernel in kernels.items():
         if name not in mapping:
             raise ModelError(
-                f"layer {name!r}: no op of the int8 model holds its weights {kernel.shape}, so that its zeros cannot be checked; please report this model"
+                f"layer {name!r}: no op of the int8 model holds its weights {kernel.shape}, so that its zeros"
+                " cannot be checked; please report this model"
             )
         op = graph.ops[mapping[name]]
         tensor = graph.input(op, 1)
@@ -125,7 +134,8 @@ def check_zeros(graph: Graph, model: Any, masks: Masks) -> dict[str, int]:
         wrong = int(np.count_nonzero((weights != zero_points) & removed))
         if wrong:
             raise ModelError(
-                f"layer {name!r} (op {op.name!r}): {wrong} of {int(removed.sum())} pruned weights are not zero in the int8 model; expected 0;"
+                f"layer {name!r} (op {op.name!r}): {wrong} of {int(removed.sum())} pruned weights are not zero"
+                " in the int8 model; expected 0;"
                 " prune another layer or report this model"
             )
     return mapping

@@ -1,8 +1,9 @@
-/* Counts the blocks that an emulated model_invoke executes. Compiled for the host at run time and called by
- * unicorn before every block, since a Python hook is a hundred times slower.
+/* Counts the blocks that an emulated model_invoke executes. Compiled for the host at run time and
+ * called by unicorn before every block, since a Python hook is a hundred times slower.
  *
- * A block is counted when the next one starts: only then is it known whether it left by a taken branch, and which
- * layer it belongs to (the store to model_layer stands in the block that calls the layer's kernel).
+ * A block is counted when the next one starts: only then is it known whether it left by a taken
+ * branch, and which layer it belongs to (the store to model_layer stands in the block that calls
+ * the layer's kernel).
  */
 
 #include <stdint.h>
@@ -12,6 +13,7 @@
 #define OUTSIDE 0
 #define INSIDE 1
 #define GUARD_MAX 256
+#define NO_LAYER 0xFFFFFFFFu
 
 /* A row of the table; the layout is BLOCK_DTYPE in blocks.py. count == 0: a free row. */
 struct block {
@@ -32,8 +34,7 @@ struct counter {
     uint32_t code_origin;
     uint32_t code_length;
     const volatile uint32_t *model_layer; /* host memory of the firmware's variable */
-    uint32_t layers;
-    uint32_t invoke; /* address of model_invoke */
+    uint32_t invoke;                      /* address of model_invoke */
     const uint8_t *guard;
     uint32_t guard_length;
 
@@ -43,7 +44,8 @@ struct counter {
     uint32_t pending_size;
     uint32_t invocations;
     uint32_t failed;        /* 1: no memory, 2: code outside of the flash */
-    uint32_t overrun_layer; /* first layer after which the guard had changed; `layers` where none */
+    uint32_t overrun_layer; /* first layer after which the guard had changed, or NO_LAYER */
+    uint32_t outside;       /* value of model_layer outside of model_invoke */
     uint32_t last_layer;
     uint8_t guard_before[GUARD_MAX];
     struct block *blocks;
@@ -102,16 +104,20 @@ static int grow(struct counter *counter) {
     return 1;
 }
 
+static void check_guard(struct counter *counter) {
+    if (counter->overrun_layer == NO_LAYER &&
+        memcmp(counter->guard, counter->guard_before, counter->guard_length) != 0) {
+        counter->overrun_layer = counter->last_layer;
+    }
+}
+
 static void count_pending(struct counter *counter, uint32_t next) {
     uint32_t layer = *counter->model_layer;
-    if (layer >= counter->layers) { /* the first and the last block of model_invoke */
+    if (layer == counter->outside) { /* the first and the last block of model_invoke */
         layer = counter->last_layer;
     }
     if (layer != counter->last_layer) {
-        if (counter->overrun_layer == counter->layers &&
-            memcmp(counter->guard, counter->guard_before, counter->guard_length) != 0) {
-            counter->overrun_layer = counter->last_layer;
-        }
+        check_guard(counter);
         counter->last_layer = layer;
     }
     struct block *block = find(counter->blocks, counter->capacity, counter->pending_address,
@@ -146,16 +152,14 @@ void counter_hook(void *engine, uint64_t address, uint32_t size, void *user) {
         if ((uint32_t)address == counter->return_address) {
             counter->state = OUTSIDE;
             ++counter->invocations;
-            if (counter->overrun_layer == counter->layers &&
-                memcmp(counter->guard, counter->guard_before, counter->guard_length) != 0) {
-                counter->overrun_layer = counter->last_layer;
-            }
+            check_guard(counter);
         }
     } else if ((uint32_t)address == counter->invoke) {
         uint32_t link = 0;
         counter->read(engine, counter->link_register, &link);
         counter->return_address = link & ~1u;
         counter->state = INSIDE;
+        counter->outside = *counter->model_layer;
         counter->last_layer = 0;
         memcpy(counter->guard_before, counter->guard, counter->guard_length);
     }
@@ -163,8 +167,8 @@ void counter_hook(void *engine, uint64_t address, uint32_t size, void *user) {
     counter->pending_size = size;
 }
 
-struct counter *counter_new(read_register read, int link_register, const uint8_t *code, uint32_t code_origin,
-                            uint32_t code_length, const uint32_t *model_layer, uint32_t layers,
+struct counter *counter_new(read_register read, int link_register, const uint8_t *code,
+                            uint32_t code_origin, uint32_t code_length, const uint32_t *model_layer,
                             uint32_t invoke, const uint8_t *guard, uint32_t guard_length) {
     struct counter *counter = calloc(1, sizeof *counter);
     if (counter == NULL) {
@@ -176,11 +180,10 @@ struct counter *counter_new(read_register read, int link_register, const uint8_t
     counter->code_origin = code_origin;
     counter->code_length = code_length;
     counter->model_layer = model_layer;
-    counter->layers = layers;
     counter->invoke = invoke;
     counter->guard = guard;
     counter->guard_length = guard_length < GUARD_MAX ? guard_length : GUARD_MAX;
-    counter->overrun_layer = layers;
+    counter->overrun_layer = NO_LAYER;
     counter->capacity = 1024;
     counter->blocks = calloc(counter->capacity, sizeof *counter->blocks);
     if (counter->blocks == NULL) {

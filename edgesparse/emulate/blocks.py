@@ -1,10 +1,9 @@
-"""Count executed blocks per layer inside model_invoke: in C compiled for the host, or in Python where no compiler is."""
+"""Count executed blocks per layer inside model_invoke: in C compiled for the host, or in Python without a compiler."""
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.errors import CrashError
-from edgesparse.toolchain.find import cache_folder, zig_path
+from edgesparse.toolchain.compilers import cache_folder, zig_path
 
 __all__ = ["BLOCK_DTYPE", "BlockArray", "BlockCounter", "CBlockCounter", "PythonBlockCounter", "Watch", "host_library"]
 
@@ -37,6 +36,7 @@ BlockArray: TypeAlias = npt.NDArray[Any]
 """Rows of BLOCK_DTYPE, ordered by layer and address."""
 
 SOURCE = Path(__file__).parent / "block_counter.c"
+NO_LAYER = 0xFFFFFFFF
 FAILURES = {1: "no memory on the host", 2: "code outside of the flash"}
 
 
@@ -53,7 +53,6 @@ class Watch:
     layer_offset: int
     guard_offset: int
     guard_bytes: int
-    layers: int
     invoke_address: int
 
 
@@ -77,7 +76,7 @@ def host_library() -> Path | None:
         return None
     source = SOURCE.read_bytes()
     key = hashlib.sha256(source + " ".join(compiler).encode()).hexdigest()[:16]
-    folder = _writable_folder()
+    folder = cache_folder()
     library = folder / f"block_counter-{key}.so"
     if library.is_file():
         return library
@@ -100,23 +99,6 @@ def _host_compiler() -> list[str] | None:
     return [str(zig), "cc"] if zig is not None else None
 
 
-def _writable_folder() -> Path:
-    """The user's cache folder, or a private folder under the temporary one where that cannot be written."""
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        folder = Path(tempfile.gettempdir())
-    if not os.access(folder, os.W_OK):
-        folder = Path(tempfile.gettempdir())
-    if folder == Path(tempfile.gettempdir()):
-        folder = folder / f"edgesparse-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
-            raise CrashError(f"{folder} belongs to another user; set XDG_CACHE_HOME to a folder of yours")
-    return folder
-
-
 def count_instructions(code: bytes) -> int:
     """Thumb instructions in a block: a halfword from 0xE800 up has a second one."""
     offset = count = 0
@@ -134,13 +116,13 @@ class CBlockCounter:
     """block_counter.c, called by unicorn without Python in between."""
 
     def __init__(self, library: Path, watch: Watch) -> None:
+        self._counter: ctypes.c_void_p | None = None  # first, for __del__
         self._watch = watch
         self._library = ctypes.CDLL(str(library))
         self._library.counter_new.restype = ctypes.c_void_p
         self._library.counter_blocks.restype = ctypes.c_void_p
         for name in ("capacity", "invocations", "failed", "overrun_layer"):
             getattr(self._library, f"counter_{name}").restype = ctypes.c_uint32
-        self._counter: ctypes.c_void_p | None = None
 
     def __del__(self) -> None:
         if self._counter is not None:
@@ -161,7 +143,6 @@ class CBlockCounter:
                 ctypes.c_uint32(watch.code_origin),
                 ctypes.c_uint32(len(watch.code)),
                 ctypes.c_void_p(ram + watch.layer_offset),
-                ctypes.c_uint32(watch.layers),
                 ctypes.c_uint32(watch.invoke_address),
                 ctypes.c_void_p(ram + watch.guard_offset),
                 ctypes.c_uint32(watch.guard_bytes),
@@ -198,7 +179,7 @@ class CBlockCounter:
     def overrun_layer(self) -> int | None:
         """See BlockCounter."""
         layer = int(self._library.counter_overrun_layer(self._counter))
-        return layer if layer < self._watch.layers else None
+        return layer if layer != NO_LAYER else None
 
 
 class PythonBlockCounter:
@@ -211,6 +192,7 @@ class PythonBlockCounter:
         self._overrun: int | None = None
         self._guard_before = b""
         self._last_layer = 0
+        self._outside = 0  # value of model_layer outside of model_invoke
         self._return: int | None = None  # None outside of model_invoke
         self._pending = (0, 0)
 
@@ -218,15 +200,17 @@ class PythonBlockCounter:
         """See BlockCounter."""
         from unicorn import arm_const, unicorn_const
 
-        link: Callable[[], int] = lambda: engine.reg_read(arm_const.UC_ARM_REG_LR)  # noqa: E731  (one expression)
-        engine.hook_add(
-            unicorn_const.UC_HOOK_BLOCK, lambda _engine, address, size, _user: self._on_block(address, size, link)
-        )
+        def link() -> int:
+            return int(engine.reg_read(arm_const.UC_ARM_REG_LR))
+
+        def hook(_engine: Any, address: int, size: int, _user: object) -> None:
+            self._on_block(address, size, link)
+
+        engine.hook_add(unicorn_const.UC_HOOK_BLOCK, hook)
 
     def take(self) -> tuple[BlockArray, int]:
         """See BlockCounter."""
-        rows = [(*key, *row) for key, row in self._blocks.items()]
-        blocks = np.array([(a, s, layer, n, count, taken) for a, s, layer, n, count, taken in rows], BLOCK_DTYPE)
+        blocks = np.array([(*key, *row) for key, row in self._blocks.items()], BLOCK_DTYPE)
         invocations = self._invocations
         self._blocks, self._invocations = {}, 0
         return _ordered(blocks), invocations
@@ -244,14 +228,15 @@ class PythonBlockCounter:
                 self._check_guard()
         elif address == self._watch.invoke_address:
             self._return = link() & ~1
+            self._outside = self._layer()
             self._last_layer = 0
             self._guard_before = self._guard()
         self._pending = (address, size)
 
     def _count_pending(self, following: int) -> None:
         watch = self._watch
-        layer = int.from_bytes(watch.ram[watch.layer_offset : watch.layer_offset + 4], "little")
-        if layer >= watch.layers:
+        layer = self._layer()
+        if layer == self._outside:
             layer = self._last_layer
         if layer != self._last_layer:
             self._check_guard()
@@ -264,6 +249,10 @@ class PythonBlockCounter:
         row[1] += 1
         row[2] += following != address + size
 
+    def _layer(self) -> int:
+        offset = self._watch.layer_offset
+        return int.from_bytes(self._watch.ram[offset : offset + 4], "little")
+
     def _guard(self) -> bytes:
         watch = self._watch
         return bytes(watch.ram[watch.guard_offset : watch.guard_offset + watch.guard_bytes])
@@ -274,4 +263,5 @@ class PythonBlockCounter:
 
 
 def _ordered(blocks: BlockArray) -> BlockArray:
-    return blocks[np.lexsort((blocks["size"], blocks["address"], blocks["layer"]))]
+    ordered: BlockArray = blocks[np.lexsort((blocks["size"], blocks["address"], blocks["layer"]))]
+    return ordered

@@ -83,4 +83,5 @@ def _execute(elf: Elf, machine: str, timeout_s: float) -> tuple[str, str, int]:
             ) from error
         finally:
             process.kill()  # nothing happens when it has ended
+            process.wait()
     return output, errors, process.returncode

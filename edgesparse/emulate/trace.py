@@ -26,7 +26,7 @@ import numpy.typing as npt
 from edgesparse.errors import CrashError
 from edgesparse.toolchain.elf import Elf
 
-__all__ = ["Console", "Fault", "Trace", "describe_fault", "describe_layer", "parse_console"]
+__all__ = ["Console", "Fault", "Trace", "describe_fault", "describe_layer", "layers_of", "parse_console"]
 
 BEGIN = re.compile(r"es begin protocol=1 vectors=(\d+) layers=(\d+) input=(\d+) output=(\d+) arena=(\d+)")
 VECTOR = re.compile(r"es vector (\d+) ticks=(\d+) output=((?:[0-9a-f]{2})*)")
@@ -51,7 +51,7 @@ CFSR_BITS = (
     (10, "access to a bad address"),
     (1, "access to a bad address"),
 )
-CFSR_ADDRESS_VALID = 1 << 15
+CFSR_ADDRESS_VALID = 1 << 15 | 1 << 7  # BFARVALID, MMARVALID
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +99,7 @@ class Fault:
     layer: int | None
 
 
-def parse_console(
-    text: str, elf: Elf, *, layer_names: Sequence[str] = (), overrun_layer: int | None = None
-) -> Console:
+def parse_console(text: str, elf: Elf, *, layer_names: Sequence[str] = (), overrun_layer: int | None = None) -> Console:
     """Parse all that the harness printed; CrashError for a fault, an overrun, or anything unexpected."""
     lines = [line for line in text.splitlines() if line.strip()]
     for line in lines:
@@ -135,6 +133,12 @@ def parse_console(
         arena_used_bytes=int(memory[1]),
         stack_used_bytes=int(memory[2]),
     )
+
+
+def layers_of(text: str) -> int | None:
+    """Number of layers, from what the harness printed so far."""
+    match = BEGIN.search(text)
+    return int(match[2]) if match else None
 
 
 def describe_layer(layer: int | None, layers: int | None, names: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from edgesparse.emulate.blocks import (
     host_library,
 )
 from edgesparse.emulate.cycles import TIMINGS, estimate_cycles
-from edgesparse.emulate.trace import Fault, Trace, describe_fault, describe_layer, parse_console
+from edgesparse.emulate.trace import Fault, Trace, describe_fault, describe_layer, layers_of, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
 
@@ -32,6 +32,7 @@ GET_UNICORN = "pip install 'edgesparse[device]' (brings the package unicorn)"
 
 SYSTEM_REGISTERS = (0xE000E000, 0x1000)  # SysTick, SCB: plain memory here, time comes from the counter
 PAGE_BYTES = 4096
+LONGEST_BLOCK_BYTES = 2048
 
 # Semihosting (Arm IHI 0065): operations that the harness may ask for.
 BKPT_SEMIHOSTING = b"\xab\xbe"
@@ -72,6 +73,10 @@ class Unicorn:
             raise ToolMissingError(f"the Python package unicorn is not installed; {GET_UNICORN}")
         machine = _Machine(elf, board, self.python_counter)
         machine.run(timeout_s, layer_names)
+        if machine.fault is not None:
+            fault = _locate(machine.fault, elf, board, timeout_s)
+            layers = layers_of(machine.console)
+            raise CrashError(describe_fault(fault, elf, layers=layers, layer_names=layer_names))
         console = parse_console(
             machine.console, elf, layer_names=layer_names, overrun_layer=machine.counter.overrun_layer()
         )
@@ -98,6 +103,18 @@ class Unicorn:
         )
 
 
+def _locate(fault: Fault, elf: Elf, board: Board, timeout_s: float) -> Fault:
+    """The fault with its exact pc. Unicorn tells the block only: run again and watch that block's instructions."""
+    if fault.address is None or not fault.pc:
+        return fault
+    machine = _Machine(elf, board, python_counter=False, watched=fault.pc)
+    try:
+        machine.run(timeout_s, ())
+    except CrashError:  # slower than the first run, so it may time out: the block will do
+        return fault
+    return machine.fault if machine.fault is not None else fault
+
+
 def _per_layer(blocks: BlockArray, layers: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Instructions per layer, [layers]."""
     totals = np.zeros(layers, np.int64)
@@ -108,7 +125,7 @@ def _per_layer(blocks: BlockArray, layers: int) -> np.ndarray[Any, np.dtype[np.i
 class _Machine:
     """One run: memories, engine, hooks, and what they gather."""
 
-    def __init__(self, elf: Elf, board: Board, python_counter: bool) -> None:
+    def __init__(self, elf: Elf, board: Board, python_counter: bool, watched: int | None = None) -> None:
         import unicorn
         from unicorn import arm_const, unicorn_const
 
@@ -121,10 +138,10 @@ class _Machine:
         self.exit_code: int | None = None
         self.blocks: list[BlockArray] = []
         self.fault: Fault | None = None
-        self.layers: int | None = None
         self._flash = mmap.mmap(-1, _pages(board.flash.length))
         self._ram = mmap.mmap(-1, _pages(board.ram.length))
         self._bad_address: int | None = None
+        self._watched_pc: int | None = None
 
         # UC_MODE_MCLASS would ignore the model and always take the M33.
         engine = unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
@@ -145,6 +162,13 @@ class _Machine:
         engine.hook_add(
             unicorn_const.UC_HOOK_MEM_INVALID, lambda _e, _access, address, _size, _value, _u: self._on_bad(address)
         )
+        if watched is not None:
+            engine.hook_add(
+                unicorn_const.UC_HOOK_CODE,
+                lambda _e, address, _size, _u: self._on_watched(address),
+                begin=watched,
+                end=watched + LONGEST_BLOCK_BYTES,
+            )
 
     def read_code(self, address: int, size: int) -> bytes:
         """Bytes of the flash."""
@@ -152,38 +176,37 @@ class _Machine:
         return self._flash[offset : offset + size]
 
     def run(self, timeout_s: float, layer_names: Sequence[str]) -> None:
-        """Run to the firmware's exit; CrashError on a fault or after `timeout_s`."""
+        """Run to the firmware's exit or to a fault, which is in `fault`; CrashError after `timeout_s`."""
         stack, reset = (int.from_bytes(self._flash[i : i + 4], "little") for i in (0, 4))
         self._engine.reg_write(self._arm.UC_ARM_REG_SP, stack)
         failure: list[BaseException] = []
+        done = threading.Event()  # not Thread.join: an interrupt inside it leaves the thread looking dead
 
         # In a thread of its own, so that a timeout and Ctrl-C can stop it.
         def emulate() -> None:
             try:
                 self._emulate(reset)
-            except BaseException as error:  # noqa: BLE001  (raised again in the calling thread)
+            except BaseException as error:  # raised again in the calling thread
                 failure.append(error)
+            finally:
+                done.set()
 
-        worker = threading.Thread(target=emulate, name="unicorn", daemon=True)
-        worker.start()
+        threading.Thread(target=emulate, name="unicorn", daemon=True).start()
         try:
-            worker.join(timeout_s)
-            timed_out = worker.is_alive()
+            timed_out = not done.wait(timeout_s)
         finally:
-            while worker.is_alive():  # a stop before the start has no effect: repeat
+            while not done.is_set():  # a stop before the start has no effect: repeat
                 self._engine.emu_stop()
-                worker.join(0.05)
+                done.wait(0.05)
         if failure:
             raise failure[0]
         if timed_out:
             pc = self._engine.reg_read(self._arm.UC_ARM_REG_PC)
             raise CrashError(
                 f"the firmware did not finish in {timeout_s:g} s: it was "
-                f"{describe_layer(self._layer(), self.layers, layer_names)} at pc={pc:#010x} "
+                f"{describe_layer(self._layer(), layers_of(self.console), layer_names)} at pc={pc:#010x} "
                 f"({self._elf.describe(pc)}); give it more time, or report {self._elf.path}"
             )
-        if self.fault is not None:
-            raise CrashError(describe_fault(self.fault, self._elf, layers=self.layers, layer_names=layer_names))
 
     def _map(self, origin: int, memory: mmap.mmap, protection: int) -> None:
         import ctypes
@@ -201,10 +224,8 @@ class _Machine:
             layer_offset=elf.symbol("model_layer").address - board.ram.origin,
             guard_offset=guard - board.ram.origin,
             guard_bytes=guard_end - guard,
-            layers=elf.symbol("es_layer_count").address,
             invoke_address=elf.symbol("model_invoke").address,
         )
-        self.layers = watch.layers
         library = None if python_counter else host_library()
         return CBlockCounter(library, watch) if library is not None else PythonBlockCounter(watch)
 
@@ -219,14 +240,20 @@ class _Machine:
             self._engine.emu_start(reset | 1, 0xFFFFFFFE)
         except UcError as error:
             if self.fault is None:
-                self.fault = self._fault(str(error))
+                invalid = error.errno == self._const.UC_ERR_INSN_INVALID
+                self.fault = self._fault("undefined instruction" if invalid else str(error))
 
     def _on_bad(self, address: int) -> bool:
         self._bad_address = address
         return False
 
+    def _on_watched(self, address: int) -> None:
+        self._watched_pc = address
+
     def _fault(self, kind: str) -> Fault:
         pc = self._engine.reg_read(self._arm.UC_ARM_REG_PC)
+        if self._watched_pc is not None:
+            pc = self._watched_pc
         sp = self._engine.reg_read(self._arm.UC_ARM_REG_SP)
         address = self._bad_address
         if address is not None:
@@ -260,7 +287,9 @@ class _Machine:
         elif operation == SYS_EXIT:
             self._exit(0 if argument == APPLICATION_EXIT else 1)
         else:
-            raise CrashError(f"the firmware asked for semihosting operation {operation:#x}, which the harness never does")
+            raise CrashError(
+                f"the firmware asked for semihosting operation {operation:#x}, which the harness never does"
+            )
 
     def _exit(self, code: int) -> None:
         self.exit_code = code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgesparse.keras_model.fingerprint import fingerprint
 from edgesparse.keras_model.load import from_object, load
 from edgesparse.keras_model.loaded import LoadedModel, final_activation, input_shape, iter_layers, output_shape
 from edgesparse.keras_model.predict import predict
@@ -9,6 +10,7 @@ from edgesparse.keras_model.predict import predict
 __all__ = [
     "LoadedModel",
     "final_activation",
+    "fingerprint",
     "from_object",
     "input_shape",
     "iter_layers",

@@ -1,6 +1,7 @@
 """Keras 3 to tf_keras: translate the config, rebuild, copy the weights, compare with Keras 3.
 
-Keras 3 itself is not imported here (it cannot share a process with the legacy Keras that TF-MOT needs). The comparison runs in a process of its own.
+Keras 3 itself is not imported here (it cannot share a process with the legacy Keras that TF-MOT needs). The
+comparison runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -41,17 +42,18 @@ _CHECK_SAMPLES = 8
 Config = dict[str, Any]
 
 
-def load_keras3(file: ModelFile) -> Any:
+def load_keras3(file: ModelFile, *, unsafe: bool) -> Any:
     """Rebuild a Keras 3 `.h5` or `.keras` model in tf_keras.
 
     UnsupportedError with the names of all layers that are not in keras3_layers.LAYERS; ModelError when the rebuilt
     model's outputs differ from Keras 3's by more than 1e-5 (relative where outputs exceed 1).
     """
     if file.format == "saved_model":
-        raise ModelError(f"{file.path}: a SavedModel of Keras 3 holds no layers; save it with model.save('model.keras')")
+        raise ModelError(
+            f"{file.path}: a SavedModel of Keras 3 holds no layers; save it with model.save('model.keras')"
+        )
     (config,) = file.configs
-    # Lambda first, and whatever --unsafe says: bytecode of Keras 3 cannot run in tf_keras.
-    check_config(file.path, [config], frozenset(LAYERS) | CONTAINERS | _layer_classes(config), unsafe=False)
+    check_config(file.path, [config], frozenset(LAYERS) | CONTAINERS | _layer_classes(config), unsafe=unsafe)
     _refuse_unknown(file.path, config)
     translated = translate(config)
     try:
@@ -61,13 +63,18 @@ def load_keras3(file: ModelFile) -> Any:
         # tf_keras has no error type of its own.
         raise ModelError(f"{file.path}: cannot be rebuilt in tf_keras: {' '.join(str(error).split())[:300]}") from error
     check_shapes(model, str(file.path))
-    _copy_weights(file, model)
+    try:
+        _copy_weights(file, model)
+    except (OSError, KeyError) as error:  # h5py's errors for damaged files
+        raise ModelError(f"{file.path}: the weights cannot be read: {' '.join(str(error).split())[:300]}") from error
     _compare(file, model)
     return model
 
 
 def _layer_classes(config: Config) -> frozenset[str]:
-    return frozenset(str(layer.get("class_name")) for layer in _layers(config) if ">" not in str(layer.get("registered_name")))
+    return frozenset(
+        str(layer.get("class_name")) for layer in _layers(config) if ">" not in str(layer.get("registered_name"))
+    )
 
 
 def _layers(config: Config) -> Iterator[Config]:
@@ -79,9 +86,15 @@ def _layers(config: Config) -> Iterator[Config]:
 
 
 def _refuse_unknown(path: Path, config: Config) -> None:
-    if config.get("class_name") not in CONTAINERS or not isinstance(config.get("config"), dict) or "layers" not in config["config"]:
+    if (
+        config.get("class_name") not in CONTAINERS
+        or not isinstance(config.get("config"), dict)
+        or "layers" not in config["config"]
+    ):
         kind = str(config.get("class_name"))
-        raise UnsupportedError(f"{path}: {kind} is no Functional or Sequential model; subclassed models cannot be converted", (kind,))
+        raise UnsupportedError(
+            f"{path}: {kind} is no Functional or Sequential model; subclassed models cannot be converted", (kind,)
+        )
     refused = []
     for layer in _layers(config):
         kind = str(layer.get("class_name"))
@@ -91,7 +104,13 @@ def _refuse_unknown(path: Path, config: Config) -> None:
             continue
         activation = layer["config"].get("activation") if kind in LAYERS else None
         if activation is not None and (not isinstance(activation, str) or activation not in ACTIVATIONS):
-            word = activation if isinstance(activation, str) else activation.get("class_name") if isinstance(activation, dict) else activation
+            word = (
+                activation
+                if isinstance(activation, str)
+                else activation.get("class_name")
+                if isinstance(activation, dict)
+                else activation
+            )
             refused.append((name, f"{kind} with activation {word}"))
     if refused:
         names = ", ".join(f"{name!r} ({kind})" for name, kind in refused)
@@ -121,7 +140,9 @@ def _translate_container(config: Config) -> Config:
             result["build_input_shape"] = inner["build_input_shape"]
         return result
     result["trainable"] = inner.get("trainable", True)
-    nested = {layer["name"]: layer for layer in inner["layers"] if layer["class_name"] in CONTAINERS and _has_input(layer)}
+    nested = {
+        layer["name"]: layer for layer in inner["layers"] if layer["class_name"] in CONTAINERS and _has_input(layer)
+    }
     for source, layer in zip(inner["layers"], result["layers"], strict=True):
         layer["inbound_nodes"] = [_translate_node(node, nested) for node in source.get("inbound_nodes", [])]
     result["input_layers"] = [[name, 0, index] for name, _, index in _references(inner["input_layers"])]
@@ -134,11 +155,12 @@ def _translate_container(config: Config) -> Config:
 
 def _has_input(layer: Config) -> bool:
     layers = layer["config"].get("layers") or [{}]
-    return layer["class_name"] != "Sequential" or layers[0].get("class_name") == "InputLayer"
+    return bool(layer["class_name"] != "Sequential" or layers[0].get("class_name") == "InputLayer")
 
 
 def _output_index(layer: Config, node: int) -> int:
-    # tf_keras counts the node that links a nested model's own input to its output; Keras 3 counts it in output_layers of
+    # tf_keras counts the node that links a nested model's own input to its output; Keras 3 counts it in
+    # output_layers of
     # Functional only.
     if layer["class_name"] == "Sequential" or len(layer.get("inbound_nodes", [])) == 1:
         return 1 if len(layer.get("inbound_nodes", [])) == 1 else node + 1
@@ -146,7 +168,7 @@ def _output_index(layer: Config, node: int) -> int:
 
 
 def _references(layers: Any) -> list[tuple[str, int, int]]:
-    """input_layers or output_layers as [(name, node, tensor)]: Keras 3 writes one reference flat, more as a list or dict."""
+    """input_layers or output_layers as [(name, node, tensor)]; Keras 3 writes one flat, more as a list or dict."""
     if isinstance(layers, dict):
         layers = list(layers.values())
     if layers and isinstance(layers[0], str):
@@ -158,7 +180,9 @@ def _translate_node(node: Any, nested: dict[str, Config]) -> list[Any]:
     """One call of a layer: {args, kwargs} with __keras_tensor__ objects -> [[name, node, tensor, kwargs], ...]."""
     tensors = list(_tensors(node["args"]))
     # `training` and `mask` are Keras' own arguments; inference does not depend on them.
-    tensors += [tensor for key, value in node["kwargs"].items() if key not in ("mask", "training") for tensor in _tensors(value)]
+    tensors += [
+        tensor for key, value in node["kwargs"].items() if key not in ("mask", "training") for tensor in _tensors(value)
+    ]
     result = []
     for tensor in tensors:
         name, index, position = tensor["config"]["keras_history"]
@@ -182,7 +206,11 @@ def _translate_layer(layer: Config) -> Config:
     kind = layer["class_name"]
     name = layer.get("name") or layer["config"]["name"]
     if kind in CONTAINERS:
-        return {"class_name": _container_class(layer), "config": {**_translate_container(layer), "name": name}, "name": name}
+        return {
+            "class_name": _container_class(layer),
+            "config": {**_translate_container(layer), "name": name},
+            "name": name,
+        }
     rule = LAYERS[kind]
     config = {key: _plain(value) for key, value in layer["config"].items() if key not in rule.drop}
     for old, new in rule.rename:
@@ -243,7 +271,9 @@ def _copy_keras(path: Path, group: Any, model: Any) -> None:
         entry = group.get(key)
         if hasattr(layer, "layers"):
             if entry is None:
-                raise ModelError(f"{path}: layer {layer.name!r} has no weights in the file (expected {key}); save the model again")
+                raise ModelError(
+                    f"{path}: layer {layer.name!r} has no weights in the file (expected {key}); save the model again"
+                )
             _copy_keras(path, entry, layer)
             continue
         stored = entry.get("vars") if entry is not None else None
@@ -260,7 +290,9 @@ def _assign(path: Path, name: str, variables: list[Any], arrays: Arrays) -> None
     expected = [tuple(variable.shape) for variable in variables]
     got = [array.shape for array in arrays]
     if expected != got:
-        raise ModelError(f"{path}: layer {name!r}: expected weights of shapes {expected}, got {got}; save the model again")
+        raise ModelError(
+            f"{path}: layer {name!r}: expected weights of shapes {expected}, got {got}; save the model again"
+        )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
 
@@ -275,33 +307,51 @@ def _compare(file: ModelFile, model: Any) -> None:
     expected = _keras3_outputs(file.path, x)
     got = predict(model, x)
     if expected.shape != got.shape:
-        raise ModelError(f"{file.path}: rebuilt in tf_keras, the output has shape {got.shape}, in Keras 3 {expected.shape}")
+        raise ModelError(
+            f"{file.path}: rebuilt in tf_keras, the output has shape {got.shape}, in Keras 3 {expected.shape}"
+        )
     if not np.isfinite(expected).all():
         return  # NaN weights: refused later, with the layer's name
     limit = _TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0.0)))
     difference = float(np.abs(expected - got).max(initial=0.0))
     if not difference <= limit:
         raise ModelError(
-            f"{file.path}: rebuilt in tf_keras, outputs differ from Keras 3's by {difference:.3g} (limit {limit:.3g}); save the model with tf_keras"
+            f"{file.path}: rebuilt in tf_keras, outputs differ from Keras 3's by {difference:.3g} (limit"
+            f" {limit:.3g}); save the model with tf_keras"
         )
 
 
 def _keras3_outputs(path: Path, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Run the file in Keras 3, in a process of its own with a time limit."""
     environment = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
-    environment |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"}
+    environment |= {
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder) / "inputs.npy", Path(folder) / "outputs.npy"
         np.save(inputs, x)
-        command = [sys.executable, "-W", "ignore", str(keras3_check.__file__), str(path.resolve()), str(inputs), str(outputs)]
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            str(keras3_check.__file__),
+            str(path.resolve()),
+            str(inputs),
+            str(outputs),
+        ]
         try:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False)
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False
+            )
         except subprocess.TimeoutExpired as error:
-            raise ModelError(f"{path}: Keras 3 did not load and run it within {_CHECK_SECONDS:g} s; give a smaller model") from error
+            raise ModelError(
+                f"{path}: Keras 3 did not load and run it within {_CHECK_SECONDS:g} s; give a smaller model"
+            ) from error
         if done.returncode != 0 or not outputs.is_file():
             lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
             raise ModelError(f"{path}: Keras 3 cannot load and run it: {lines[-1][:300]}")
         result: npt.NDArray[np.float32] = np.load(outputs)
     return result
-
-

@@ -1,4 +1,4 @@
-"""Open the file formats that Keras writes and take out what is needed to judge them, without running anything from them."""
+"""Open the file formats that Keras writes and take out what is needed to judge them; runs nothing of them."""
 
 from __future__ import annotations
 
@@ -46,9 +46,12 @@ def read_model_file(path: Path) -> ModelFile:
     if magic[:4] == b"PK\x03\x04":
         return _read_keras(path)
     if path.suffix in (".h5", ".hdf5", ".keras"):
-        raise ModelError(f"{path}: not a Keras model: expected an HDF5 or zip file, got {_describe(magic)}; save it again")
+        raise ModelError(
+            f"{path}: not a Keras model: expected an HDF5 or zip file, got {_describe(magic)}; save it again"
+        )
     raise ModelError(
-        f"{path}: expected a Keras model (.h5, .keras or a SavedModel folder), got a file of another format ({_describe(magic)})"
+        f"{path}: expected a Keras model (.h5, .keras or a SavedModel folder), got a file of another format"
+        f" ({_describe(magic)})"
     )
 
 
@@ -62,8 +65,10 @@ def _read_h5(path: Path) -> ModelFile:
             attributes = {key: file.attrs[key] for key in ("model_config", "keras_version") if key in file.attrs}
             if "keras_version" not in attributes and "model_weights" in file:
                 attributes.update({k: v for k, v in file["model_weights"].attrs.items() if k == "keras_version"})
-    except OSError as error:
-        raise ModelError(f"{path}: the HDF5 file is truncated or damaged ({_first_line(error)}); save it again") from error
+    except (OSError, KeyError, RuntimeError) as error:  # h5py raises all three for damaged files
+        raise ModelError(
+            f"{path}: the HDF5 file is truncated or damaged ({_first_line(error)}); save it again"
+        ) from error
     if "model_config" not in attributes:
         raise ModelError(f"{path}: holds weights only, no model configuration; {_SAVE_ADVICE}")
     config = _parse(path, _text(attributes["model_config"]))
@@ -76,29 +81,34 @@ def _read_keras(path: Path) -> ModelFile:
             names = set(archive.namelist())
             missing = {"metadata.json", "config.json", "model.weights.h5"} - names
             if missing:
-                raise ModelError(f"{path}: not a Keras model: the zip file has no {', '.join(sorted(missing))}; {_SAVE_ADVICE}")
+                raise ModelError(
+                    f"{path}: not a Keras model: the zip file has no {', '.join(sorted(missing))}; {_SAVE_ADVICE}"
+                )
             damaged = archive.testzip()
             if damaged is not None:
                 raise ModelError(f"{path}: {damaged} in it is damaged; save it again")
             metadata = _parse(path, archive.read("metadata.json").decode())
             config = _parse(path, archive.read("config.json").decode())
     except (zipfile.BadZipFile, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: the zip file is truncated or damaged ({_first_line(error)}); save it again") from error
+        raise ModelError(
+            f"{path}: the zip file is truncated or damaged ({_first_line(error)}); save it again"
+        ) from error
     return ModelFile(path, "keras", str(metadata.get("keras_version", "2")), (config,))
 
 
 def _read_saved_model(path: Path) -> ModelFile:
     if not (path / "saved_model.pb").is_file():
-        raise ModelError(f"{path}: a folder without saved_model.pb is no SavedModel; give a .h5, a .keras or a SavedModel folder")
+        raise ModelError(
+            f"{path}: a folder without saved_model.pb is no SavedModel; give a .h5, a .keras or a SavedModel folder"
+        )
     # Protobuf classes come with TensorFlow; parsing them runs nothing from the file.
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs in the wheel
 
     from edgesparse.keras_model.backend import quiet, tf_keras
 
     tf_keras()
     with quiet():
         from tensorflow.core.protobuf import saved_model_pb2
-
         from tf_keras.protobuf import saved_metadata_pb2
     try:
         saved = saved_model_pb2.SavedModel()
@@ -115,7 +125,9 @@ def _read_saved_model(path: Path) -> ModelFile:
                 if node.user_object.identifier.startswith("_tf_keras_") and node.user_object.metadata
             ]
     except DecodeError as error:
-        raise ModelError(f"{path}: saved_model.pb or keras_metadata.pb is damaged ({_first_line(error)}); save it again") from error
+        raise ModelError(
+            f"{path}: saved_model.pb or keras_metadata.pb is damaged ({_first_line(error)}); save it again"
+        ) from error
     configs = [config for config in (_parse(path, text) for text in texts) if config.get("class_name")]
     if not configs:
         raise ModelError(f"{path}: this SavedModel holds no Keras layers (model.export writes such); {_SAVE_ADVICE}")
@@ -129,7 +141,9 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ModelError(f"{path}: the model configuration is no JSON ({_first_line(error)}); save it again") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path}: the model configuration is a {type(config).__name__}, expected an object; save it again")
+        raise ModelError(
+            f"{path}: the model configuration is a {type(config).__name__}, expected an object; save it again"
+        )
     return config
 
 

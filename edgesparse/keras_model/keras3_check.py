@@ -1,6 +1,7 @@
 """Run a model file in Keras 3: `python keras3_check.py MODEL INPUTS.npy OUTPUTS.npy`.
 
-Executed as a script in a process of its own, which must not have TF_USE_LEGACY_KERAS set; imports nothing of edgesparse.
+Executed as a script in a process of its own, which must not have TF_USE_LEGACY_KERAS set; imports nothing of
+edgesparse.
 """
 
 from __future__ import annotations

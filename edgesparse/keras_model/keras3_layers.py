@@ -1,7 +1,7 @@
 """Which Keras 3 layers can be rebuilt in tf_keras, and how their configs differ.
 
-Read off both libraries' get_config. A layer that is not here is refused by name. All of these compute the same in Keras 2 and 3; the rebuilt
-model is compared with Keras 3 all the same.
+Read off both libraries' get_config. A layer that is not here is refused by name. All of these compute the same in
+Keras 2 and 3; the rebuilt model is compared with Keras 3 all the same.
 """
 
 from __future__ import annotations
@@ -71,6 +71,22 @@ LAYERS: dict[str, LayerRule] = {
 }
 
 ACTIVATIONS = frozenset(
-    {"linear", "relu", "relu6", "sigmoid", "tanh", "softmax", "elu", "selu", "softplus", "softsign", "exponential", "silu", "swish", "gelu", "mish"}
+    {
+        "linear",
+        "relu",
+        "relu6",
+        "sigmoid",
+        "tanh",
+        "softmax",
+        "elu",
+        "selu",
+        "softplus",
+        "softsign",
+        "exponential",
+        "silu",
+        "swish",
+        "gelu",
+        "mish",
+    }
 )
 """Activations with the same formula in both. hard_sigmoid and leaky_relu differ."""

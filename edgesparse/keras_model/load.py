@@ -31,7 +31,7 @@ def load(path: Path, *, unsafe: bool = False) -> LoadedModel:
     path = Path(path)
     file = read_model_file(path)
     if file.keras_major == 3:
-        model = load_keras3(file)
+        model = load_keras3(file, unsafe=unsafe)
     else:
         check_config(path, file.configs, _known_layers(), unsafe=unsafe)
         model = _load_keras2(file, unsafe=unsafe)
@@ -56,7 +56,10 @@ def from_object(model: Any) -> LoadedModel:
             model.save(path)
             loaded = load(path)
         return LoadedModel(loaded.model, "object", loaded.keras_version, str(model.name))
-    raise ModelError(f"expected a tf_keras or Keras model, got {type(model).__module__}.{type(model).__name__}; give a path or a model")
+    raise ModelError(
+        f"expected a tf_keras or Keras model, got {type(model).__module__}.{type(model).__name__}; give a path"
+        " or a model"
+    )
 
 
 def _config(model: Any) -> Any:
@@ -78,7 +81,9 @@ def _finish(model: Any, source: str, file_format: str, version: str, name: str) 
 def _known_layers() -> frozenset[str]:
     keras = tf_keras()
     names = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
-    return frozenset(names | {"Functional", "Model", "Sequential", "TFOpLambda", "SlicingOpLambda", "BatchNormalizationV1"}) - {"Layer"}
+    return frozenset(
+        names | {"Functional", "Model", "Sequential", "TFOpLambda", "SlicingOpLambda", "BatchNormalizationV1"}
+    ) - {"Layer"}
 
 
 def _load_keras2(file: ModelFile, *, unsafe: bool) -> Any:
@@ -93,7 +98,16 @@ def _load_keras2(file: ModelFile, *, unsafe: bool) -> Any:
                 model = _strip_pruning(model)
             if file.format == "saved_model":
                 model = free_batch(model, always=True)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, NotImplementedError, RuntimeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         # Keras has no error type of its own: a damaged or unknown model shows as any of these.
         raise ModelError(f"{file.path}: tf_keras cannot load it: {_one_line(error)}") from error
     return model

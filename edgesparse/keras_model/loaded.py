@@ -9,7 +9,17 @@ from typing import Any
 __all__ = ["LoadedModel", "final_activation", "final_layer", "input_shape", "iter_layers", "output_shape"]
 
 _PASS_THROUGH = frozenset(
-    {"Activation", "Softmax", "ReLU", "LeakyReLU", "Dropout", "Flatten", "Reshape", "GaussianNoise", "ActivityRegularization"}
+    {
+        "Activation",
+        "Softmax",
+        "ReLU",
+        "LeakyReLU",
+        "Dropout",
+        "Flatten",
+        "Reshape",
+        "GaussianNoise",
+        "ActivityRegularization",
+    }
 )
 """Layers without weights that may stand between the last weights and the output."""
 
@@ -31,7 +41,8 @@ class LoadedModel:
 def iter_layers(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield (path, layer) for every layer that is no container, depth first.
 
-    Nested models and wrappers are entered: the path of a layer in one is `outer/inner`. A layer that is used twice is yielded once.
+    Nested models and wrappers are entered: the path of a layer in one is `outer/inner`. A layer that is used twice
+    is yielded once.
     """
     yield from _walk(model, "", set())
 

@@ -1,6 +1,7 @@
 """Judge a model's configuration before anything is made from it: code, custom layers, foreign modules.
 
-Keras runs code while it loads: Lambda layers hold marshalled bytecode, and a `module` key is imported. So the plain JSON is walked first.
+Keras runs code while it loads: Lambda layers hold marshalled bytecode, and a `module` key is imported. So the plain
+JSON is walked first.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ __all__ = ["Finding", "check_config", "layer_configs"]
 
 _CONTAINERS = frozenset({"Functional", "Model", "Sequential"})
 _KERAS_MODULES = ("keras", "tf_keras", "builtins", "tensorflow.keras", "tensorflow.python.keras")
+_FUNCTION_MODULES = (None, "builtins", "keras.activations", "tf_keras.activations")
 _PRUNING_MODULE = "tensorflow_model_optimization.python.core.sparsity.keras"
 _PRUNING_CLASSES = frozenset({"PruneLowMagnitude", "ConstantSparsity", "PolynomialDecay"})
 _TENSOR_FUNCTIONS = ("__operators__.", "math.", "nn.", "linalg.", "image.", "keras.activations.", "keras.backend.")
 """Namespaces of TensorFlow whose functions only compute; tf.io and tf.py_function are not among them."""
 _TENSOR_FUNCTION_NAMES = frozenset(
-    "cast clip_by_value concat expand_dims identity pad reshape slice split squeeze stack strided_slice tile transpose unstack"
+    "cast clip_by_value concat expand_dims identity pad reshape slice split squeeze stack strided_slice tile"
+    " transpose unstack"
     " zeros_like ones_like convert_to_tensor shape compat.v1.transpose compat.v1.pad compat.v1.shape".split()
 )
 
@@ -30,7 +33,8 @@ Finding = tuple[str, str]
 def layer_configs(config: Any, owner: str = "model") -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (layer name, serialised object) for every object in a config, containers and wrapped layers included.
 
-    Any dict with a `class_name` counts as an object; an initializer or an activation is named after the layer that owns it.
+    Any dict with a `class_name` counts as an object; an initializer or an activation is named after the layer that
+    owns it.
     """
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
@@ -55,7 +59,8 @@ def check_config(path: object, configs: Iterable[dict[str, Any]], known: frozens
     foreign: list[str] = []
     custom: list[Finding] = []
     for config in configs:
-        for name, item in layer_configs(config):
+        # What the model was compiled with is not loaded, at the top level only.
+        for name, item in layer_configs({key: value for key, value in config.items() if key != "compile_config"}):
             kind = item["class_name"]
             if _runs_code(item):
                 code.append((name, kind))
@@ -68,7 +73,8 @@ def check_config(path: object, configs: Iterable[dict[str, Any]], known: frozens
     if code and not unsafe:
         names = ", ".join(f"{name!r} ({kind})" for name, kind in dict.fromkeys(code))
         raise ModelError(
-            f"{path}: layer {names} executes code from the file when it is loaded; replace it by a Keras layer, or pass --unsafe"
+            f"{path}: layer {names} executes code from the file when it is loaded; replace it by a Keras layer,"
+            " or pass --unsafe"
             " if you trust the file"
         )
     if custom:
@@ -80,7 +86,8 @@ def check_config(path: object, configs: Iterable[dict[str, Any]], known: frozens
         )
     if foreign and not unsafe:
         raise ModelError(
-            f"{path}: layer {', '.join(dict.fromkeys(foreign))} would import a module outside of Keras; remove it, or pass --unsafe if you"
+            f"{path}: layer {', '.join(dict.fromkeys(foreign))} would import a module outside of Keras; remove"
+            " it, or pass --unsafe if you"
             " trust the file"
         )
 
@@ -98,6 +105,8 @@ def _runs_code(item: dict[str, Any]) -> bool:
 
 def _foreign_module(item: dict[str, Any]) -> str | None:
     module = item.get("module")
+    if item["class_name"] == "function" and module not in _FUNCTION_MODULES:
+        return str(module)
     if module is None or any(module == name or str(module).startswith(f"{name}.") for name in _KERAS_MODULES):
         return None
     if item["class_name"] in _PRUNING_CLASSES and str(module).startswith(_PRUNING_MODULE):
@@ -119,10 +128,13 @@ def _unknown_layers(config: Any, known: frozenset[str]) -> Iterator[Finding]:
         return
     inner = config.get("config")
     if isinstance(inner, dict):
-        children = [child for child in inner.get("layers", []) if isinstance(child, dict)] if isinstance(inner.get("layers"), list) else []
+        children = (
+            [child for child in inner.get("layers", []) if isinstance(child, dict)]
+            if isinstance(inner.get("layers"), list)
+            else []
+        )
         for key in ("layer", "forward_layer", "backward_layer", "cell"):
-            if isinstance(inner.get(key), dict):
-                children.append(inner[key])
+            children += [inner[key]] if isinstance(inner.get(key), dict) else []
         for child in children:
             kind = str(child.get("class_name"))
             name = child.get("name") or (child.get("config") or {}).get("name") or kind
@@ -130,6 +142,9 @@ def _unknown_layers(config: Any, known: frozenset[str]) -> Iterator[Finding]:
                 yield str(name), kind
         # Only containers may be at the top.
         if children and config.get("class_name") not in known | _CONTAINERS | _PRUNING_CLASSES:
-            yield str(config.get("name") or inner.get("name") or config.get("class_name")), str(config.get("class_name"))
+            yield (
+                str(config.get("name") or inner.get("name") or config.get("class_name")),
+                str(config.get("class_name")),
+            )
         for child in children:
             yield from _unknown_layers(child, known)

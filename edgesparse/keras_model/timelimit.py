@@ -17,8 +17,8 @@ __all__ = ["time_limit"]
 def time_limit(seconds: float, what: str) -> Iterator[None]:
     """Raise ModelError when the body takes longer than `seconds`.
 
-    Keras' from_config loops forever on a config whose nodes cannot be resolved. Uses the alarm signal, so it acts in the main
-    thread only; a timer of the caller is put back with the time that is left of it.
+    Keras' from_config loops forever on a config whose nodes cannot be resolved. Uses the alarm signal, so it acts in
+    the main thread only; a timer of the caller is put back with the time that is left of it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgesparse.errors import ModelError
-from edgesparse.keras_model.backend import quiet
+from edgesparse.keras_model.backend import quiet, tf_keras
 from edgesparse.keras_model.loaded import iter_layers
 
 __all__ = ["check_model", "check_shapes", "free_batch"]
@@ -17,7 +17,9 @@ __all__ = ["check_model", "check_shapes", "free_batch"]
 def check_shapes(model: Any, source: str) -> None:
     """ModelError unless the model has exactly one float32 input and one output, all sizes known except the batch."""
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
-        raise ModelError(f"{source}: the model has no input shape; build it with an Input layer, or call it once before saving")
+        raise ModelError(
+            f"{source}: the model has no input shape; build it with an Input layer, or call it once before saving"
+        )
     for word, tensors in (("input", model.inputs), ("output", model.outputs)):
         if len(tensors) != 1:
             names = ", ".join(repr(tensor.name) for tensor in tensors)
@@ -26,10 +28,14 @@ def check_shapes(model: Any, source: str) -> None:
         shape = tuple(tensor.shape)
         if any(size is None for size in shape[1:]):
             raise ModelError(
-                f"{source}: {word} {tensor.name!r} has unknown sizes {shape}; only the batch may be open: build the model with a fixed input shape"
+                f"{source}: {word} {tensor.name!r} has unknown sizes {shape}; only the batch may be open: build"
+                " the model with a fixed input shape"
             )
     if model.inputs[0].dtype.name != "float32":
-        raise ModelError(f"{source}: input {model.inputs[0].name!r} is {model.inputs[0].dtype.name}, expected float32; change the Input layer")
+        raise ModelError(
+            f"{source}: input {model.inputs[0].name!r} is {model.inputs[0].dtype.name}, expected float32;"
+            " change the Input layer"
+        )
 
 
 def check_model(model: Any, source: str) -> None:
@@ -43,9 +49,13 @@ def check_model(model: Any, source: str) -> None:
                 bad.append(path)
     if bad:
         names = ", ".join(repr(name) for name in dict.fromkeys(bad))
-        raise ModelError(f"{source}: layer {names} has NaN or infinite weights; train the model again or load another checkpoint")
+        raise ModelError(
+            f"{source}: layer {names} has NaN or infinite weights; train the model again or load another checkpoint"
+        )
     if total == 0:
-        raise ModelError(f"{source}: the model has no weights, so there is nothing to make sparse; give a trained model")
+        raise ModelError(
+            f"{source}: the model has no weights, so there is nothing to make sparse; give a trained model"
+        )
 
 
 def free_batch(model: Any, *, always: bool = False) -> Any:
@@ -57,11 +67,16 @@ def free_batch(model: Any, *, always: bool = False) -> Any:
         return model
     config = copy.deepcopy(model.get_config())
     _open_batch(config)
+    keras = tf_keras()
     with quiet():
-        rebuilt = type(model).from_config(config)
+        # Not type(model): a subclass with a Functional constructor has a from_config of its own.
+        base = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
+        rebuilt = base.from_config(config)
         if not rebuilt.built:
             rebuilt.build(model.input_shape)
-        rebuilt.set_weights(model.get_weights())
+        originals = dict(iter_layers(model))
+        for path, layer in iter_layers(rebuilt):
+            layer.set_weights(originals[path].get_weights())
     return rebuilt
 
 

@@ -27,7 +27,7 @@ class Block1x4:
 def pack(weights: Int8Array) -> Block1x4:
     """Pack int8 weights [rows, columns] (columns = kh * kw * in for convolutions)."""
     rows, columns = weights.shape
-    blocks = np.pad(weights, ((0, 0), (0, -columns % 4))).reshape(rows, -1, 4)
+    blocks = np.pad(weights, ((0, 0), (0, -columns % 4))).reshape(rows, (columns + 3) // 4, 4)
     entries = gaps.encode(np.any(blocks != 0, axis=2))
     values = np.zeros((len(entries.gaps), 4), np.int8)
     real = entries.columns >= 0
@@ -42,4 +42,4 @@ def unpack(packed: Block1x4) -> Int8Array:
     values = packed.values.reshape(-1, 4)
     real = np.any(values != 0, axis=1)
     blocks[entries.rows[real], entries.columns[real]] = values[real]
-    return np.ascontiguousarray(blocks.reshape(packed.rows, -1)[:, : packed.columns])
+    return np.ascontiguousarray(blocks.reshape(packed.rows, blocks.shape[1] * 4)[:, : packed.columns])

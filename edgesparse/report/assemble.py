@@ -135,13 +135,13 @@ def run_part(build: Mapping[str, Any], trace: Trace, board: Board) -> dict[str, 
         "instructions_min": min(trace.instructions),
     }
     if trace.cycles is None:
-        reason = unavailable(f"{trace.emulator} gives no instruction trace; run with --emulator unicorn")
+        reason = unavailable(trace.cycle_model)
         return {**run, "cycles": reason, "latency_ms": reason}
     cycles = max(trace.cycles)
     return {
         **run,
         "cycles": cycles,
-        "cycles_model": trace.cycles_model,
+        "cycle_model": trace.cycle_model,
         "latency_ms": round(cycles / board.clock_hz * 1000, 4),
     }
 
@@ -152,11 +152,10 @@ def measure_layers(layers: Sequence[Mapping[str, Any]], sparse: Trace, dense: Tr
     for prefix, trace in (("", sparse), ("dense_", dense)):
         worst = max(range(len(trace.instructions)), key=lambda i: trace.instructions[i])
         for index, row in enumerate(rows):
-            reason = unavailable(f"{trace.emulator} counts no layers; run with --emulator unicorn")
-            instructions = trace.layer_instructions
-            cycles = trace.layer_cycles
-            row[f"{prefix}instructions"] = reason if instructions is None else instructions[worst][index]
-            row[f"{prefix}cycles"] = reason if cycles is None else cycles[worst][index]
+            reason = unavailable(f"no count per layer of this build from {trace.emulator}")
+            for field, counts in (("instructions", trace.layer_instructions), ("cycles", trace.layer_cycles)):
+                known = counts is not None and counts.shape[1] == len(rows)
+                row[f"{prefix}{field}"] = int(counts[worst, index]) if counts is not None and known else reason
     return rows
 
 

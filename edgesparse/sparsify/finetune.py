@@ -34,7 +34,9 @@ def finetune(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     """
     x, y = training.x, training.y
     if x is None or y is None:
-        raise DataError("--method finetune: needs samples with labels; give --data FILE.npz with x and y, or use --method oneshot")
+        raise DataError(
+            "--method finetune: needs samples with labels; give --data FILE.npz with x and y, or use --method oneshot"
+        )
     if training.epochs < 1:
         raise SettingsError(f"--epochs: expected at least 1, got {training.epochs}")
     keras, tf = tf_keras(), tensorflow()
@@ -49,9 +51,15 @@ def finetune(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     masks = masks_for(model, plan, dict.fromkeys(schedules, 0.0))
     variables = {kernel.name: kernel.variable for kernel in iter_kernels(model) if kernel.name in masks}
     keep = {name: tf.Variable(mask.astype(np.float32), trainable=False) for name, mask in masks.items()}
-    train_step = _train_step(model, _loss(model, y), training.learning_rate, [(variables[name], keep[name]) for name in masks])
+    train_step = _train_step(
+        model, _loss(model, y), training.learning_rate, [(variables[name], keep[name]) for name in masks]
+    )
 
-    targets = np.asarray(y).reshape(len(y)) if np.issubdtype(y.dtype, np.integer) or y.dtype == np.bool_ else np.asarray(y, dtype=np.float32)
+    targets = (
+        np.asarray(y).reshape(len(y))
+        if np.issubdtype(y.dtype, np.integer) or y.dtype == np.bool_
+        else np.asarray(y, dtype=np.float32)
+    )
     targets = targets.astype(np.int64) if targets.dtype != np.float32 else targets.reshape(len(y), *output_shape(model))
     generator = np.random.default_rng(training.seed)
     step = 0
@@ -67,7 +75,9 @@ def finetune(model: Any, plan: SparsityPlan, training: Training) -> Masks:
             losses.append(float(train_step(tf.constant(x[rows], dtype=tf.float32), tf.constant(targets[rows]))))
             step += 1
         if not np.isfinite(losses).all():
-            raise DataError(f"--method finetune: the loss became {losses[-1]} in epoch {epoch + 1}; check the scale of x and y")
+            raise DataError(
+                f"--method finetune: the loss became {losses[-1]} in epoch {epoch + 1}; check the scale of x and y"
+            )
         if training.progress is not None:
             training.progress(f"epoch {epoch + 1}/{training.epochs}: loss {np.mean(losses):.4f}")
     if step <= ramp:
@@ -77,12 +87,14 @@ def finetune(model: Any, plan: SparsityPlan, training: Training) -> Masks:
 
 
 def _schedules(plan: SparsityPlan, ramp: int) -> dict[str, Callable[[int], float]]:
-    """Per layer that is pruned: step -> sparsity, by TF-MOT's PolynomialDecay from 0 at step 0 to the plan's at `ramp`."""
+    """Per pruned layer: step -> sparsity, by TF-MOT's PolynomialDecay from 0 to the plan's at step `ramp`."""
     tf = tensorflow()
     decay = tfmot().sparsity.keras.PolynomialDecay
 
     def schedule(target: float) -> Callable[[int], float]:
-        polynomial = decay(initial_sparsity=0.0, final_sparsity=target, begin_step=0, end_step=ramp, power=3, frequency=1)
+        polynomial = decay(
+            initial_sparsity=0.0, final_sparsity=target, begin_step=0, end_step=ramp, power=3, frequency=1
+        )
 
         def sparsity(step: int) -> float:
             if step >= ramp:
@@ -105,7 +117,9 @@ def _loss(model: Any, y: Labels) -> Any:
     return losses.SparseCategoricalCrossentropy(from_logits=activation != "softmax")
 
 
-def _train_step(model: Any, loss: Any, learning_rate: float, masked: list[tuple[Any, Any]]) -> Callable[[Any, Any], Any]:
+def _train_step(
+    model: Any, loss: Any, learning_rate: float, masked: list[tuple[Any, Any]]
+) -> Callable[[Any, Any], Any]:
     tf = tensorflow()
     optimizer = tf_keras().optimizers.Adam(learning_rate)
     optimizer.build(model.trainable_variables)

@@ -38,7 +38,9 @@ class SparsifyResult:
     masks: Masks
 
 
-def sparsify(loaded: LoadedModel, plan: SparsityPlan, *, method: str, training: Training | None = None) -> SparsifyResult:
+def sparsify(
+    loaded: LoadedModel, plan: SparsityPlan, *, method: str, training: Training | None = None
+) -> SparsifyResult:
     """Make a sparse copy of the model as the plan says; the given model is not changed.
 
     method: a key of METHODS, SettingsError otherwise. training: data, epochs and seed for the methods that train.

@@ -26,8 +26,9 @@ class LayerPlan:
     """What happens to one kernel.
 
     name: path of the layer; kind: its class; shape: the kernel's in TFLite's layout; weights: number of weights.
-    prunable: whether it counts in the model's sparsity (DESIGN: convolutions with at least 4 input channels and dense layers, except
-    a small final one). pattern: name, None when nothing is removed. sparsity: zeros / weights, exact. reason: why, for people.
+    prunable: whether it counts in the model's sparsity (DESIGN: convolutions with at least 4 input channels and
+    dense layers, except a small final one). pattern: name, None when nothing is removed. sparsity: zeros / weights,
+    exact. reason: why, for people.
     """
 
     name: str
@@ -42,7 +43,7 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class SparsityPlan:
-    """The plan of all layers. `sparsity`: zeros / prunable weights over the model; `pattern` and `target` as asked for."""
+    """The plan of all layers. `sparsity`: zeros / prunable weights; `pattern` and `target` as asked for."""
 
     layers: tuple[LayerPlan, ...]
     pattern: str
@@ -72,10 +73,10 @@ class _Choice:
 def plan(model: Any, *, sparsity: float, pattern: str) -> SparsityPlan:
     """Give every prunable layer of a tf_keras model the same sparsity, in a pattern that it can take.
 
-    sparsity: zeros / prunable weights of the model, 0 to 0.99; reached, and exceeded by less than one unit of the pattern.
-    Layers that the pattern does not fit stay dense, count all the same, and are named in `warnings`; the others make up for them.
-    SettingsError for a sparsity or pattern out of range, or when the sparsity cannot be reached (the message says which can);
-    ModelError when no layer is prunable.
+    sparsity: zeros / prunable weights of the model, 0 to 0.99; reached, and exceeded by less than one unit of the
+    pattern. Layers that the pattern does not fit stay dense, count all the same, and are named in `warnings`; the
+    others make up for them. SettingsError for a sparsity or pattern out of range, or when the sparsity cannot be
+    reached (the message says which can); ModelError when no layer is prunable.
     """
     if not 0.0 <= sparsity <= MAX_SPARSITY:
         raise SettingsError(f"--sparsity: expected 0 to {MAX_SPARSITY}, got {sparsity:g}")
@@ -85,7 +86,8 @@ def plan(model: Any, *, sparsity: float, pattern: str) -> SparsityPlan:
     prunable = sum(choice.kernel.weights for choice in choices if choice.prunable)
     if prunable == 0 and sparsity > 0:
         raise ModelError(
-            f"model {model.name!r}: no layer can be pruned; needed: a convolution with at least {_MIN_CHANNELS} input channels or a dense layer"
+            f"model {model.name!r}: no layer can be pruned; needed: a convolution with at least {_MIN_CHANNELS}"
+            " input channels or a dense layer"
         )
     units = _distribute(choices, prunable, sparsity)
     layers = tuple(_layer_plan(choice, count) for choice, count in zip(choices, units, strict=True))
@@ -95,7 +97,9 @@ def plan(model: Any, *, sparsity: float, pattern: str) -> SparsityPlan:
         for choice in choices
         if choice.prunable and choice.pattern is None
     )
-    return SparsityPlan(layers, pattern, sparsity, zeros / prunable if prunable else 0.0, prunable, warnings if sparsity > 0 else ())
+    return SparsityPlan(
+        layers, pattern, sparsity, zeros / prunable if prunable else 0.0, prunable, warnings if sparsity > 0 else ()
+    )
 
 
 def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
@@ -112,8 +116,13 @@ def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
     last = final_layer(model)
     result = []
     for kernel, why in candidates:
-        if kernel.variable is getattr(last, "kernel", None) and kernel.kind == "Dense" and kernel.weights < _FINAL_DENSE_SHARE * total:
-            why = f"final dense layer with {kernel.weights / total:.1%} of the prunable weights, under {_FINAL_DENSE_SHARE:.0%}"
+        if (
+            kernel.variable is getattr(last, "kernel", None)
+            and kernel.kind == "Dense"
+            and kernel.weights < _FINAL_DENSE_SHARE * total
+        ):
+            share = f"{kernel.weights / total:.1%} of the prunable weights, under {_FINAL_DENSE_SHARE:.0%}"
+            why = f"final dense layer with {share}"
         result.append((kernel, not why, why))
     return result
 
@@ -122,7 +131,7 @@ def _choose(kernel: Kernel, prunable: bool, why: str, pattern: str) -> _Choice:
     if not prunable:
         return _Choice(kernel, False, None, why)
     names = {"auto": ("block1x4", "unstructured"), "block": ("block1x4",)}.get(pattern, (pattern,))
-    reasons = []
+    reasons: list[str] = []
     for name in names:
         misfit = PATTERNS[name].fits(kernel.shape)
         if misfit is None:
@@ -141,12 +150,15 @@ def _distribute(choices: list[_Choice], prunable: int, sparsity: float) -> list[
         because = f" since {', '.join(dense)} must stay dense" if dense else ""
         best = math.floor(reachable / prunable * 1000) / 1000
         raise SettingsError(
-            f"--sparsity {sparsity:g} cannot be reached{because}: at most {best:g} with this pattern; ask for less, or use --pattern unstructured"
+            f"--sparsity {sparsity:g} cannot be reached{because}: at most {best:g} with this pattern; ask for"
+            " less, or use --pattern unstructured"
         )
     share = _common_share(choices, needed)
     exact = [min(share * choice.units, float(choice.max_units)) for choice in choices]
     units = [min(math.floor(round(value, 6)), choice.max_units) for value, choice in zip(exact, choices, strict=True)]
-    missing = needed - sum(count * choice.pattern.unit for count, choice in zip(units, choices, strict=True) if choice.pattern)
+    missing = needed - sum(
+        count * choice.pattern.unit for count, choice in zip(units, choices, strict=True) if choice.pattern
+    )
     # Rounding down left less than a unit per layer: hand these out, largest remainder first.
     order = sorted(range(len(choices)), key=lambda i: (units[i] - exact[i], i))
     while missing > 0:
@@ -163,7 +175,9 @@ def _common_share(choices: list[_Choice], needed: int) -> float:
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        zeros = sum(min(middle * choice.units, choice.max_units) * choice.pattern.unit for choice in choices if choice.pattern)
+        zeros = sum(
+            min(middle * choice.units, choice.max_units) * choice.pattern.unit for choice in choices if choice.pattern
+        )
         low, high = (middle, high) if zeros < needed else (low, middle)
     return high
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgesparse.toolchain.build import build
+from edgesparse.toolchain.compilers import PREFERENCES, GccToolchain, Toolchain, ZigToolchain, diagnose, find
 from edgesparse.toolchain.elf import Elf, Segment, Symbol, read_elf
-from edgesparse.toolchain.find import PREFERENCES, GccToolchain, Toolchain, ZigToolchain, diagnose, find
+from edgesparse.toolchain.make import build
 
 __all__ = [
     "PREFERENCES",

@@ -72,6 +72,14 @@ class Elf:
             raise BuildError(f"{self.path}: symbol {name!r} is missing; build the project again")
         return self.symbols[name]
 
+    def read(self, symbol: Symbol) -> bytes:
+        """The bytes that an object has in flash; BuildError where nothing is loaded there."""
+        for segment in self.segments:
+            start = symbol.address - segment.address
+            if start >= 0 and start + symbol.size <= len(segment.data):
+                return segment.data[start : start + symbol.size]
+        raise BuildError(f"{self.path}: nothing is loaded at {symbol.address:#010x}; build the project again")
+
     def describe(self, address: int) -> str:
         """`name+0x12` of the function at an address, else the address in hexadecimal."""
         for name, symbol in self.symbols.items():

@@ -1,7 +1,7 @@
 """Write scikit-learn's handwritten digits as samples for edgesparse: `python data.py OUT.npz`.
 
-Keys: x float32 (1437, 8, 8, 1) in [0, 1] and y int64 (1437,) for training and calibration; x_test (360, 8, 8, 1) and y_test (360,) held apart
-for measuring accuracy. The split depends on SEED only.
+Keys: x float32 (1437, 8, 8, 1) in [0, 1] and y int64 (1437,) for training and calibration; x_test (360, 8, 8, 1) and
+y_test (360,) held apart for measuring accuracy. The split depends on SEED only.
 """
 
 from __future__ import annotations

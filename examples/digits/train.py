@@ -14,9 +14,9 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-import tensorflow as tf  # noqa: E402  (the variables above must be set first)
-import tf_keras as keras  # noqa: E402
-from data import load_split  # noqa: E402
+import tensorflow as tf
+import tf_keras as keras
+from data import load_split
 
 SEED = 0
 EPOCHS = 40

@@ -6,8 +6,17 @@
 #include <stdint.h>
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
+#define MPU_TYPE (*(volatile uint32_t *)0xE000ED90u)
+#define MPU_CTRL (*(volatile uint32_t *)0xE000ED94u)
+#define MPU_RBAR (*(volatile uint32_t *)0xE000ED9Cu)
+#define MPU_RASR (*(volatile uint32_t *)0xE000EDA0u)
 
-extern uint32_t __stack_top[];
+#define MPU_CTRL_DEFAULT_MAP 5u /* enable; privileged code sees the default map elsewhere */
+#define MPU_RBAR_REGION_0 0x10u
+#define MPU_RASR_CLOSED_64K 0x1000001Fu /* no access, no execution, 2^16 bytes, enable */
+#define CLOSED_BYTES 0x10000u
+
+extern uint32_t __stack_bottom[], __stack_top[];
 extern uint32_t __data_start[], __data_end[], __bss_start[], __bss_end[];
 extern const uint32_t __data_load[];
 
@@ -26,11 +35,25 @@ static void initialise_memory(void) {
     }
 }
 
+/* Some memory systems ignore writes below RAM; close what the stack would overflow into.
+ * Armv8-M lays out these registers differently. */
+static void close_below_stack(void) {
+#if __ARM_ARCH <= 7
+    if (MPU_TYPE != 0u) {
+        MPU_RBAR = ((uint32_t)__stack_bottom - CLOSED_BYTES) | MPU_RBAR_REGION_0;
+        MPU_RASR = MPU_RASR_CLOSED_64K;
+        MPU_CTRL = MPU_CTRL_DEFAULT_MAP;
+        __asm__ volatile("dsb\n isb" ::: "memory");
+    }
+#endif
+}
+
 __attribute__((noreturn)) void reset_handler(void) {
 #if defined(__ARM_FP) && __ARM_FP
     CPACR |= 0xFu << 20; /* full access to the FPU */
     __asm__ volatile("dsb\n isb" ::: "memory");
 #endif
+    close_below_stack();
     initialise_memory();
     semihosting_exit((uint32_t)main());
     __builtin_unreachable();

@@ -16,6 +16,7 @@ LAYERS: list[list[str]] = [
     ["tflite", "packing", "lowering", "memory", "analysis"],
     ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
     ["diagnosis", "report"],
+    ["network"],
     ["deploy", "pipeline"],
     ["cli"],
 ]

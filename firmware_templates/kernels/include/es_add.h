@@ -1,5 +1,5 @@
-/* ADD, int8, of two tensors of equal size. The inputs have scales of their own: both are moved to twice
- * the larger scale with 20 fractional bits, added, and moved to the output's scale. */
+/* ADD, int8, of two tensors of equal size. The inputs have scales of their own: both are moved to
+ * twice the larger scale with 20 fractional bits, added, and moved to the output's scale. */
 #ifndef ES_ADD_H
 #define ES_ADD_H
 

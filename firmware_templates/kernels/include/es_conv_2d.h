@@ -1,9 +1,10 @@
 /* CONV_2D, int8, batch 1: input [in_h, in_w, in_c] -> output [out_h, out_w, out_c], NHWC.
  *
- * Every variant gathers the patches of 4 output pixels into scratch, then walks the filters: a weight
- * and its index are decoded once and applied to 4 pixels. A patch is kernel_h * kernel_w * in_c
- * values in the order of the filter [kernel_h, kernel_w, in_c]; taps outside of the image hold the
- * input's zero point. The caller owns scratch: the sizes are named below, in bytes, 4-byte aligned. */
+ * Every variant gathers the patches of 4 output pixels into scratch, then walks the filters: a
+ * weight and its index are decoded once and applied to 4 pixels. A patch is kernel_h * kernel_w *
+ * in_c values in the order of the filter [kernel_h, kernel_w, in_c]; taps outside of the image hold
+ * the input's zero point. The caller owns scratch: the sizes are named below, in bytes, 4-byte
+ * aligned. */
 #ifndef ES_CONV_2D_H
 #define ES_CONV_2D_H
 

@@ -9,7 +9,8 @@ typedef struct {
     const int32_t *bias;        /* [out_c] bias - input_zero_point * sum of the filter */
     const int32_t *multipliers; /* [out_c] where per_channel, else [1]; in [0, 2^31) */
     const int8_t *shifts;       /* as multipliers; in [-31, 30], negative is to the right */
-    const int8_t *weights;      /* s8: [kernel_h, kernel_w, out_c]; x4: [out_c / 4, kernel_h, kernel_w, 4] */
+    const int8_t
+        *weights; /* s8: [kernel_h, kernel_w, out_c]; x4: [out_c / 4, kernel_h, kernel_w, 4] */
     uint16_t in_h, in_w, in_c;
     uint16_t out_h, out_w, out_c;
     uint16_t kernel_h, kernel_w;

@@ -1,5 +1,5 @@
-/* The Armv7E-M DSP instructions that the kernels in dsp/ use, and the same in plain C for host tests.
- * Lanes are int16: bottom = bits 0 to 15, top = bits 16 to 31. All sums wrap. */
+/* The Armv7E-M DSP instructions that the kernels in dsp/ use, and the same in plain C for host
+ * tests. Lanes are int16: bottom = bits 0 to 15, top = bits 16 to 31. All sums wrap. */
 #ifndef ES_DSP_H
 #define ES_DSP_H
 
@@ -47,7 +47,9 @@ ES_DSP_2(es_smmulr, "smmulr %0, %1, %2")
 
 #else
 
-static inline int32_t es_bottom(int32_t word) { return (int16_t)(uint16_t)((uint32_t)word & 0xffffu); }
+static inline int32_t es_bottom(int32_t word) {
+    return (int16_t)(uint16_t)((uint32_t)word & 0xffffu);
+}
 static inline int32_t es_top(int32_t word) { return (int16_t)(uint16_t)((uint32_t)word >> 16); }
 static inline int32_t es_lanes(int32_t bottom, int32_t top) {
     return (int32_t)(((uint32_t)bottom & 0xffffu) | ((uint32_t)top << 16));
@@ -58,7 +60,9 @@ static inline int32_t es_byte(int32_t word, int32_t index) {
 static inline int32_t es_wrapping_add(int32_t a, int32_t b) {
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
-static inline int32_t es_sxtb16(int32_t word) { return es_lanes(es_byte(word, 0), es_byte(word, 2)); }
+static inline int32_t es_sxtb16(int32_t word) {
+    return es_lanes(es_byte(word, 0), es_byte(word, 2));
+}
 static inline int32_t es_sxtb16_ror8(int32_t word) {
     return es_lanes(es_byte(word, 1), es_byte(word, 3));
 }

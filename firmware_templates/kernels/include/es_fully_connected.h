@@ -1,4 +1,5 @@
-/* FULLY_CONNECTED, int8: input [rows, in_dim] -> output [rows, out_dim]; weights [out_dim, in_dim]. */
+/* FULLY_CONNECTED, int8: input [rows, in_dim] -> output [rows, out_dim]; weights [out_dim, in_dim].
+ */
 #ifndef ES_FULLY_CONNECTED_H
 #define ES_FULLY_CONNECTED_H
 
@@ -8,10 +9,10 @@ typedef struct {
     const int32_t *bias;        /* [out_dim] bias - input_zero_point * sum of the weights */
     const int32_t *multipliers; /* [out_dim] where per_channel, else [1]; in [0, 2^31) */
     const int8_t *shifts;       /* as multipliers; in [-31, 30], negative is to the right */
-    const int8_t *weights;      /* dense: [out_dim][in_dim, rounded up to 4]; block1x4: [blocks][4] */
-    const uint8_t *gaps;        /* block1x4: [blocks] distance to the block before, in blocks */
-    const uint16_t *pairs;      /* delta8: [entries] gap | value << 8 */
-    const uint16_t *counts;     /* block1x4, delta8: [out_dim] blocks or entries of a row */
+    const int8_t *weights;  /* dense: [out_dim][in_dim, rounded up to 4]; block1x4: [blocks][4] */
+    const uint8_t *gaps;    /* block1x4: [blocks] distance to the block before, in blocks */
+    const uint16_t *pairs;  /* delta8: [entries] gap | value << 8 */
+    const uint16_t *counts; /* block1x4, delta8: [out_dim] blocks or entries of a row */
     uint32_t in_dim;
     uint32_t out_dim;
     uint16_t rows;
@@ -26,7 +27,6 @@ void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *inpu
                                  void *scratch);
 void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input,
                                     int8_t *output, void *scratch);
-void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *input,
-                                  int8_t *output);
+void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *input, int8_t *output);
 
 #endif

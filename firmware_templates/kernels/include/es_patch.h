@@ -1,5 +1,6 @@
 /* The patches of 4 consecutive output pixels of a convolution (es_conv_2d.h says what a patch is).
- * Past the last pixel of the image the last one is repeated, so that a kernel may always compute 4. */
+ * Past the last pixel of the image the last one is repeated, so that a kernel may always compute 4.
+ */
 #ifndef ES_PATCH_H
 #define ES_PATCH_H
 

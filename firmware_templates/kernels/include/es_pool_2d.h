@@ -1,5 +1,5 @@
-/* AVERAGE_POOL_2D and MAX_POOL_2D, int8, batch 1, NHWC; input and output have one quantization. Taps
- * outside of the image do not count. The average rounds to nearest, ties away from zero. */
+/* AVERAGE_POOL_2D and MAX_POOL_2D, int8, batch 1, NHWC; input and output have one quantization.
+ * Taps outside of the image do not count. The average rounds to nearest, ties away from zero. */
 #ifndef ES_POOL_2D_H
 #define ES_POOL_2D_H
 

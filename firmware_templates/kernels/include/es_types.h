@@ -1,4 +1,5 @@
-/* Types and section macros that every kernel and every generated table shares. Freestanding: no libc header. */
+/* Types and section macros that every kernel and every generated table shares. Freestanding: no
+ * libc header. */
 #ifndef ES_TYPES_H
 #define ES_TYPES_H
 

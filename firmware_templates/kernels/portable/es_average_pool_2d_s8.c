@@ -20,8 +20,8 @@ void es_average_pool_2d_s8(const es_pool_2d *p, const int8_t *input, int8_t *out
                     }
                 }
                 const int32_t half = sum > 0 ? count / 2 : -(count / 2);
-                *output++ = (int8_t)es_clamp((sum + half) / count, p->activation_min,
-                                             p->activation_max);
+                *output++ =
+                    (int8_t)es_clamp((sum + half) / count, p->activation_min, p->activation_max);
             }
         }
     }

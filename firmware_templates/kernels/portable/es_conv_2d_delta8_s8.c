@@ -1,8 +1,7 @@
 #include "es_patch.h"
 #include "es_requantize.h"
 
-void es_conv_2d_delta8_s8(const es_conv_2d *p, const int8_t *input, int8_t *output,
-                           void *scratch) {
+void es_conv_2d_delta8_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch) {
     int8_t *patches = scratch;
     const int32_t stride = (es_patch_values(p) + 3) & ~3;
     const int32_t pixels = (int32_t)p->out_h * p->out_w;
@@ -25,9 +24,9 @@ void es_conv_2d_delta8_s8(const es_conv_2d *p, const int8_t *input, int8_t *outp
             }
             const int32_t channel = p->per_channel ? c : 0;
             for (int32_t i = 0; i < count; i++) {
-                output[(first + i) * p->out_c + c] = es_requantize(
-                    sums[i], p->multipliers[channel], p->shifts[channel], p->output_zero_point,
-                    p->activation_min, p->activation_max);
+                output[(first + i) * p->out_c + c] =
+                    es_requantize(sums[i], p->multipliers[channel], p->shifts[channel],
+                                  p->output_zero_point, p->activation_min, p->activation_max);
             }
         }
     }

@@ -17,8 +17,8 @@ static es_taps es_taps_inside(int32_t origin, int32_t size, int32_t kernel, int3
     return taps;
 }
 
-/* Taps outside of the image count as zero points: the bias that they add back is known per filter, but
- * not stored, so it is summed here from the weights of those taps. */
+/* Taps outside of the image count as zero points: the bias that they add back is known per filter,
+ * but not stored, so it is summed here from the weights of those taps. */
 void es_depthwise_conv_2d_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output) {
     for (int32_t oy = 0; oy < p->out_h; oy++) {
         const int32_t y0 = oy * p->stride_h - p->pad_top;
@@ -45,9 +45,9 @@ void es_depthwise_conv_2d_s8(const es_depthwise_conv_2d *p, const int8_t *input,
                     }
                 }
                 const int32_t channel = p->per_channel ? c : 0;
-                *output++ = es_requantize(sum, p->multipliers[channel], p->shifts[channel],
-                                          p->output_zero_point, p->activation_min,
-                                          p->activation_max);
+                *output++ =
+                    es_requantize(sum, p->multipliers[channel], p->shifts[channel],
+                                  p->output_zero_point, p->activation_min, p->activation_max);
                 if (++use == p->depth_multiplier) {
                     use = 0;
                     in_channel++;

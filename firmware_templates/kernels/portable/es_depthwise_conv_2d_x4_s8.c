@@ -34,9 +34,9 @@ void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *inp
                 }
                 for (int32_t i = 0; i < 4; i++) {
                     const int32_t channel = p->per_channel ? first + i : 0;
-                    *output++ = es_requantize(sums[i], p->multipliers[channel], p->shifts[channel],
-                                              p->output_zero_point, p->activation_min,
-                                              p->activation_max);
+                    *output++ =
+                        es_requantize(sums[i], p->multipliers[channel], p->shifts[channel],
+                                      p->output_zero_point, p->activation_min, p->activation_max);
                 }
             }
         }

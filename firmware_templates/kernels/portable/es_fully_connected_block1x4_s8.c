@@ -1,7 +1,8 @@
 #include "es_fully_connected.h"
 #include "es_requantize.h"
 
-void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input, int8_t *output, void *scratch) {
+void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input,
+                                    int8_t *output, void *scratch) {
     const uint32_t stride = (p->in_dim + 3u) & ~3u;
     int8_t *padded = scratch;
 
@@ -15,8 +16,8 @@ void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *i
             const int8_t *x = padded;
             for (int32_t block = p->counts[c]; block > 0; block--) {
                 x += 4 * *gaps++;
-                sum += weights[0] * x[0] + weights[1] * x[1] + weights[2] * x[2] +
-                       weights[3] * x[3];
+                sum +=
+                    weights[0] * x[0] + weights[1] * x[1] + weights[2] * x[2] + weights[3] * x[3];
                 weights += 4;
             }
             const uint32_t channel = p->per_channel ? c : 0;

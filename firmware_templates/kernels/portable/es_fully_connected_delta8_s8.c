@@ -1,7 +1,8 @@
 #include "es_fully_connected.h"
 #include "es_requantize.h"
 
-void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *input, int8_t *output) {
+void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *input,
+                                  int8_t *output) {
 
     for (uint32_t row = 0; row < p->rows; row++) {
         const uint16_t *pairs = p->pairs;

@@ -1,7 +1,8 @@
 #include "es_fully_connected.h"
 #include "es_requantize.h"
 
-void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *input, int8_t *output, void *scratch) {
+void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
+                                 void *scratch) {
     const uint32_t stride = (p->in_dim + 3u) & ~3u;
     int8_t *padded = scratch;
 

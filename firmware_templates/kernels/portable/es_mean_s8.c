@@ -10,7 +10,8 @@ void es_mean_s8(const es_mean *p, const int8_t *input, int8_t *output) {
                 sum += *from;
                 from += p->inner;
             }
-            *output++ = es_requantize(sum, p->multiplier, p->shift, p->output_zero_point, -128, 127);
+            *output++ =
+                es_requantize(sum, p->multiplier, p->shift, p->output_zero_point, -128, 127);
         }
         input += p->reduced * p->inner;
     }

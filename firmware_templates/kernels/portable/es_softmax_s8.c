@@ -1,14 +1,15 @@
 #include "es_requantize.h"
 #include "es_softmax.h"
 
-/* 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31: three Newton-Raphson steps in Q2.29 on 48/17 - 32/17 d
- * with d = (1 + x) / 2, each product rounded as gemmlowp's fixed point does. */
+/* 1 / (1 + x) in Q0.31 for x in [0, 1) in Q0.31: three Newton-Raphson steps in Q2.29 on 48/17 -
+ * 32/17 d with d = (1 + x) / 2, each product rounded as gemmlowp's fixed point does. */
 static int32_t es_one_over_one_plus(int32_t x) {
     const int32_t half = (int32_t)(((int64_t)x + 0x7fffffff + 1) >> 1);
     int32_t guess = 1515870810 + es_doubling_high_multiply(half, -1010580540);
     for (int32_t step = 0; step < 3; step++) {
         const int32_t rest = (1 << 29) - es_doubling_high_multiply(half, guess);
-        /* Q2.29 * Q2.29 is Q4.27: back to Q2.29 by a left shift of two, which cannot overflow here. */
+        /* Q2.29 * Q2.29 is Q4.27: back to Q2.29 by a left shift of two, which cannot overflow here.
+         */
         guess += es_doubling_high_multiply(guess, rest) * 4;
     }
     /* Q2.29 / 2 is Q1.30 of the same bits; to Q0.31 with saturation. */

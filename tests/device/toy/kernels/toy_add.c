@@ -1,6 +1,7 @@
 #include "toy.h"
 
-/* Wide and with a runtime divisor on purpose: compilers call helpers (64-bit division, floats) for it. */
+/* Wide and with a runtime divisor on purpose: compilers call helpers (64-bit division, floats) for
+ * it. */
 void toy_add(const int32_t *bias, const int8_t *input, int8_t *output, int count) {
     int64_t divisor = 3;
     for (int i = 0; i < count; ++i) {

@@ -11,7 +11,7 @@ static uint8_t arena[MODEL_ARENA_BYTES] ES_ARENA;
 volatile uint32_t model_layer = MODEL_LAYERS;
 
 static const int8_t scale_weights[16] ES_WEIGHTS(scale_weights) = {1,  -2, 3,  0, 0, 0, 7,   -8,
-                                                                  90, 0,  11, 0, 0, 0, -15, 16};
+                                                                   90, 0,  11, 0, 0, 0, -15, 16};
 static const int32_t add_bias[4] ES_TABLE(add_bias) = {-100000, 5, 2000000000, -7};
 
 uint8_t *model_arena(void) { return arena; }
@@ -19,7 +19,7 @@ void *model_input(void) { return arena; }
 const void *model_output(void) { return arena; }
 
 /* What TOY_FAULT asks for goes wrong in layer 1. */
-static void break_something(void) {
+__attribute__((noinline)) static void break_something(void) {
 #if TOY_FAULT == 1 /* an address where nothing is */
     *(volatile uint32_t *)0x60000000u = 1u;
 #elif TOY_FAULT == 2
@@ -34,10 +34,11 @@ static void break_something(void) {
         __asm__ volatile("");
     }
 #elif TOY_FAULT == 5 /* behind the arena */
-    ((volatile uint8_t *)arena)[MODEL_ARENA_BYTES + 3] = 0x11;
+    volatile uint8_t *volatile behind = arena; /* hides from the compiler where it points */
+    behind[MODEL_ARENA_BYTES + 3] = 0x11;
 #elif TOY_FAULT == 6 /* an output that depends on how often it ran */
     static volatile int8_t calls;
-    arena[20] = (uint8_t)++calls;
+    arena[45] = (uint8_t)++calls;
 #elif TOY_FAULT == 7 /* a jump to nowhere */
     ((void (*)(void))0x70000001u)();
 #endif

@@ -1,4 +1,5 @@
-/* A hand-made model of three layers: y = clamp(x * w, per element), z = y + bias[i], float mean into z[0]. */
+/* A hand-made model of three layers: y = clamp(x * w, per element), z = y + bias[i], float mean
+ * into z[0]. */
 #ifndef MODEL_H
 #define MODEL_H
 

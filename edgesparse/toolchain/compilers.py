@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +26,20 @@ GET_MAKE = "install make (Debian: apt install make)"
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for edgesparse; it need not exist."""
+    """A folder to keep compiled things in: the user's cache, or a private temporary one where that is read-only."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "edgesparse"
+    folder = (Path(base) if base else Path.home() / ".cache") / "edgesparse"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        folder = Path(tempfile.gettempdir()) / f"edgesparse-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise ToolMissingError(f"{folder} belongs to another user; set XDG_CACHE_HOME to a folder of yours")
+    return folder
 
 
 def find(preference: str = "auto") -> Toolchain:
@@ -109,7 +122,7 @@ class GccToolchain:
 
     def make_arguments(self) -> tuple[str, ...]:
         """See Toolchain."""
-        return ("TOOLCHAIN=gcc", f"CROSS={str(self.path).removesuffix('gcc')}")
+        return ("TOOLCHAIN=gcc", f"CROSS={shlex.quote(str(self.path).removesuffix('gcc'))}")
 
     def environment(self) -> Mapping[str, str]:
         """See Toolchain."""
@@ -129,7 +142,7 @@ class ZigToolchain:
 
     def make_arguments(self) -> tuple[str, ...]:
         """See Toolchain."""
-        return ("TOOLCHAIN=zig", f"ZIG={self.path}")
+        return ("TOOLCHAIN=zig", f"ZIG={shlex.quote(str(self.path))}")
 
     def environment(self) -> Mapping[str, str]:
         """Caches outside of the project; zig builds its run-time library once per core."""

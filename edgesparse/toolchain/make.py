@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 from edgesparse.errors import BuildError, InputError, ToolMissingError
+from edgesparse.toolchain.compilers import GET_MAKE, Toolchain
 from edgesparse.toolchain.elf import Elf, read_elf
-from edgesparse.toolchain.find import GET_MAKE, Toolchain
 
 __all__ = ["build"]
 
@@ -18,6 +19,8 @@ MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEF
 
 # Directions for the project's Makefile only; a user's value for another project must not change our bytes.
 PROJECT_VARIABLES = ("TOOLCHAIN", "CROSS", "ZIG", "OPTIMIZE", "CFLAGS", "LDFLAGS", "CC")
+
+COMPLAINT = re.compile(r"(^|[\s:])error:|undefined reference|overflowed|\*\*\*")
 
 BUILD_TIMEOUT_S = 600
 
@@ -33,9 +36,7 @@ def build(project: Path, toolchain: Toolchain) -> Elf:
         raise ToolMissingError(f"make not found; {GET_MAKE}")
     if not (project / "Makefile").is_file() or not (project / "config.mk").is_file():
         raise InputError(f"{project}: no firmware project (Makefile and config.mk) here; give the folder convert wrote")
-    environment = {
-        name: value for name, value in os.environ.items() if name not in MAKE_VARIABLES + PROJECT_VARIABLES
-    }
+    environment = {name: value for name, value in os.environ.items() if name not in MAKE_VARIABLES + PROJECT_VARIABLES}
     environment.update(toolchain.environment())
     command = [make, f"-j{os.cpu_count() or 1}", *toolchain.make_arguments()]
     try:
@@ -63,6 +64,6 @@ def build(project: Path, toolchain: Toolchain) -> Elf:
 
 
 def _first_error(log: str) -> str:
+    """The first line of a compiler's, linker's or make's complaint."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower() or "overflowed" in line]
-    return (errors or lines[-1:] or ["no output"])[0]
+    return next((line for line in lines if COMPLAINT.search(line)), lines[-1] if lines else "no output")

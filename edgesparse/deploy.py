@@ -1,0 +1,145 @@
+"""From an int8 model to a firmware project and its dense twin, built, run, and compared with the reference."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import edgesparse
+from edgesparse import firmware as firmware_project
+from edgesparse import toolchain as toolchains
+from edgesparse.boards import Board
+from edgesparse.emulate import EMULATORS, Trace
+from edgesparse.errors import MismatchError
+from edgesparse.graph import Graph, Tensor
+from edgesparse.lowering import PackedModel, lower
+from edgesparse.memory import MemoryPlan, plan_memory
+from edgesparse.network import Network
+from edgesparse.oracle import reference_outputs
+from edgesparse.report import assemble
+from edgesparse.settings import Settings
+from edgesparse.toolchain import Elf, Toolchain
+
+__all__ = ["Progress", "deploy", "measure", "plan_firmware", "projects"]
+
+Progress = Callable[[str], None]
+
+_RUN_TIMEOUT_S = 600.0
+
+
+def deploy(
+    folder: Path,
+    source: Mapping[str, str],
+    settings: Settings,
+    board: Board,
+    tools: Toolchain,
+    sparse: Network,
+    dense: Network,
+    vectors: npt.NDArray[Any],
+    warnings: list[str],
+    say: Progress,
+) -> dict[str, Any]:
+    """Write the two projects and the int8 files into `folder`, build and run them; all of report.json."""
+    tool = f"edgesparse {edgesparse.__version__}"
+    for name, model in (("firmware", sparse), ("dense", dense)):
+        packed, memory = plan_firmware(model.graph, board, dense_only=name == "dense")
+        inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
+        view = firmware_project.describe(
+            model.graph, packed, memory, inputs, tool=tool, source_sha256=hashlib.sha256(model.data).hexdigest()
+        )
+        firmware_project.render(view, board, folder / name)
+    (folder / "model.int8.tflite").write_bytes(sparse.data)
+    (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
+    packed, memory = plan_firmware(sparse.graph, board, dense_only=False)
+    twin = lower(sparse.graph, board.core, dense_only=True)
+    no_float = assemble.unavailable("a .tflite comes without a float model and without data")
+    report: dict[str, Any] = {
+        "schema": assemble.SCHEMA,
+        "edgesparse": edgesparse.__version__,
+        "source": dict(source),
+        "settings": asdict(settings),
+        "environment": {},
+        "accuracy": no_float,
+        "fidelity": no_float,
+        "model": assemble.model_part(sparse.stats),
+        "files": {path.name: path.stat().st_size for path in sorted(folder.glob("*.tflite"))},
+        "board": assemble.board_part(board),
+    }
+    layers = assemble.layers_part(sparse.graph, sparse.stats, packed, twin, memory)
+    report |= measure(folder, settings, board, tools, layers, say)
+    return report | {"budgets": [], "warnings": warnings}
+
+
+def measure(
+    folder: Path,
+    settings: Settings,
+    board: Board,
+    tools: Toolchain,
+    layers: list[dict[str, Any]],
+    say: Progress,
+) -> dict[str, Any]:
+    """Build and run both projects; the measured parts of report.json. MismatchError where outputs differ."""
+    runs: dict[str, tuple[dict[str, Any], Trace]] = {}
+    names = [layer["name"] for layer in layers]
+    reference, vectors = "", 0
+    for name, (project, model) in projects(folder).items():
+        say(f"building {project.name}")
+        elf = toolchains.build(project, tools)
+        say(f"running {project.name} on {board.name} ({settings.emulator})")
+        trace = EMULATORS[settings.emulator].run(elf, board, timeout_s=_RUN_TIMEOUT_S, layer_names=names)
+        inputs = _elf_inputs(elf, model.input)
+        oracle = reference_outputs(model.data, inputs)
+        _check_equal(trace, oracle.outputs, oracle.reference, project.name)
+        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, dense_only=name == "dense")[1])
+        runs[name] = (sizes | assemble.run_part(sizes, trace, board), trace)
+        reference, vectors = oracle.reference, len(inputs)
+    sparse, dense = runs["sparse"][0], runs["dense"][0]
+    return {
+        "environment": assemble.environment_part(f"{tools.name} {tools.version()}", runs["sparse"][1].emulator),
+        "sparse": sparse,
+        "dense": dense,
+        "ratio": assemble.ratio_part(sparse, dense),
+        "bit_exact": {"ok": True, "vectors": vectors, "reference": reference},
+        "layers": assemble.measure_layers(layers, runs["sparse"][1], runs["dense"][1]),
+    }
+
+
+def projects(folder: Path) -> dict[str, tuple[Path, Network]]:
+    """The sparse project and its dense twin, each with the int8 model that it must agree with."""
+    return {
+        "sparse": (folder / "firmware", Network.load(folder / "model.int8.tflite")),
+        "dense": (folder / "dense", Network.load(folder / "dense" / "model.int8.tflite")),
+    }
+
+
+def plan_firmware(graph: Graph, board: Board, *, dense_only: bool) -> tuple[PackedModel, MemoryPlan]:
+    """Kernels and arena of one build."""
+    packed = lower(graph, board.core, dense_only=dense_only)
+    return packed, plan_memory(graph, packed)
+
+
+def _elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:
+    """The test inputs [n, ...] that the firmware holds."""
+    raw = elf.read(elf.symbol("vectors_inputs"))
+    return np.frombuffer(raw, tensor.dtype).reshape(-1, *tensor.shape[1:])
+
+
+def _check_equal(trace: Trace, expected: npt.NDArray[Any], reference: str, project: str) -> None:
+    if len(trace.outputs) != len(expected):
+        raise MismatchError(f"{project}: {len(trace.outputs)} outputs from the device, expected {len(expected)}")
+    for index, (ours, theirs) in enumerate(zip(trace.outputs, expected, strict=True)):
+        wanted = np.ascontiguousarray(theirs).tobytes()
+        if ours != wanted:
+            differing = [i for i, (a, b) in enumerate(zip(ours, wanted, strict=True)) if a != b]
+            first = differing[0]
+            raise MismatchError(
+                f"{project}: output of input {index} differs from {reference} in {len(differing)} of "
+                f"{len(wanted)} bytes, first at byte {first}: expected {wanted[first]}, got {ours[first]}; "
+                "please report this"
+            )

@@ -1,0 +1,50 @@
+"""Which tools are installed, what each is for, and how to get it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+
+from edgesparse import emulate, toolchain
+
+__all__ = ["Diagnosis", "diagnose"]
+
+_PACKAGES = {
+    "tflite-micro": ("the reference that outputs are compared with", "pip install edgesparse (Linux)"),
+    "tflite-runtime": ("checks model.sparse.tflite", "pip install edgesparse (Linux, Python before 3.12)"),
+    "tensorflow": ("convert and inspect of Keras models", "pip install edgesparse"),
+    "tf-keras": ("convert and inspect of Keras models", "pip install edgesparse"),
+    "tensorflow-model-optimization": ("fine-tuning schedules", "pip install edgesparse"),
+}
+
+_PURPOSES = {
+    "make": "build the firmware",
+    "arm-none-eabi-gcc": "build the firmware (preferred)",
+    "zig": "build the firmware where gcc is missing",
+    "unicorn": "run the firmware (default)",
+    "qemu-system-arm": "run the firmware with --emulator qemu",
+}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One tool. `version` is None where it is missing."""
+
+    tool: str
+    version: str | None
+    purpose: str
+    remedy: str
+
+
+def diagnose() -> list[Diagnosis]:
+    """All tools, in the order in which a conversion uses them."""
+    rows = [Diagnosis(name, _version(name), purpose, remedy) for name, (purpose, remedy) in _PACKAGES.items()]
+    tools = [*toolchain.diagnose(), *emulate.diagnose()]
+    return rows + [Diagnosis(tool, version, _PURPOSES[tool], remedy) for tool, version, remedy in tools]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,77 @@
+"""An int8 model as bytes, as a graph, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesparse.analysis import ModelStats, analyse
+from edgesparse.errors import ModelError
+from edgesparse.graph import FloatArray, Graph, Tensor
+from edgesparse.oracle import reference_outputs
+from edgesparse.tflite import read_graph
+
+__all__ = ["Network"]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """An int8 .tflite. `data` is the file."""
+
+    data: bytes
+    graph: Graph
+    stats: ModelStats
+
+    @staticmethod
+    def read(data: bytes) -> Network:
+        """Parse and count; ModelError as read_graph raises it."""
+        graph = read_graph(data)
+        return Network(data, graph, analyse(graph))
+
+    @staticmethod
+    def load(path: Path) -> Network:
+        """Read a file; ModelError names it."""
+        try:
+            return Network.read(path.read_bytes())
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such file") from None
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from error
+
+    def named(self, names: Mapping[int, str]) -> Network:
+        """The same model with some ops renamed, by index."""
+        graph = self.graph.renamed(names)
+        return Network(self.data, graph, analyse(graph))
+
+    @property
+    def input(self) -> Tensor:
+        """The input tensor, [1, ...]."""
+        return self.graph.tensors[self.graph.inputs[0]]
+
+    @property
+    def output(self) -> Tensor:
+        """The output tensor, [1, ...]."""
+        return self.graph.tensors[self.graph.outputs[0]]
+
+    def quantized(self, x: FloatArray) -> npt.NDArray[Any]:
+        """Float inputs [n, ...] in the model's input dtype."""
+        if self.input.dtype != np.int8:
+            return x
+        quant = self.input.quant
+        values = np.round(x / np.float32(quant.scale)) + quant.zero_point
+        return np.clip(values, -128, 127).astype(np.int8)
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Float outputs [n, ...] of the reference interpreter for float inputs [n, ...]."""
+        outputs = reference_outputs(self.data, self.quantized(x)).outputs
+        if outputs.dtype != np.int8:
+            return outputs.astype(np.float32)
+        quant = self.output.quant
+        return ((outputs.astype(np.float32) - quant.zero_point) * np.float32(quant.scale)).astype(np.float32)

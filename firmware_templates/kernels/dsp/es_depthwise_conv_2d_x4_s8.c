@@ -1,0 +1,59 @@
+#include "es_depthwise_conv_2d.h"
+#include "es_dsp.h"
+
+/* Scratch: one pointer per tap, then a pixel of zero points for taps outside of the image. */
+static void es_find_taps(const es_depthwise_conv_2d *p, const int8_t *input, int32_t y0, int32_t x0,
+                         const int8_t *outside, const int8_t **pixel) {
+    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
+        const int32_t y = y0 + ky * p->dilation_h;
+        for (int32_t kx = 0; kx < p->kernel_w; kx++) {
+            const int32_t x = x0 + kx * p->dilation_w;
+            const int inside = (uint32_t)y < p->in_h && (uint32_t)x < p->in_w;
+            *pixel++ = inside ? input + (y * p->in_w + x) * p->in_c : outside;
+        }
+    }
+}
+
+static int8_t es_output(const es_depthwise_conv_2d *p, int32_t c, int32_t sum) {
+    const int32_t channel = p->per_channel ? c : 0;
+    const es_scale scale = es_scale_of(p->multipliers[channel], p->shifts[channel]);
+    return es_scale_to_s8(sum, scale, p->output_zero_point, p->activation_min, p->activation_max);
+}
+
+void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
+                                void *scratch) {
+    const int32_t taps = (int32_t)p->kernel_h * p->kernel_w;
+    const int8_t **pixels = scratch;
+    int8_t *outside = (int8_t *)(pixels + taps);
+    __builtin_memset(outside, p->input_zero_point, p->in_c);
+
+    for (int32_t oy = 0; oy < p->out_h; oy++) {
+        for (int32_t ox = 0; ox < p->out_w; ox++) {
+            es_find_taps(p, input, oy * p->stride_h - p->pad_top, ox * p->stride_w - p->pad_left,
+                         outside, pixels);
+            const int8_t *weights = p->weights;
+            for (int32_t c = 0; c < p->out_c; c += 4) {
+                int32_t sum_0 = p->bias[c], sum_1 = p->bias[c + 1];
+                int32_t sum_2 = p->bias[c + 2], sum_3 = p->bias[c + 3];
+                const int8_t *const *pixel = pixels;
+                const int8_t *const *end = pixels + taps;
+                while (pixel < end) {
+                    const int32_t x = es_load_4(*pixel++ + c);
+                    const int32_t w = es_load_4(weights);
+                    const int32_t x02 = es_sxtb16(x), x13 = es_sxtb16_ror8(x);
+                    const int32_t w02 = es_sxtb16(w), w13 = es_sxtb16_ror8(w);
+                    weights += 4;
+                    sum_0 = es_smlabb(x02, w02, sum_0);
+                    sum_1 = es_smlabb(x13, w13, sum_1);
+                    sum_2 = es_smlatt(x02, w02, sum_2);
+                    sum_3 = es_smlatt(x13, w13, sum_3);
+                }
+                output[0] = es_output(p, c, sum_0);
+                output[1] = es_output(p, c + 1, sum_1);
+                output[2] = es_output(p, c + 2, sum_2);
+                output[3] = es_output(p, c + 3, sum_3);
+                output += 4;
+            }
+        }
+    }
+}

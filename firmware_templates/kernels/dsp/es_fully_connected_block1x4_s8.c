@@ -1,0 +1,28 @@
+#include "es_expand.h"
+#include "es_fully_connected.h"
+
+void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input,
+                                    int8_t *output, void *scratch) {
+    for (uint32_t row = 0; row < p->rows; row++) {
+        es_expand_s16(input, p->in_dim, scratch);
+        const int8_t *weights = p->weights;
+        const uint8_t *gaps = p->gaps;
+        for (uint32_t c = 0; c < p->out_dim; c++) {
+            const uint8_t *end = gaps + p->counts[c];
+            const int32_t *x = scratch;
+            int32_t sum = p->bias[c];
+            while (gaps < end) {
+                x += 2 * *gaps++;
+                const int32_t word = es_load_4(weights);
+                weights += 4;
+                sum = es_smlad(es_sxtb16(word), x[0], sum);
+                sum = es_smlad(es_sxtb16_ror8(word), x[1], sum);
+            }
+            const uint32_t channel = p->per_channel ? c : 0;
+            const es_scale scale = es_scale_of(p->multipliers[channel], p->shifts[channel]);
+            *output++ = es_scale_to_s8(sum, scale, p->output_zero_point, p->activation_min,
+                                       p->activation_max);
+        }
+        input += p->in_dim;
+    }
+}

@@ -1,0 +1,59 @@
+"""The toy project: three hand-written layers in the layout that a rendered project has."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgesparse.boards import Board, load_board, templates_folder
+from edgesparse.toolchain import Elf, Toolchain, build, diagnose, find
+from tests.conftest import skip_or_fail
+
+TOY = Path(__file__).parent / "toy"
+
+
+def write_toy(folder: Path, *, fault: int = 0) -> Path:
+    """Lay out the toy project in a new folder. `fault`: what TOY_FAULT in model.c breaks."""
+    templates = templates_folder()
+    shutil.copytree(TOY, folder)
+    shutil.copytree(templates / "project", folder, dirs_exist_ok=True)
+    shutil.copytree(templates / "runtime" / "aot", folder / "runtime")
+    shutil.copytree(templates / "boards" / "mps2-an386", folder / "board")
+    model = folder / "model" / "model.c"
+    model.write_text(model.read_text().replace("#define TOY_FAULT 0", f"#define TOY_FAULT {fault}"))
+    return folder
+
+
+def toolchain_or_skip(name: str) -> Toolchain:
+    versions = {tool: version for tool, version, _ in diagnose()}
+    tool = {"gcc": "arm-none-eabi-gcc", "zig": "zig"}[name]
+    for needed in ("make", tool):
+        if versions[needed] is None:
+            skip_or_fail(f"{needed} is not installed")
+    return find(name)
+
+
+@pytest.fixture(scope="session", params=["gcc", "zig"])
+def toolchain(request: pytest.FixtureRequest) -> Toolchain:
+    return toolchain_or_skip(request.param)
+
+
+@pytest.fixture(scope="session")
+def board() -> Board:
+    return load_board("mps2-an386")
+
+
+@pytest.fixture(scope="session")
+def build_toy(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Elf]:
+    """Builds the toy project with a fault, once per compiler."""
+    built: dict[int, Elf] = {}
+
+    def make(fault: int = 0) -> Elf:
+        if fault not in built:
+            built[fault] = build(write_toy(tmp_path_factory.mktemp("toy") / "firmware", fault=fault), toolchain)
+        return built[fault]
+
+    return make

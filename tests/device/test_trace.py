@@ -1,0 +1,105 @@
+"""The parser of the harness's lines takes exactly the protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgesparse.emulate.trace import describe_layer, parse_console
+from edgesparse.errors import CrashError
+from edgesparse.toolchain import Elf, Symbol
+
+ELF = Elf(
+    path=Path("firmware.elf"),
+    flash_bytes=0,
+    code_bytes=0,
+    weight_bytes=0,
+    table_bytes=0,
+    test_vector_bytes=0,
+    data_bytes=0,
+    bss_bytes=0,
+    arena_bytes=16,
+    stack_reserved_bytes=1024,
+    entry=0,
+    symbols={"kernel": Symbol(0x100, 0x20, ".text"), "__stack_bottom": Symbol(0x20000000, 0, ".stack")},
+    segments=(),
+)
+GOOD = [
+    "es begin protocol=1 vectors=2 layers=3 input=4 output=2 arena=16",
+    "es vector 0 ticks=5 output=00ff",
+    "es vector 1 ticks=6 output=a5a5",
+    "es memory arena_used=12 stack_used=100",
+    "es end",
+]
+
+
+def test_a_good_run() -> None:
+    console = parse_console("\n".join(GOOD) + "\n", ELF)
+    assert console.outputs == (b"\x00\xff", b"\xa5\xa5")
+    assert console.ticks == (5, 6)
+    assert (console.vectors, console.layers, console.input_bytes, console.output_bytes) == (2, 3, 4, 2)
+    assert (console.arena_used_bytes, console.stack_used_bytes) == (12, 100)
+
+
+@pytest.mark.parametrize("missing", range(len(GOOD)))
+def test_a_missing_line_is_an_error(missing: int) -> None:
+    with pytest.raises(CrashError):
+        parse_console("\n".join(GOOD[:missing] + GOOD[missing + 1 :]), ELF)
+
+
+@pytest.mark.parametrize(
+    ("index", "line"),
+    [
+        (0, "es begin protocol=2 vectors=2 layers=3 input=4 output=2 arena=16"),
+        (1, "es vector 0 ticks=5 output=00f"),
+        (1, "es vector 0 ticks=5 output=00"),
+        (1, "es vector 1 ticks=5 output=00ff"),
+        (2, "es vector 1 ticks=-6 output=a5a5"),
+        (3, "es memory arena_used=12"),
+        (4, "es end of it"),
+        (4, "es end\nes end"),
+    ],
+)
+def test_a_wrong_line_is_an_error(index: int, line: str) -> None:
+    with pytest.raises(CrashError) as caught:
+        parse_console("\n".join([*GOOD[:index], line, *GOOD[index + 1 :]]), ELF)
+    assert "\n" not in str(caught.value)
+
+
+def test_silence_is_an_error() -> None:
+    with pytest.raises(CrashError, match="stopped before its first line"):
+        parse_console("", ELF)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "es fault cfsr=0x00010000 address=0x00000000 pc=0x00000104 sp=0x20000100 layer=1",
+            r"layer 1 'b': undefined instruction at pc=0x00000104 \(kernel\+0x4\)",
+        ),
+        (
+            "es fault cfsr=0x00008200 address=0x60000000 pc=0x00000104 sp=0x20000100 layer=0",
+            "layer 0 'a': access to a bad address 0x60000000 at",
+        ),
+        (
+            "es fault cfsr=0x00000082 address=0x1ffffff8 pc=0x00000104 sp=0x1ffffff0 layer=2",
+            "outside of the model: stack overflow 0x1ffffff8",
+        ),
+        (
+            "es fault cfsr=0x00000000 address=0x00000000 pc=0x00000000 sp=0x20000100 layer=0",
+            "layer 0 'a': hard fault; this",
+        ),
+        ("es overrun vector=1", "behind its arena of 16 bytes in vector 1"),
+        ("es unstable", "two outputs for one input"),
+    ],
+)
+def test_failures_are_told(line: str, words: str) -> None:
+    with pytest.raises(CrashError, match=words):
+        parse_console("\n".join([GOOD[0], line]), ELF, layer_names=("a", "b"))
+
+
+def test_layers_without_names() -> None:
+    assert describe_layer(2, 3, ()) == "in layer 2"
+    assert describe_layer(3, 3, ()) == "outside of the model"

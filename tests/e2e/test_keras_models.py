@@ -1,0 +1,94 @@
+"""Keras models to sparse firmware: real ones, and random architectures that nobody tuned for."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgesparse
+from edgesparse.tflite import read_graph
+
+REAL = (
+    "ad01.h5",
+    "pretrainedResnet.h5",
+    "kws_ref_model.h5",
+    "kws_saved_model",
+    "magic_wand.h5",
+    "nested_autoencoder.h5",
+    "keras3_functional.h5",
+    "keras3_functional.keras",
+)
+MLPERF = ("ad01.h5", "pretrainedResnet.h5", "kws_ref_model.h5")
+SPARSITY = 0.75
+
+
+def quantization_zeros(report: dict[str, Any], out: Path) -> float:
+    """Share of the prunable weights of the *dense* int8 model that are zero: what quantization and training made."""
+    graph = read_graph((out / "dense" / "model.int8.tflite").read_bytes())
+    prunable = {layer["name"] for layer in report["layers"] if layer["prunable"]}
+    zeros = total = 0
+    for index, layer in enumerate(report["layers"]):
+        if layer["name"] in prunable:
+            data = graph.input(graph.ops[index], 1).data
+            assert data is not None
+            zeros += int(np.count_nonzero(data == 0))
+            total += data.size
+    return zeros / total
+
+
+def assert_sparse(report: dict[str, Any], out: Path, sparsity: float) -> None:
+    assert report["bit_exact"]["ok"]
+    reached = report["model"]["sparsity"]
+    assert sparsity <= reached <= sparsity + 0.02 + quantization_zeros(report, out)
+    rows = [layer for layer in report["layers"] if layer["prunable"]]
+    zeros = sum(layer["sparsity"] * layer["weights"] for layer in rows)
+    assert reached == pytest.approx(zeros / sum(layer["weights"] for layer in rows), abs=1e-3)
+    assert report["sparse"]["weight_bytes"] <= report["dense"]["weight_bytes"]
+    for name, size in report["files"].items():
+        assert (out / name).stat().st_size == size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_real_models_convert(models: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    settings: dict[str, Any] = {"data": str(models / "kws400.npz")} if name.startswith("kws") else {}
+    report = edgesparse.convert(models / name, out=out, sparsity=SPARSITY, **settings)
+    assert_sparse(report, out, SPARSITY)
+    if name in MLPERF:
+        assert report["sparse"]["flash_bytes"] < report["dense"]["flash_bytes"]
+        assert report["sparse"]["instructions"] < report["dense"]["instructions"]
+    if name.startswith("kws"):
+        assert report["accuracy"]["samples"] == 400
+        assert report["accuracy"]["float"] > 0.9
+        assert report["accuracy"]["int8"] > 0.88
+
+
+def convert_random(seed: int, out: Path, **settings: Any) -> dict[str, Any]:
+    from tests.support.random_models import random_model
+
+    model = random_model(seed)
+    path = out.parent / f"random_{seed}.h5"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # tf_keras calls .h5 a legacy format
+        model.save(path)
+    return edgesparse.convert(path, out=out, vectors=3, **settings)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_architectures_convert(tmp_path: Path, seed: int) -> None:
+    report = convert_random(seed, tmp_path / "out", sparsity=0.5)
+    assert_sparse(report, tmp_path / "out", 0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4, 24))
+def test_more_random_architectures_convert(tmp_path: Path, seed: int) -> None:
+    toolchain = ("gcc", "zig")[seed % 2]
+    pattern = ("auto", "unstructured")[seed // 2 % 2]
+    report = convert_random(seed, tmp_path / "out", sparsity=0.6, pattern=pattern, toolchain=toolchain, seed=seed)
+    assert_sparse(report, tmp_path / "out", 0.6)

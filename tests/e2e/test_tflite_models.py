@@ -1,0 +1,85 @@
+"""int8 .tflite files to firmware: every compiler and emulator gives the reference's bytes, and the same counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import edgesparse
+from tests.support.small_networks import conv_network
+
+PUBLISHED = ("ad01_int8.tflite", "kws_ref_model.tflite", "pretrainedResnet_quant.tflite")
+
+# TFLite Micro with CMSIS-NN, arena in bytes: what it needs for the same networks.
+TFLM_ARENA_BYTES = {
+    "ad01_int8.tflite": 2_580,
+    "kws_ref_model.tflite": 22_820,
+    "pretrainedResnet_quant.tflite": 54_996,
+}
+
+
+def assert_agree(first: dict[str, Any], second: dict[str, Any]) -> None:
+    for build in ("sparse", "dense"):
+        a, b = first[build]["instructions"], second[build]["instructions"]
+        assert abs(a - b) <= max(80, a / 1000), f"{build}: {a} and {b} instructions"
+
+
+def assert_complete(report: dict[str, Any]) -> None:
+    assert report["bit_exact"]["ok"]
+    assert report["bit_exact"]["reference"].startswith("tflite-micro")
+    for build in ("sparse", "dense"):
+        figures = report[build]
+        assert figures["flash_bytes"] == figures["code_bytes"] + figures["weight_bytes"] + figures["table_bytes"]
+        assert figures["arena_high_water_bytes"] <= figures["arena_bytes"]
+        assert figures["ram_bytes"] == figures["static_bytes"] + figures["arena_bytes"] + figures["stack_bytes"]
+        assert figures["arena_bytes"] <= figures["arena_live_bytes"] + figures["arena_scratch_bytes"] + 8 * 8
+        assert 0 < figures["instructions_min"] <= figures["instructions"]
+    total = sum(layer["instructions"] for layer in report["layers"])
+    assert total <= report["sparse"]["instructions"] <= total + 200, "the layers add up to the whole"
+
+
+@pytest.mark.parametrize("toolchain", ["gcc", "zig"])
+def test_a_small_network_agrees_everywhere(tmp_path: Path, toolchain: str, request: pytest.FixtureRequest) -> None:
+    if toolchain == "gcc":
+        request.getfixturevalue("gcc")
+    request.getfixturevalue("qemu")
+    model = tmp_path / "net.tflite"
+    model.write_bytes(conv_network())
+    out = tmp_path / "out"
+    unicorn = edgesparse.firmware(model, out=out, toolchain=toolchain)
+    assert_complete(unicorn)
+    assert unicorn["ratio"]["weights"] > 1
+    qemu = edgesparse.emulate(out, emulator="qemu")
+    assert qemu["bit_exact"]["ok"]
+    assert "unavailable" in qemu["sparse"]["cycles"]
+    assert_agree(unicorn, qemu)
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(conv_network())
+    (tmp_path / "elsewhere").mkdir()
+    outs = [tmp_path / "a", tmp_path / "elsewhere" / "b"]
+    for out in outs:
+        edgesparse.firmware(model, out=out)
+    files = sorted(p.relative_to(outs[0]) for p in outs[0].rglob("*") if p.is_file() and p.suffix not in (".o", ".d"))
+    assert any(p.suffix == ".elf" for p in files)
+    for name in files:
+        assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes(), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("toolchain", ["gcc", "zig"])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models_agree_everywhere(
+    models: Path, tmp_path: Path, name: str, toolchain: str, request: pytest.FixtureRequest
+) -> None:
+    if toolchain == "gcc":
+        request.getfixturevalue("gcc")
+    request.getfixturevalue("qemu")
+    unicorn = edgesparse.firmware(models / name, out=tmp_path / "out", toolchain=toolchain)
+    assert_complete(unicorn)
+    assert unicorn["sparse"]["arena_bytes"] <= TFLM_ARENA_BYTES[name]
+    assert_agree(unicorn, edgesparse.emulate(tmp_path / "out", emulator="qemu"))

@@ -1,0 +1,335 @@
+"""Random one-op networks, by op. Shapes are small and odd on purpose; every generator is a pure function of its rng."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tests.support.tflite_builder import TfliteBuilder
+
+Rng: TypeAlias = np.random.Generator
+Network: TypeAlias = tuple[bytes, list[NDArray[np.generic]]]
+
+SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
+ACTIVATIONS = (
+    schema.ActivationFunctionType.NONE,
+    schema.ActivationFunctionType.RELU,
+    schema.ActivationFunctionType.RELU6,
+    schema.ActivationFunctionType.RELU_N1_TO_1,
+)
+
+
+def _int8(rng: Rng, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Mostly uniform, now and then saturated."""
+    kind = rng.integers(0, 8)
+    if kind == 0:
+        return np.full(shape, rng.choice([-128, 127]), np.int8)
+    return rng.integers(-128, 128, shape).astype(np.int8)
+
+
+def _zero_point(rng: Rng) -> int:
+    return int(rng.choice([-128, 127, 0, rng.integers(-128, 128)]))
+
+
+def _weights(rng: Rng, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Dense, all zero, unstructured or blockwise sparse, and with empty filters."""
+    weights = rng.integers(-127, 128, shape).astype(np.int8)
+    kind = rng.integers(0, 6)
+    if kind == 0:
+        return np.zeros(shape, np.int8)
+    if kind == 1:
+        return weights
+    density = rng.choice([0.02, 0.1, 0.25, 0.5])
+    if kind in (2, 3):
+        keep = rng.random(shape) < density
+    else:
+        flat = weights.reshape(shape[0], -1)
+        blocks = rng.random((shape[0], -(-flat.shape[1] // 4))) < density
+        keep = np.repeat(blocks, 4, axis=1)[:, : flat.shape[1]].reshape(shape)
+    keep[rng.integers(0, shape[0])] = False
+    return (weights * keep).astype(np.int8)
+
+
+def _scales(rng: Rng, count: int, per_channel: bool) -> NDArray[np.float32]:
+    return rng.uniform(0.002, 0.02, count if per_channel else 1).astype(np.float32)
+
+
+def _bias(
+    rng: Rng, builder: TfliteBuilder, input_scale: float, scales: NDArray[np.float32], channels: int
+) -> list[int]:
+    if rng.integers(0, 5) == 0:
+        return []  # as -1, TFLM's DEPTHWISE_CONV_2D would crash on it
+    data = rng.integers(-3000, 3000, channels).astype(np.int32)
+    return [builder.constant(data, (np.float32(input_scale) * scales).astype(np.float32))]
+
+
+def _out_size(padding: int, size: int, kernel: int, stride: int, dilation: int) -> int:
+    reach = (kernel - 1) * dilation + 1
+    return -(-size // stride) if padding == SAME else -(-(size - reach + 1) // stride)
+
+
+def _image(rng: Rng, channels: tuple[int, ...]) -> tuple[int, int, int]:
+    return int(rng.integers(1, 10)), int(rng.integers(1, 10)), int(rng.choice(channels))
+
+
+def _filter(rng: Rng, height: int, width: int) -> tuple[int, int, int, int, int, int, int, int, int]:
+    """kernel, stride, dilation, padding and the output size that follows, redrawn until it is not empty."""
+    while True:
+        kernel_h, kernel_w = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+        if rng.integers(0, 3) == 0:
+            kernel_h = kernel_w = 1
+        stride_h, stride_w = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+        dilation_h, dilation_w = (int(d) for d in rng.choice([1, 1, 1, 2, 3], 2))
+        padding = int(rng.choice([SAME, VALID]))
+        out_h = _out_size(padding, height, kernel_h, stride_h, dilation_h)
+        out_w = _out_size(padding, width, kernel_w, stride_w, dilation_w)
+        if out_h > 0 and out_w > 0:
+            return kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, padding, out_h, out_w
+
+
+def conv_2d(rng: Rng) -> Network:
+    h, w, c = _image(rng, (1, 2, 3, 4, 5, 8, 12, 16))
+    kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, padding, out_h, out_w = _filter(rng, h, w)
+    out_c = int(rng.integers(1, 12))
+    input_scale, output_scale = rng.uniform(0.01, 0.1, 2).astype(np.float32)
+    scales = _scales(rng, out_c, bool(rng.integers(0, 2)))
+    if rng.integers(0, 6) == 0:
+        output_scale = np.float32(input_scale * scales[0] * rng.uniform(0.2, 1.5))  # left shifts
+    b = TfliteBuilder()
+    x = b.input((1, h, w, c), input_scale, _zero_point(rng))
+    filters = b.constant(_weights(rng, (out_c, kernel_h, kernel_w, c)), scales)
+    bias = _bias(rng, b, input_scale, scales, out_c)
+    y = b.activation((1, out_h, out_w, out_c), output_scale, _zero_point(rng))
+    b.op(
+        "CONV_2D", [x, filters, *bias], [y], padding=padding, strideH=stride_h, strideW=stride_w,
+        dilationHFactor=dilation_h, dilationWFactor=dilation_w,
+        fusedActivationFunction=int(rng.choice(ACTIVATIONS)),
+    )  # fmt: skip
+    return b.build([y]), [_int8(rng, (1, h, w, c))]
+
+
+def depthwise_conv_2d(rng: Rng) -> Network:
+    h, w, c = _image(rng, (1, 2, 3, 4, 5, 8, 12))
+    kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, padding, out_h, out_w = _filter(rng, h, w)
+    multiplier = int(rng.choice([1, 1, 2, 3]))
+    out_c = c * multiplier
+    input_scale, output_scale = rng.uniform(0.01, 0.1, 2).astype(np.float32)
+    scales = _scales(rng, out_c, bool(rng.integers(0, 2)))
+    b = TfliteBuilder()
+    x = b.input((1, h, w, c), input_scale, _zero_point(rng))
+    filters = b.constant(_weights(rng, (1, kernel_h, kernel_w, out_c)), scales, axis=3)
+    bias = _bias(rng, b, input_scale, scales, out_c)
+    y = b.activation((1, out_h, out_w, out_c), output_scale, _zero_point(rng))
+    b.op(
+        "DEPTHWISE_CONV_2D", [x, filters, *bias], [y], padding=padding, strideH=stride_h, strideW=stride_w,
+        depthMultiplier=multiplier, dilationHFactor=dilation_h, dilationWFactor=dilation_w,
+        fusedActivationFunction=int(rng.choice(ACTIVATIONS)),
+    )  # fmt: skip
+    return b.build([y]), [_int8(rng, (1, h, w, c))]
+
+
+def fully_connected(rng: Rng) -> Network:
+    rows = int(rng.choice([1, 1, 1, 3]))
+    in_dim, out_dim = int(rng.choice([1, 3, 4, 7, 64, 130, 1030])), int(rng.integers(1, 9))
+    input_scale, output_scale = rng.uniform(0.01, 0.1, 2).astype(np.float32)
+    scales = _scales(rng, out_dim, bool(rng.integers(0, 2)))
+    b = TfliteBuilder()
+    leading = (1,) if rows == 1 else (1, rows)
+    x = b.input((*leading, in_dim), input_scale, _zero_point(rng))
+    weights = b.constant(_weights(rng, (out_dim, in_dim)), scales)
+    bias = _bias(rng, b, input_scale, scales, out_dim)
+    y = b.activation((*leading, out_dim), output_scale, _zero_point(rng))
+    b.op(
+        "FULLY_CONNECTED",
+        [x, weights, *bias],
+        [y],
+        keepNumDims=rows > 1,
+        fusedActivationFunction=int(rng.choice(ACTIVATIONS)),
+    )
+    return b.build([y]), [_int8(rng, (*leading, in_dim))]
+
+
+def add(rng: Rng) -> Network:
+    """The input, and its average over neighbours, each moved to a scale of its own, and added."""
+    shape = (1, *_image(rng, (1, 3, 8)))
+    scales = rng.uniform(0.001, 0.1, 3).astype(np.float32)
+    if rng.integers(0, 3) == 0:
+        scales[:] = scales[0]
+    b = TfliteBuilder()
+    x = b.input(shape, 0.02, -3)
+    smooth = b.activation(shape, 0.02, -3)
+    first, second = (b.activation(shape, scale, _zero_point(rng)) for scale in scales[:2])
+    y = b.activation(shape, scales[2], _zero_point(rng))
+    b.op("AVERAGE_POOL_2D", [x], [smooth], padding=SAME, strideH=1, strideW=1, filterHeight=2, filterWidth=1)
+    b.op("QUANTIZE", [x], [first])
+    b.op("QUANTIZE", [smooth], [second])
+    inputs = [first, second] if rng.integers(0, 2) else [second, first]
+    b.op("ADD", inputs, [y], fusedActivationFunction=int(rng.choice(ACTIVATIONS)))
+    return b.build([y]), [_int8(rng, shape)]
+
+
+def _pool(rng: Rng, kind: str) -> Network:
+    h, w, c = _image(rng, (1, 3, 8))
+    kernel_h, kernel_w, stride_h, stride_w, _, _, padding, _, _ = _filter(rng, h, w)
+    kernel_h, kernel_w = min(kernel_h, h), min(kernel_w, w)
+    out_h, out_w = (_out_size(padding, *axis, 1) for axis in ((h, kernel_h, stride_h), (w, kernel_w, stride_w)))
+    scale, zero_point = np.float32(rng.uniform(0.01, 0.1)), _zero_point(rng)
+    b = TfliteBuilder()
+    x = b.input((1, h, w, c), scale, zero_point)
+    y = b.activation((1, out_h, out_w, c), scale, zero_point)
+    b.op(
+        kind, [x], [y], padding=padding, strideH=stride_h, strideW=stride_w, filterHeight=kernel_h,
+        filterWidth=kernel_w, fusedActivationFunction=int(rng.choice(ACTIVATIONS)),
+    )  # fmt: skip
+    return b.build([y]), [_int8(rng, (1, h, w, c))]
+
+
+def average_pool_2d(rng: Rng) -> Network:
+    return _pool(rng, "AVERAGE_POOL_2D")
+
+
+def max_pool_2d(rng: Rng) -> Network:
+    return _pool(rng, "MAX_POOL_2D")
+
+
+def mean(rng: Rng) -> Network:
+    shape = (1, *_image(rng, (1, 3, 8)))
+    axes = [(1, 2), (2, 1), (1,), (2,), (3,), (-1,), (2, 3), (1, 2, 3)][rng.integers(0, 8)]
+    keep = bool(rng.integers(0, 2))
+    positive = {axis % 4 for axis in axes}
+    out_shape = tuple(1 if i in positive else s for i, s in enumerate(shape) if keep or i not in positive)
+    scales = rng.uniform(0.01, 0.1, 2).astype(np.float32)
+    b = TfliteBuilder()
+    x = b.input(shape, scales[0], _zero_point(rng))
+    axis = b.constant(np.array(axes, np.int32))
+    y = b.activation(out_shape, scales[int(rng.integers(0, 2))], _zero_point(rng))
+    b.op("MEAN", [x, axis], [y], keepDims=keep)
+    return b.build([y]), [_int8(rng, shape)]
+
+
+def softmax(rng: Rng) -> Network:
+    shape = (1, int(rng.choice([1, 3])), int(rng.choice([1, 2, 10, 300])))
+    b = TfliteBuilder()
+    x = b.input(shape, np.float32(10 ** rng.uniform(-4, 1)), _zero_point(rng))
+    y = b.activation(shape, 1 / 256, -128)
+    b.op("SOFTMAX", [x], [y], beta=float(rng.choice([1.0, 0.5, 2.0])))
+    data = _int8(rng, shape)
+    if rng.integers(0, 2):
+        data //= 16
+    return b.build([y]), [data]
+
+
+def pad(rng: Rng) -> Network:
+    rank = int(rng.integers(1, 5))
+    shape = (1, *(int(s) for s in rng.integers(1, 6, rank - 1)))
+    pairs = rng.integers(0, 4, (rank, 2)).astype(np.int32)
+    pairs[0] = 0
+    out_shape = tuple(int(s + p.sum()) for s, p in zip(shape, pairs, strict=True))
+    scale, zero_point = np.float32(rng.uniform(0.01, 0.1)), _zero_point(rng)
+    b = TfliteBuilder()
+    x = b.input(shape, scale, zero_point)
+    padding = b.constant(pairs)
+    y = b.activation(out_shape, scale, zero_point)
+    b.op("PAD", [x, padding], [y])
+    return b.build([y]), [_int8(rng, shape)]
+
+
+def concatenation(rng: Rng) -> Network:
+    """The input itself and padded copies of it."""
+    shape = (1, *_image(rng, (1, 3, 8)))
+    axis = int(rng.integers(1, 4))
+    scale, zero_point = np.float32(rng.uniform(0.01, 0.1)), _zero_point(rng)
+    b = TfliteBuilder()
+    x = b.input(shape, scale, zero_point)
+    inputs, total = [x], shape[axis]
+    for _ in range(int(rng.integers(1, 4))):
+        pairs = np.zeros((4, 2), np.int32)
+        pairs[axis] = rng.integers(0, 4, 2)
+        part = tuple(int(size + pair.sum()) for size, pair in zip(shape, pairs, strict=True))
+        inputs.append(b.activation(part, scale, zero_point))
+        b.op("PAD", [x, b.constant(pairs)], [inputs[-1]])
+        total += part[axis]
+    y = b.activation((*shape[:axis], total, *shape[axis + 1 :]), scale, zero_point)
+    b.op("CONCATENATION", inputs, [y], axis=axis - (4 if rng.integers(0, 2) else 0))
+    return b.build([y]), [_int8(rng, shape)]
+
+
+def _every_value() -> NDArray[np.int8]:
+    return np.arange(-128, 128).astype(np.int8).reshape(1, 256)
+
+
+def _unary(rng: Rng, kind: str, output: tuple[float, int] | None) -> Network:
+    scale, zero_point = np.float32(10 ** rng.uniform(-4, 0)), _zero_point(rng)
+    b = TfliteBuilder()
+    x = b.input((1, 256), scale, zero_point)
+    y = b.activation((1, 256), *(output or (scale, zero_point)))
+    b.op(kind, [x], [y])
+    return b.build([y]), [_every_value()]
+
+
+def logistic(rng: Rng) -> Network:
+    return _unary(rng, "LOGISTIC", (1 / 256, -128))
+
+
+def tanh(rng: Rng) -> Network:
+    return _unary(rng, "TANH", (1 / 128, 0))
+
+
+def relu(rng: Rng) -> Network:
+    return _unary(rng, "RELU", (np.float32(10 ** rng.uniform(-3, 0)), _zero_point(rng)))
+
+
+def relu6(rng: Rng) -> Network:
+    return _unary(rng, "RELU6", None)
+
+
+def quantize(rng: Rng) -> Network:
+    return _unary(rng, "QUANTIZE", (np.float32(10 ** rng.uniform(-3, 0)), _zero_point(rng)))
+
+
+def quantize_float(rng: Rng) -> Network:
+    scale, zero_point = np.float32(rng.uniform(0.01, 0.2)), _zero_point(rng)
+    data = (rng.integers(-600, 600, (1, 200)) / 2 * scale).astype(np.float32)  # ties, and saturation
+    data[0, 100:] += rng.normal(0, 0.01, 100).astype(np.float32)
+    b = TfliteBuilder()
+    x = b.input((1, 200), dtype="float32")
+    y = b.activation((1, 200), scale, zero_point)
+    b.op("QUANTIZE", [x], [y])
+    return b.build([y]), [data]
+
+
+def dequantize(rng: Rng) -> Network:
+    b = TfliteBuilder()
+    x = b.input((1, 256), np.float32(10 ** rng.uniform(-4, 1)), _zero_point(rng))
+    y = b.activation((1, 256), dtype="float32")
+    b.op("DEQUANTIZE", [x], [y])
+    return b.build([y]), [_every_value()]
+
+
+def reshape(rng: Rng) -> Network:
+    """Two lookups around a RESHAPE, so that something is computed."""
+    h, w, c = _image(rng, (1, 3, 8))
+    b = TfliteBuilder()
+    x = b.input((1, h, w, c), 0.05, 3)
+    middle = b.activation((1, h, w, c), 0.05, 3)
+    shape = b.constant(np.array([1, h * w * c], np.int32))
+    flat = b.activation((1, h * w * c), 0.05, 3)
+    y = b.activation((1, h * w * c), 0.1, -5)
+    b.op("RELU", [x], [middle])
+    b.op("RESHAPE", [middle, shape], [flat], newShape=[1, h * w * c])
+    b.op("QUANTIZE", [flat], [y])
+    return b.build([y]), [_int8(rng, (1, h, w, c))]
+
+
+NETWORKS: dict[str, Callable[[Rng], Network]] = {
+    function.__name__: function
+    for function in (
+        add, average_pool_2d, concatenation, conv_2d, depthwise_conv_2d, dequantize, fully_connected, logistic,
+        max_pool_2d, mean, pad, quantize, quantize_float, relu, relu6, reshape, softmax, tanh,
+    )
+}  # fmt: skip
+CASES = {"conv_2d": 120, "fully_connected": 80, "depthwise_conv_2d": 80}
