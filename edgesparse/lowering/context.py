@@ -150,9 +150,9 @@ class ChannelScales:
     shifts: Int8Array
 
     @property
-    def per_channel(self) -> int:
-        """1 where there is one per channel, else 0."""
-        return int(len(self.multipliers) > 1)
+    def per_channel(self) -> bool:
+        """Whether there is one per channel."""
+        return len(self.multipliers) > 1
 
     def fields(self) -> tuple[tuple[str, Array], ...]:
         """The struct fields `multipliers` and `shifts`."""

@@ -65,7 +65,7 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
                 ("dilation_w", columns.dilation),
                 ("pad_top", rows.pad),
                 ("pad_left", columns.pad),
-                ("per_channel", scales.per_channel),
+                ("channel_mask", 0xFFFF if scales.per_channel else 0),
                 ("input_zero_point", source.quant.zero_point),
                 ("output_zero_point", quantization.zero_point),
                 ("activation_min", low),

@@ -70,7 +70,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
                 ("pad_top", rows.pad),
                 ("pad_left", columns.pad),
                 ("depth_multiplier", out_c // in_c),
-                ("per_channel", scales.per_channel),
+                ("channel_mask", 0xFFFF if scales.per_channel else 0),
                 ("input_zero_point", source.quant.zero_point),
                 ("output_zero_point", quantization.zero_point),
                 ("activation_min", low),

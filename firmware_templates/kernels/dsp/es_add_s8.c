@@ -2,15 +2,24 @@
 #include "es_dsp.h"
 
 void es_add_s8(const es_add *p, const int8_t *input_1, const int8_t *input_2, int8_t *output) {
-    const es_scale scale_1 = es_scale_of(p->multiplier_1, p->shift_1);
-    const es_scale scale_2 = es_scale_of(p->multiplier_2, p->shift_2);
-    const es_scale scale_out = es_scale_of(p->multiplier_out, p->shift_out);
+    const int32_t multiplier_2 = p->multiplier_2, right_2 = -p->shift_2;
+    const int32_t nudge_2 = (1 << right_2) >> 1;
+    const int32_t sign_2 = right_2 > 0 ? -1 : 0; /* negative ties move down, if there is a shift */
+    const int32_t multiplier_out = p->multiplier_out, right_out = -p->shift_out;
+    const int32_t nudge_out = 1 << (right_out - 1);
+    const int32_t offset_1 = -p->zero_point_1 * (1 << 19);
+    const int32_t low = p->activation_min, high = p->activation_max;
     const int8_t *end = output + p->elements;
     while (output < end) {
-        const int32_t x1 = (*input_1++ - p->zero_point_1) * (1 << 20);
-        const int32_t x2 = (*input_2++ - p->zero_point_2) * (1 << 20);
-        const int32_t sum = es_scale_apply(x1, scale_1) + es_scale_apply(x2, scale_2);
-        *output++ =
-            es_scale_to_s8(sum, scale_out, p->zero_point_out, p->activation_min, p->activation_max);
+        const int32_t x2 = (*input_2++ - p->zero_point_2) * (1 << 21);
+        const int32_t high_2 = es_smmulr(x2, multiplier_2);
+        const int32_t y2 = (high_2 + nudge_2 + ((high_2 >> 31) & sign_2)) >> right_2;
+        const int32_t sum = *input_1++ * (1 << 19) + offset_1 + y2;
+        const int32_t scaled = es_multiply_down(sum, multiplier_out, right_out, nudge_out);
+        int32_t value = es_ssat8(scaled + p->zero_point_out);
+        if (high - low < 255) {
+            value = es_clamp(value, low, high);
+        }
+        *output++ = (int8_t)value;
     }
 }

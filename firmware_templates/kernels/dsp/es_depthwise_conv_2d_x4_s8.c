@@ -14,10 +14,10 @@ static void es_find_taps(const es_depthwise_conv_2d *p, const int8_t *input, int
     }
 }
 
-static int8_t es_output(const es_depthwise_conv_2d *p, int32_t c, int32_t sum) {
-    const int32_t channel = p->per_channel ? c : 0;
-    const es_scale scale = es_scale_of(p->multipliers[channel], p->shifts[channel]);
-    return es_scale_to_s8(sum, scale, p->output_zero_point, p->activation_min, p->activation_max);
+static inline int8_t es_output(const es_depthwise_conv_2d *p, int32_t c, int32_t sum) {
+    const int32_t channel = c & p->channel_mask;
+    return es_requantize_dsp(sum, p->multipliers[channel], p->shifts[channel], p->output_zero_point,
+                             p->activation_min, p->activation_max);
 }
 
 void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,

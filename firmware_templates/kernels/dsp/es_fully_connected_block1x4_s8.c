@@ -14,14 +14,15 @@ void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *i
             while (gaps < end) {
                 x += 2 * *gaps++;
                 const int32_t word = es_load_4(weights);
+                const int64_t pair = es_load_pair(x);
                 weights += 4;
-                sum = es_smlad(es_sxtb16(word), x[0], sum);
-                sum = es_smlad(es_sxtb16_ror8(word), x[1], sum);
+                sum = es_smlad(es_sxtb16(word), es_first(pair), sum);
+                sum = es_smlad(es_sxtb16_ror8(word), es_second(pair), sum);
             }
-            const uint32_t channel = p->per_channel ? c : 0;
-            const es_scale scale = es_scale_of(p->multipliers[channel], p->shifts[channel]);
-            *output++ = es_scale_to_s8(sum, scale, p->output_zero_point, p->activation_min,
-                                       p->activation_max);
+            const uint32_t channel = c & p->channel_mask;
+            *output++ =
+                es_requantize_dsp(sum, p->multipliers[channel], p->shifts[channel],
+                                  p->output_zero_point, p->activation_min, p->activation_max);
         }
         input += p->in_dim;
     }

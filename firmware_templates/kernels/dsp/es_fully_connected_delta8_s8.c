@@ -19,15 +19,15 @@ void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *inp
                 uint32_t word;
                 __builtin_memcpy(&word, pairs, 4);
                 pairs += 2;
-                x += word & 0xffu;
+                x = es_uxtab(x, word);
                 sum += *x * (int8_t)(word >> 8);
-                x += (word >> 16) & 0xffu;
+                x = es_uxtab_ror16(x, word);
                 sum += *x * ((int32_t)word >> 24);
             }
-            const uint32_t channel = p->per_channel ? c : 0;
-            const es_scale scale = es_scale_of(p->multipliers[channel], p->shifts[channel]);
-            *output++ = es_scale_to_s8(sum, scale, p->output_zero_point, p->activation_min,
-                                       p->activation_max);
+            const uint32_t channel = c & p->channel_mask;
+            *output++ =
+                es_requantize_dsp(sum, p->multipliers[channel], p->shifts[channel],
+                                  p->output_zero_point, p->activation_min, p->activation_max);
         }
         input += p->in_dim;
     }

@@ -1,17 +1,22 @@
 #include "es_dsp.h"
 #include "es_patch.h"
 
-void es_patch_pixel_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel,
+void es_patch_pixel_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                         int32_t *patches, const int8_t *outside) {
-    const es_patch_origins origins = es_patch_origins_of(p, first_pixel);
+    es_patch_origin origins[4];
+    for (int32_t i = 0; i < 4; i++) {
+        origins[i] = es_patch_origin_of(p, first_pixel + i * lane);
+    }
     const int32_t channels = p->in_c;
     int32_t *to = patches;
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
+        const int32_t down = ky * p->dilation_h;
         for (int32_t kx = 0; kx < p->kernel_w; kx++) {
+            const int32_t right = kx * p->dilation_w;
+            const int32_t offset = (down * p->in_w + right) * channels;
             const int8_t *from[4];
             for (int32_t i = 0; i < 4; i++) {
-                from[i] = es_patch_tap(p, input, origins.y[i] + ky * p->dilation_h,
-                                       origins.x[i] + kx * p->dilation_w, outside);
+                from[i] = es_patch_tap(p, input, &origins[i], down, right, offset, outside);
             }
             int32_t c = 0;
             for (; c + 4 <= channels; c += 4) {

@@ -12,7 +12,7 @@
 
 typedef struct {
     const int32_t *bias;        /* [out_c] bias - input_zero_point * sum of the filter */
-    const int32_t *multipliers; /* [out_c] where per_channel, else [1]; in [0, 2^31) */
+    const int32_t *multipliers; /* [out_c] or [1], see channel_mask; in [0, 2^31) */
     const int8_t *shifts;       /* as multipliers; in [-31, 30], negative is to the right */
     const int8_t *weights;      /* dense: [out_c][patch, rounded up to 4]; block1x4: [blocks][4] */
     const uint8_t *gaps;        /* block1x4: [blocks] distance to the block before, in blocks */
@@ -24,7 +24,7 @@ typedef struct {
     uint16_t stride_h, stride_w;
     uint16_t dilation_h, dilation_w;
     uint16_t pad_top, pad_left;
-    uint8_t per_channel; /* 0 or 1 */
+    uint16_t channel_mask; /* 0xffff where multipliers and shifts are per channel, else 0 */
     int8_t input_zero_point;
     int8_t output_zero_point;
     int8_t activation_min, activation_max;

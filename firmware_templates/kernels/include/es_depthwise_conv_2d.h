@@ -7,7 +7,7 @@
 
 typedef struct {
     const int32_t *bias;        /* [out_c] bias - input_zero_point * sum of the filter */
-    const int32_t *multipliers; /* [out_c] where per_channel, else [1]; in [0, 2^31) */
+    const int32_t *multipliers; /* [out_c] or [1], see channel_mask; in [0, 2^31) */
     const int8_t *shifts;       /* as multipliers; in [-31, 30], negative is to the right */
     const int8_t
         *weights; /* s8: [kernel_h, kernel_w, out_c]; x4: [out_c / 4, kernel_h, kernel_w, 4] */
@@ -18,7 +18,7 @@ typedef struct {
     uint16_t dilation_h, dilation_w;
     uint16_t pad_top, pad_left;
     uint16_t depth_multiplier; /* out_c / in_c */
-    uint8_t per_channel;       /* 0 or 1 */
+    uint16_t channel_mask;     /* 0xffff where multipliers and shifts are per channel, else 0 */
     int8_t input_zero_point;
     int8_t output_zero_point;
     int8_t activation_min, activation_max;

@@ -45,6 +45,30 @@ ES_DSP_2(es_smmulr, "smmulr %0, %1, %2")
 #undef ES_DSP_2
 #undef ES_DSP_3
 
+/* Saturates to int8. */
+static inline int32_t es_ssat8(int32_t x) {
+    int32_t result;
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(x) : "cc");
+    return result;
+}
+/* x + byte 0 (or byte 2) of a word, unsigned. */
+static inline const int8_t *es_uxtab(const int8_t *x, uint32_t word) {
+    const int8_t *result;
+    __asm__("uxtab %0, %1, %2" : "=r"(result) : "r"(x), "r"(word));
+    return result;
+}
+static inline const int8_t *es_uxtab_ror16(const int8_t *x, uint32_t word) {
+    const int8_t *result;
+    __asm__("uxtab %0, %1, %2, ror #16" : "=r"(result) : "r"(x), "r"(word));
+    return result;
+}
+/* Two words by one LDRD: the first in the lower half. */
+static inline int64_t es_load_pair(const int32_t *from) {
+    int64_t result;
+    __asm__("ldrd %Q0, %R0, %1" : "=r"(result) : "m"(*(const es_double_word *)from));
+    return result;
+}
+
 #else
 
 static inline int32_t es_bottom(int32_t word) {
@@ -87,38 +111,39 @@ static inline int32_t es_smlad(int32_t a, int32_t b, int32_t c) {
 static inline int32_t es_smmulr(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
 }
+static inline int32_t es_ssat8(int32_t x) { return es_clamp(x, -128, 127); }
+static inline const int8_t *es_uxtab(const int8_t *x, uint32_t word) { return x + (word & 0xffu); }
+static inline const int8_t *es_uxtab_ror16(const int8_t *x, uint32_t word) {
+    return x + ((word >> 16) & 0xffu);
+}
+static inline int64_t es_load_pair(const int32_t *from) {
+    return (int64_t)((uint64_t)(uint32_t)from[0] | (uint64_t)(uint32_t)from[1] << 32);
+}
 
 #endif
 
-/* es_requantize.h in six instructions. Exact while |accumulator| * 2^left < 2^30, which the packer
- * proves for every channel. Everything that depends on the channel alone is computed once. */
-typedef struct {
-    int32_t multiplier;
-    int32_t left;  /* 1 + left shift: SMMULR divides by 2^32, not 2^31 */
-    int32_t right; /* right shift */
-    int32_t nudge; /* half of 2^right */
-    int32_t sign;  /* -1 where right > 0: negative ties move down; else 0 */
-} es_scale;
+static inline int32_t es_first(int64_t pair) { return (int32_t)pair; }
+static inline int32_t es_second(int64_t pair) { return (int32_t)(pair >> 32); }
 
-static inline es_scale es_scale_of(int32_t multiplier, int32_t shift) {
-    const int32_t right = shift > 0 ? 0 : -shift;
-    const es_scale scale = {.multiplier = multiplier,
-                            .left = 1 + (shift > 0 ? shift : 0),
-                            .right = right,
-                            .nudge = (int32_t)((1u << right) >> 1),
-                            .sign = right > 0 ? -1 : 0};
-    return scale;
+/* es_multiply (es_requantize.h) for shift < 0, in five instructions: right = -shift, nudge = half
+ * of 2^right. Exact while |x| < 2^30, which the packer proves for every channel. */
+static inline int32_t es_multiply_down(int32_t x, int32_t multiplier, int32_t right,
+                                       int32_t nudge) {
+    const int32_t high = es_smmulr((int32_t)((uint32_t)x << 1), multiplier);
+    return (high + (high >> 31) + nudge) >> right;
 }
 
-static inline int32_t es_scale_apply(int32_t accumulator, es_scale scale) {
-    const int32_t shifted = (int32_t)((uint32_t)accumulator << scale.left);
-    const int32_t high = es_smmulr(shifted, scale.multiplier);
-    return (high + scale.nudge + ((high >> 31) & scale.sign)) >> scale.right;
-}
-
-static inline int8_t es_scale_to_s8(int32_t accumulator, es_scale scale, int32_t zero_point,
-                                    int32_t low, int32_t high) {
-    return (int8_t)es_clamp(es_scale_apply(accumulator, scale) + zero_point, low, high);
+/* es_requantize for any shift, fast for shift < 0. */
+static inline int8_t es_requantize_dsp(int32_t x, int32_t multiplier, int32_t shift,
+                                       int32_t zero_point, int32_t low, int32_t high) {
+    int32_t scaled;
+    if (shift < 0) {
+        scaled = es_multiply_down(x, multiplier, -shift, 1 << (-shift - 1));
+    } else {
+        const int32_t shifted = (int32_t)((uint32_t)x << (shift + 1));
+        scaled = es_smmulr(shifted, multiplier);
+    }
+    return (int8_t)es_clamp(scaled + zero_point, low, high);
 }
 
 #endif

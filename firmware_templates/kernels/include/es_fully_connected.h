@@ -7,7 +7,7 @@
 
 typedef struct {
     const int32_t *bias;        /* [out_dim] bias - input_zero_point * sum of the weights */
-    const int32_t *multipliers; /* [out_dim] where per_channel, else [1]; in [0, 2^31) */
+    const int32_t *multipliers; /* [out_dim] or [1], see channel_mask; in [0, 2^31) */
     const int8_t *shifts;       /* as multipliers; in [-31, 30], negative is to the right */
     const int8_t *weights;  /* dense: [out_dim][in_dim, rounded up to 4]; block1x4: [blocks][4] */
     const uint8_t *gaps;    /* block1x4: [blocks] distance to the block before, in blocks */
@@ -15,8 +15,8 @@ typedef struct {
     const uint16_t *counts; /* block1x4, delta8: [out_dim] blocks or entries of a row */
     uint32_t in_dim;
     uint32_t out_dim;
+    uint32_t channel_mask; /* 0xffffffff where multipliers and shifts are per channel, else 0 */
     uint16_t rows;
-    uint8_t per_channel; /* 0 or 1 */
     int8_t output_zero_point;
     int8_t activation_min, activation_max;
 } es_fully_connected;

@@ -8,48 +8,68 @@
 
 /* portable/es_patch_s8.c
  * patches [4][r4(patch)] int8, the rest of a row is zero. */
-void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int8_t *patches);
+void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
+                 int8_t *patches);
 
 /* dsp/es_patch_block_s16.c
  * patches [r4(patch) / 4][4 pixels][4] int16, the four values of a block in the order 0 2 1 3 (as
  * SXTB16 leaves those of the weights); padded with zeros.
  * outside [in_c] int8: the input's zero point, read for taps outside of the image. */
-void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel,
+void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                         int32_t *patches, const int8_t *outside);
 
 /* dsp/es_patch_pixel_s16.c
  * patches [patch][4 pixels] int16. */
-void es_patch_pixel_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel,
+void es_patch_pixel_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                         int32_t *patches, const int8_t *outside);
 
 static inline int32_t es_patch_values(const es_conv_2d *p) {
     return (int32_t)p->kernel_h * p->kernel_w * p->in_c;
 }
 
-/* Upper left corner of the patches of 4 pixels, in input coordinates. */
+/* Groups of 4 neighbouring pixels. The last group is moved back to end with the image and computes
+ * some pixels again; an image of fewer than 4 pixels takes each alone, as 4 times the same pixel.
+ */
 typedef struct {
-    int32_t y[4], x[4];
-} es_patch_origins;
+    int32_t count; /* of groups */
+    int32_t step;  /* pixels from group to group */
+    int32_t lane;  /* pixels from lane to lane: 1 or 0 */
+    int32_t last;  /* first pixel of the last group */
+} es_patch_groups;
 
-static inline es_patch_origins es_patch_origins_of(const es_conv_2d *p, int32_t first_pixel) {
-    es_patch_origins origins;
-    const int32_t last = (int32_t)p->out_h * p->out_w - 1;
-    for (int32_t i = 0; i < 4; i++) {
-        const int32_t pixel = es_min(first_pixel + i, last);
-        const int32_t row = pixel / p->out_w;
-        origins.y[i] = row * p->stride_h - p->pad_top;
-        origins.x[i] = (pixel - row * p->out_w) * p->stride_w - p->pad_left;
+static inline es_patch_groups es_patch_groups_of(const es_conv_2d *p) {
+    const int32_t pixels = (int32_t)p->out_h * p->out_w;
+    es_patch_groups groups = {pixels, 1, 0, pixels - 1};
+    if (pixels >= 4) {
+        groups = (es_patch_groups){(pixels + 3) >> 2, 4, 1, pixels - 4};
     }
-    return origins;
+    return groups;
 }
 
-/* The in_c values at (y, x), or `outside`. */
-static inline const int8_t *es_patch_tap(const es_conv_2d *p, const int8_t *input, int32_t y,
-                                         int32_t x, const int8_t *outside) {
-    if ((uint32_t)y >= p->in_h || (uint32_t)x >= p->in_w) {
-        return outside;
+/* The patch of one output pixel: its upper left corner in the image, and where that lies in the
+ * input; both may be outside. */
+typedef struct {
+    int32_t y, x, offset;
+} es_patch_origin;
+
+static inline es_patch_origin es_patch_origin_of(const es_conv_2d *p, int32_t pixel) {
+    const int32_t row = pixel / p->out_w;
+    es_patch_origin origin;
+    origin.y = row * p->stride_h - p->pad_top;
+    origin.x = (pixel - row * p->out_w) * p->stride_w - p->pad_left;
+    origin.offset = (origin.y * p->in_w + origin.x) * p->in_c;
+    return origin;
+}
+
+/* The in_c values at a tap, or `outside`. down, right: the tap in pixels from the corner;
+ * offset: the same in bytes. */
+static inline const int8_t *es_patch_tap(const es_conv_2d *p, const int8_t *input,
+                                         const es_patch_origin *origin, int32_t down, int32_t right,
+                                         int32_t offset, const int8_t *outside) {
+    if ((uint32_t)(origin->y + down) < p->in_h && (uint32_t)(origin->x + right) < p->in_w) {
+        return input + (origin->offset + offset);
     }
-    return input + (y * p->in_w + x) * p->in_c;
+    return outside;
 }
 
 #endif

@@ -27,6 +27,10 @@ static inline int32_t es_load_4(const int8_t *from) {
     return word;
 }
 
+/* For memory that is read as other types than it was written as. */
+typedef int16_t __attribute__((may_alias)) es_lane;
+typedef int64_t __attribute__((may_alias, aligned(4))) es_double_word;
+
 static inline int32_t es_min(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t es_max(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int32_t es_clamp(int32_t x, int32_t low, int32_t high) {

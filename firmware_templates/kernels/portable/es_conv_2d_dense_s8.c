@@ -4,11 +4,11 @@
 void es_conv_2d_dense_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch) {
     int8_t *patches = scratch;
     const int32_t stride = (es_patch_values(p) + 3) & ~3;
-    const int32_t pixels = (int32_t)p->out_h * p->out_w;
+    const es_patch_groups groups = es_patch_groups_of(p);
 
-    for (int32_t first = 0; first < pixels; first += 4) {
-        es_patch_s8(p, input, first, patches);
-        const int32_t count = es_min(4, pixels - first);
+    for (int32_t group = 0; group < groups.count; group++) {
+        const int32_t first = es_min(group * groups.step, groups.last);
+        es_patch_s8(p, input, first, groups.lane, patches);
         const int8_t *weights = p->weights;
         for (int32_t c = 0; c < p->out_c; c++) {
             int32_t sums[4] = {p->bias[c], p->bias[c], p->bias[c], p->bias[c]};
@@ -19,9 +19,9 @@ void es_conv_2d_dense_s8(const es_conv_2d *p, const int8_t *input, int8_t *outpu
                 sums[2] += weight * patches[2 * stride + k];
                 sums[3] += weight * patches[3 * stride + k];
             }
-            const int32_t channel = p->per_channel ? c : 0;
-            for (int32_t i = 0; i < count; i++) {
-                output[(first + i) * p->out_c + c] =
+            const int32_t channel = c & p->channel_mask;
+            for (int32_t i = 0; i < 4; i++) {
+                output[(first + i * groups.lane) * p->out_c + c] =
                     es_requantize(sums[i], p->multipliers[channel], p->shifts[channel],
                                   p->output_zero_point, p->activation_min, p->activation_max);
             }

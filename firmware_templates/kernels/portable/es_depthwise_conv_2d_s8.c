@@ -44,7 +44,7 @@ void es_depthwise_conv_2d_s8(const es_depthwise_conv_2d *p, const int8_t *input,
                         weight += p->out_c;
                     }
                 }
-                const int32_t channel = p->per_channel ? c : 0;
+                const int32_t channel = c & p->channel_mask;
                 *output++ =
                     es_requantize(sum, p->multipliers[channel], p->shifts[channel],
                                   p->output_zero_point, p->activation_min, p->activation_max);

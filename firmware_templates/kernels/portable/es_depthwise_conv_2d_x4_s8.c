@@ -33,7 +33,7 @@ void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *inp
                     weights += 4;
                 }
                 for (int32_t i = 0; i < 4; i++) {
-                    const int32_t channel = p->per_channel ? first + i : 0;
+                    const int32_t channel = (first + i) & p->channel_mask;
                     *output++ =
                         es_requantize(sums[i], p->multipliers[channel], p->shifts[channel],
                                       p->output_zero_point, p->activation_min, p->activation_max);

@@ -20,7 +20,7 @@ void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *i
                     weights[0] * x[0] + weights[1] * x[1] + weights[2] * x[2] + weights[3] * x[3];
                 weights += 4;
             }
-            const uint32_t channel = p->per_channel ? c : 0;
+            const uint32_t channel = c & p->channel_mask;
             *output++ = es_requantize(sum, p->multipliers[channel], p->shifts[channel],
                                       p->output_zero_point, p->activation_min, p->activation_max);
         }

@@ -14,7 +14,7 @@ void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *inp
                 x += pair & 0xffu;
                 sum += (int32_t)(int8_t)(uint8_t)(pair >> 8) * *x;
             }
-            const uint32_t channel = p->per_channel ? c : 0;
+            const uint32_t channel = c & p->channel_mask;
             *output++ = es_requantize(sum, p->multipliers[channel], p->shifts[channel],
                                       p->output_zero_point, p->activation_min, p->activation_max);
         }

@@ -15,7 +15,7 @@ void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *inpu
             for (uint32_t k = 0; k < stride; k++) {
                 sum += (int32_t)*weights++ * padded[k];
             }
-            const uint32_t channel = p->per_channel ? c : 0;
+            const uint32_t channel = c & p->channel_mask;
             *output++ = es_requantize(sum, p->multipliers[channel], p->shifts[channel],
                                       p->output_zero_point, p->activation_min, p->activation_max);
         }

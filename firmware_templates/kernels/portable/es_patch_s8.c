@@ -1,16 +1,18 @@
 #include "es_patch.h"
 
-void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int8_t *patches) {
-    const es_patch_origins origins = es_patch_origins_of(p, first_pixel);
+void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
+                 int8_t *patches) {
     const int32_t stride = (es_patch_values(p) + 3) & ~3;
-    for (int32_t pixel = 0; pixel < 4; pixel++) {
-        int8_t *to = patches + pixel * stride;
+    for (int32_t i = 0; i < 4; i++) {
+        const es_patch_origin origin = es_patch_origin_of(p, first_pixel + i * lane);
+        int8_t *to = patches + i * stride;
         const int8_t *end = to + stride;
         for (int32_t ky = 0; ky < p->kernel_h; ky++) {
+            const int32_t down = ky * p->dilation_h;
             for (int32_t kx = 0; kx < p->kernel_w; kx++) {
-                const int8_t *from =
-                    es_patch_tap(p, input, origins.y[pixel] + ky * p->dilation_h,
-                                 origins.x[pixel] + kx * p->dilation_w, (const int8_t *)0);
+                const int32_t right = kx * p->dilation_w;
+                const int8_t *from = es_patch_tap(p, input, &origin, down, right,
+                                                  (down * p->in_w + right) * p->in_c, NULL);
                 if (from) {
                     __builtin_memcpy(to, from, p->in_c);
                 } else {
