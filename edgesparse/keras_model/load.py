@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from edgesparse.errors import ModelError
+from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.keras_model.backend import quiet, tf_keras, tfmot
 from edgesparse.keras_model.bridge import load_keras3
 from edgesparse.keras_model.files import ModelFile, read_model_file
@@ -62,13 +62,18 @@ def from_object(model: Any) -> LoadedModel:
     )
 
 
-def _config(model: Any) -> Any:
-    try:
-        return model.get_config()
-    except NotImplementedError as error:
-        raise ModelError(
-            f"model {model.name!r}: subclassed models cannot be converted; build it as a Functional or Sequential model"
-        ) from error
+def _config(model: Any) -> dict[str, Any]:
+    """The config of a Functional or Sequential model; UnsupportedError for subclassed ones, which have none of their
+    layers in it."""
+    if not model._is_graph_network:
+        kind = type(model).__name__
+        raise UnsupportedError(
+            f"model {model.name!r} ({kind}): subclassed models and models without an input shape cannot be converted;"
+            " build it as a Functional or Sequential model with an Input",
+            (kind,),
+        )
+    config: dict[str, Any] = model.get_config()
+    return config
 
 
 def _finish(model: Any, source: str, file_format: str, version: str, name: str) -> LoadedModel:

@@ -12,38 +12,41 @@ from edgesparse.graph import Int8Array
 from edgesparse.lowering.call import Array
 from edgesparse.packing import block1x4, delta8, dense
 
-__all__ = ["FORMATS", "Choice", "Cost", "choose"]
+__all__ = ["FORMATS", "Choice", "Cost", "Line", "choose"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Instructions of one pass in one format: start + rows * row + units * unit.
+
+    A unit is what the inner loop takes: four dense weights, one 1x4 block, or one delta8 entry.
+    """
+
+    start: float
+    row: float
+    unit: float
+
+    def at(self, rows: int, units: int) -> float:
+        """The line's value."""
+        return self.start + rows * self.row + units * self.unit
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated instructions of one kernel call: a straight line through measured builds.
+    """Estimated instructions of one kernel call, as straight lines through measured builds.
 
     A pass decodes the rows once: for 4 output pixels of a convolution, for one input row of a fully connected
-    layer. passes * (per_pass + rows * per_row + block4 * blocks + entry * entries), by format.
+    layer.
     """
 
     passes: int
-    per_pass: float
-    per_row: float
-    per_dense_4: float  # four dense weights
-    per_block: float  # one 1x4 block
-    per_entry: float  # one delta8 entry
+    dense: Line
+    block1x4: Line
+    delta8: Line
 
-    def dense(self, rows: int, stride: int) -> int:
-        """Dense rows of `stride` weights."""
-        return self._total(rows, rows * stride / 4 * self.per_dense_4)
-
-    def block1x4(self, rows: int, blocks: int) -> int:
-        """`blocks` 1x4 blocks in all rows."""
-        return self._total(rows, blocks * self.per_block)
-
-    def delta8(self, rows: int, entries: int) -> int:
-        """`entries` delta8 entries in all rows."""
-        return self._total(rows, entries * self.per_entry)
-
-    def _total(self, rows: int, work: float) -> int:
-        return round(self.passes * (self.per_pass + rows * self.per_row + work))
+    def estimate(self, line: Line, rows: int, units: int) -> int:
+        """Instructions of all passes."""
+        return round(self.passes * line.at(rows, units))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,9 @@ class Choice:
 def _dense(weights: Int8Array, cost: Cost) -> Choice:
     packed = dense.pack(weights)
     values = Array("weights", "int8_t", packed.values, "weights")
-    return Choice("dense", values, None, None, None, cost.dense(packed.rows, packed.stride), "")
+    return Choice(
+        "dense", values, None, None, None, cost.estimate(cost.dense, packed.rows, len(packed.values) // 4), ""
+    )
 
 
 def _block1x4(weights: Int8Array, cost: Cost) -> Choice:
@@ -88,7 +93,7 @@ def _block1x4(weights: Int8Array, cost: Cost) -> Choice:
         Array("gaps", "uint8_t", packed.gaps, "weights"),
         None,
         Array("counts", "uint16_t", packed.counts, "weights"),
-        cost.block1x4(packed.rows, len(packed.gaps)),
+        cost.estimate(cost.block1x4, packed.rows, len(packed.gaps)),
         "",
     )
 
@@ -101,7 +106,7 @@ def _delta8(weights: Int8Array, cost: Cost) -> Choice:
         None,
         Array("pairs", "uint16_t", packed.pairs, "weights"),
         Array("counts", "uint16_t", packed.counts, "weights"),
-        cost.delta8(packed.rows, len(packed.pairs)),
+        cost.estimate(cost.delta8, packed.rows, len(packed.pairs)),
         "",
     )
 

@@ -71,4 +71,4 @@ def fold_constant_channels(
 def _fits(smallest: int, largest: int, shift: int) -> bool:
     """Whether the reference's int32 sums do not wrap."""
     left = max(shift, 0)
-    return -(2**31) <= smallest << left and largest << left < 2**31
+    return smallest << left >= -(2**31) and largest << left < 2**31

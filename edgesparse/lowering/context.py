@@ -154,6 +154,11 @@ class ChannelScales:
         """Whether there is one per channel."""
         return len(self.multipliers) > 1
 
+    def spread(self, channels: int) -> ChannelScales:
+        """The same with one for each channel."""
+        shape = (channels,)
+        return ChannelScales(np.broadcast_to(self.multipliers, shape), np.broadcast_to(self.shifts, shape))
+
     def fields(self) -> tuple[tuple[str, Array], ...]:
         """The struct fields `multipliers` and `shifts`."""
         return (

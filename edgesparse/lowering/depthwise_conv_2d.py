@@ -8,6 +8,7 @@ from edgesparse.boards import Core
 from edgesparse.fixedpoint import activation_range
 from edgesparse.graph import DepthwiseConv2DOptions
 from edgesparse.lowering.call import Array, KernelCall
+from edgesparse.lowering.constant_channels import fold_constant_channels
 from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up, window
 
 __all__ = ["depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
@@ -34,17 +35,27 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     scales = channel_scales(source.quant.scale, tensor.quant, quantization.scale, out_c)
     low, high = activation_range(options.activation, quantization.scale, quantization.zero_point)
     by_channel = np.ascontiguousarray(np.moveaxis(weights[0], 2, 0))  # [out, kh, kw]
-    bias = fold_bias(context, context.bias(2, out_c), by_channel, source.quant.zero_point, scales)
+    by_channel, values, scales = fold_constant_channels(
+        by_channel,
+        context.bias(2, out_c),
+        scales,
+        input_zero_point=source.quant.zero_point,
+        output_zero_point=quantization.zero_point,
+        low=low,
+        high=high,
+    )
+    bias = fold_bias(context, values, by_channel, source.quant.zero_point, scales)
 
     taps = kernel_h * kernel_w
     in_groups = in_c == out_c and out_c % 4 == 0
     if in_groups:
-        packed = weights.reshape(taps, out_c // 4, 4).transpose(1, 0, 2)
+        scales = scales.spread(out_c)
+        packed = by_channel.reshape(out_c // 4, 4, taps).transpose(0, 2, 1)
         instructions = _x4_instructions(context.core, out_h * out_w, out_c, taps)
     else:
-        packed = weights
+        packed = np.moveaxis(by_channel, 0, 2)
         instructions = out_h * out_w * (60 + out_c * (40 + 17 * taps))
-    values = Array("weights", "int8_t", np.ascontiguousarray(packed).reshape(-1), "weights")
+    array = Array("weights", "int8_t", np.ascontiguousarray(packed).reshape(-1), "weights")
     return (
         KernelCall(
             op_index=context.op_index,
@@ -54,7 +65,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             fields=(
                 ("bias", bias),
                 *scales.fields(),
-                ("weights", values),
+                ("weights", array),
                 ("in_h", in_h),
                 ("in_w", in_w),
                 ("in_c", in_c),
@@ -93,5 +104,5 @@ def depthwise_x4_scratch_bytes(taps: int, in_c: int, pointer_bytes: int = _POINT
 
 
 def _x4_instructions(core: Core, pixels: int, channels: int, taps: int) -> int:
-    per_group = 80 + 13 * taps if core.has_dsp else 110 + 20 * taps
-    return pixels * (40 + 14 * taps + channels // 4 * per_group)
+    per_group = 105 + 14 * taps if core.has_dsp else 150 + 24 * taps
+    return pixels * (40 + 20 * taps + channels // 4 * per_group)

@@ -66,7 +66,7 @@ def lower_add(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=inputs,
             output=context.op.outputs[0],
-            estimated_instructions=target.elements * (26 if context.core.has_dsp else 45),
+            estimated_instructions=target.elements * (29 if context.core.has_dsp else 45),
         ),
     )
 

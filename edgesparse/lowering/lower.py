@@ -53,8 +53,13 @@ LOWERINGS: dict[str, Lowering] = {
 """The kernels that exist, by TFLite's op name."""
 
 _SPARSE_KINDS = ("CONV_2D", "FULLY_CONNECTED")
-_KERNEL_BYTES = 640
-"""Flash that one more sparse kernel costs, at most (gcc 12 and zig, -O2, with its patch gathering)."""
+_KERNEL_BYTES: dict[tuple[str, str], int] = {
+    ("CONV_2D", "block1x4"): 704,
+    ("CONV_2D", "delta8"): 1216,
+    ("FULLY_CONNECTED", "block1x4"): 448,
+    ("FULLY_CONNECTED", "delta8"): 384,
+}
+"""Flash that one more kernel costs beside the dense one, with what it alone needs (gcc 12, -O2, Cortex-M4)."""
 
 
 def supported_kinds() -> frozenset[str]:
@@ -106,7 +111,7 @@ def _formats_that_do_not_pay(graph: Graph, lowered: list[tuple[KernelCall, ...]]
         for call in calls:
             if op.kind in _SPARSE_KINDS and call.weight_format != "dense":
                 saved[(op.kind, call.weight_format)] += graph.input(op, 1).elements - call.weight_bytes
-    return frozenset(pair for pair, count in saved.items() if count < _KERNEL_BYTES)
+    return frozenset(pair for pair, count in saved.items() if count < _KERNEL_BYTES[pair])
 
 
 def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:

@@ -79,7 +79,9 @@ def main(folder: Path) -> None:
     for kind in KINDS:
         model = globals()[kind]()
         for weight in model.weights:
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape) if "variance" in weight.name else rng.normal(0, 0.4, weight.shape))
+            weight.assign(
+                rng.uniform(0.5, 1.5, weight.shape) if "variance" in weight.name else rng.normal(0, 0.4, weight.shape)
+            )
         model.save(folder / f"{kind}.keras")
         model.save(folder / f"{kind}.h5")
     for name, output in refused():

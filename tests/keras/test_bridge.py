@@ -27,14 +27,18 @@ def keras3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     script = Path(__file__).parent / "keras3_models.py"
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(script), str(folder)], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", str(script), str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return folder
 
 
 # Each load compares the outputs with Keras 3's.
-@pytest.mark.parametrize("name", ["residual.h5", "residual.keras", "nested.keras", "shared.keras", "sequential.h5"])
+@pytest.mark.parametrize("name", ["residual.h5", "nested.keras", "shared.keras", "sequential.h5"])
 def test_a_keras3_model_gives_keras3s_outputs(keras3: Path, name: str) -> None:
     loaded = load(keras3 / name)
     assert loaded.keras_version.startswith("3.")
@@ -43,7 +47,7 @@ def test_a_keras3_model_gives_keras3s_outputs(keras3: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["nested.h5", "shared.h5", "sequential.keras"])
+@pytest.mark.parametrize("name", ["residual.keras", "nested.h5", "shared.h5", "sequential.keras"])
 def test_a_keras3_model_in_the_other_format_gives_keras3s_outputs(keras3: Path, name: str) -> None:
     assert load(keras3 / name).keras_version.startswith("3.")
 
@@ -64,7 +68,7 @@ def test_layers_without_a_translation_are_refused_by_name(keras3: Path, name: st
 
 
 def test_a_keras3_lambda_is_refused_with_and_without_unsafe(keras3: Path) -> None:
-    with pytest.raises(ModelError, match="'doubler'.*executes code.*--unsafe"):
+    with pytest.raises(ModelError, match=r"'doubler'.*executes code.*--unsafe"):
         load(keras3 / "lambda.keras")
     with pytest.raises(UnsupportedError, match="no translation from Keras 3 for 'doubler'"):
         load(keras3 / "lambda.keras", unsafe=True)
@@ -96,7 +100,10 @@ def test_a_nested_models_weights_reach_its_layers(keras3: Path, monkeypatch: pyt
     model = load(keras3 / "nested.keras").model
     layers = dict(iter_layers(model))
     name = next(path for path in layers if path.startswith("head/dense"))
-    with zipfile.ZipFile(keras3 / "nested.keras") as archive, h5py.File(archive.open("model.weights.h5"), "r") as weights:
+    with (
+        zipfile.ZipFile(keras3 / "nested.keras") as archive,
+        h5py.File(archive.open("model.weights.h5"), "r") as weights,
+    ):
         expected = np.asarray(weights["layers/sequential/layers/dense/vars/0"])
     np.testing.assert_array_equal(layers[name].get_weights()[0], expected)
     assert output_shape(model) == (3,)
@@ -118,6 +125,10 @@ def test_every_listed_layer_exists_in_tf_keras() -> None:
 
 
 def test_the_time_limit_ends_an_endless_loop() -> None:
-    with pytest.raises(ModelError, match="did not finish within"), time_limit(0.2, "counting"):
-        while True:
-            pass
+    def count_forever() -> None:
+        with time_limit(0.2, "counting"):
+            while True:
+                pass
+
+    with pytest.raises(ModelError, match="did not finish within"):
+        count_forever()

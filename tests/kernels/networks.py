@@ -54,17 +54,30 @@ def _weights(rng: Rng, shape: tuple[int, ...]) -> NDArray[np.int8]:
     return (weights * keep).astype(np.int8)
 
 
-def _scales(rng: Rng, count: int, per_channel: bool) -> NDArray[np.float32]:
-    return rng.uniform(0.002, 0.02, count if per_channel else 1).astype(np.float32)
+def _parameters(
+    rng: Rng, builder: TfliteBuilder, input_scale: float, shape: tuple[int, ...], axis: int = 0
+) -> tuple[list[int], NDArray[np.float32]]:
+    """Weights and mostly a bias as constants, and the scales of the weights."""
+    channels = shape[axis]
+    scales = rng.uniform(0.002, 0.02, channels if rng.integers(0, 2) else 1).astype(np.float32)
+    weights = _weights(rng, shape)
+    bias = rng.integers(-3000, 3000, channels).astype(np.int32)
+    _kill_a_channel(rng, weights, axis, scales, bias)
+    constants = [builder.constant(weights, scales, axis)]
+    if rng.integers(0, 5):  # else none; TFLM's DEPTHWISE_CONV_2D crashes on one of -1
+        constants.append(builder.constant(bias, (np.float32(input_scale) * scales).astype(np.float32)))
+    return constants, scales
 
 
-def _bias(
-    rng: Rng, builder: TfliteBuilder, input_scale: float, scales: NDArray[np.float32], channels: int
-) -> list[int]:
-    if rng.integers(0, 5) == 0:
-        return []  # as -1, TFLM's DEPTHWISE_CONV_2D would crash on it
-    data = rng.integers(-3000, 3000, channels).astype(np.int32)
-    return [builder.constant(data, (np.float32(input_scale) * scales).astype(np.float32))]
+def _kill_a_channel(
+    rng: Rng, weights: NDArray[np.int8], axis: int, scales: NDArray[np.float32], bias: NDArray[np.int32]
+) -> None:
+    """What the converter makes of a dead filter: no weights, a tiny scale, a bias near the end of int32."""
+    if len(scales) > 1 and rng.integers(0, 3) == 0:
+        channel = int(rng.integers(0, len(scales)))
+        np.moveaxis(weights, axis, 0)[channel] = 0
+        scales[channel] = 1e-8
+        bias[channel] = rng.choice([-1, 1]) * rng.integers(2**29, 2**31 - 1)
 
 
 def _out_size(padding: int, size: int, kernel: int, stride: int, dilation: int) -> int:
@@ -96,16 +109,14 @@ def conv_2d(rng: Rng) -> Network:
     kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, padding, out_h, out_w = _filter(rng, h, w)
     out_c = int(rng.integers(1, 12))
     input_scale, output_scale = rng.uniform(0.01, 0.1, 2).astype(np.float32)
-    scales = _scales(rng, out_c, bool(rng.integers(0, 2)))
-    if rng.integers(0, 6) == 0:
-        output_scale = np.float32(input_scale * scales[0] * rng.uniform(0.2, 1.5))  # left shifts
     b = TfliteBuilder()
     x = b.input((1, h, w, c), input_scale, _zero_point(rng))
-    filters = b.constant(_weights(rng, (out_c, kernel_h, kernel_w, c)), scales)
-    bias = _bias(rng, b, input_scale, scales, out_c)
+    constants, scales = _parameters(rng, b, input_scale, (out_c, kernel_h, kernel_w, c))
+    if rng.integers(0, 6) == 0:
+        output_scale = np.float32(input_scale * scales.max() * rng.uniform(0.2, 1.5))  # left shifts
     y = b.activation((1, out_h, out_w, out_c), output_scale, _zero_point(rng))
     b.op(
-        "CONV_2D", [x, filters, *bias], [y], padding=padding, strideH=stride_h, strideW=stride_w,
+        "CONV_2D", [x, *constants], [y], padding=padding, strideH=stride_h, strideW=stride_w,
         dilationHFactor=dilation_h, dilationWFactor=dilation_w,
         fusedActivationFunction=int(rng.choice(ACTIVATIONS)),
     )  # fmt: skip
@@ -118,14 +129,12 @@ def depthwise_conv_2d(rng: Rng) -> Network:
     multiplier = int(rng.choice([1, 1, 2, 3]))
     out_c = c * multiplier
     input_scale, output_scale = rng.uniform(0.01, 0.1, 2).astype(np.float32)
-    scales = _scales(rng, out_c, bool(rng.integers(0, 2)))
     b = TfliteBuilder()
     x = b.input((1, h, w, c), input_scale, _zero_point(rng))
-    filters = b.constant(_weights(rng, (1, kernel_h, kernel_w, out_c)), scales, axis=3)
-    bias = _bias(rng, b, input_scale, scales, out_c)
+    constants, _ = _parameters(rng, b, input_scale, (1, kernel_h, kernel_w, out_c), axis=3)
     y = b.activation((1, out_h, out_w, out_c), output_scale, _zero_point(rng))
     b.op(
-        "DEPTHWISE_CONV_2D", [x, filters, *bias], [y], padding=padding, strideH=stride_h, strideW=stride_w,
+        "DEPTHWISE_CONV_2D", [x, *constants], [y], padding=padding, strideH=stride_h, strideW=stride_w,
         depthMultiplier=multiplier, dilationHFactor=dilation_h, dilationWFactor=dilation_w,
         fusedActivationFunction=int(rng.choice(ACTIVATIONS)),
     )  # fmt: skip
@@ -136,16 +145,14 @@ def fully_connected(rng: Rng) -> Network:
     rows = int(rng.choice([1, 1, 1, 3]))
     in_dim, out_dim = int(rng.choice([1, 3, 4, 7, 64, 130, 1030])), int(rng.integers(1, 9))
     input_scale, output_scale = rng.uniform(0.01, 0.1, 2).astype(np.float32)
-    scales = _scales(rng, out_dim, bool(rng.integers(0, 2)))
     b = TfliteBuilder()
     leading = (1,) if rows == 1 else (1, rows)
     x = b.input((*leading, in_dim), input_scale, _zero_point(rng))
-    weights = b.constant(_weights(rng, (out_dim, in_dim)), scales)
-    bias = _bias(rng, b, input_scale, scales, out_dim)
+    constants, _ = _parameters(rng, b, input_scale, (out_dim, in_dim))
     y = b.activation((*leading, out_dim), output_scale, _zero_point(rng))
     b.op(
         "FULLY_CONNECTED",
-        [x, weights, *bias],
+        [x, *constants],
         [y],
         keepNumDims=rows > 1,
         fusedActivationFunction=int(rng.choice(ACTIVATIONS)),

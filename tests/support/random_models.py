@@ -18,9 +18,11 @@ _CHANNELS = (3, 4, 5, 8, 12, 16)
 
 
 def random_model(seed: int, family: str | None = None) -> Any:
-    """A tf_keras model that depends on the seed only: one input of at most 16x16x8 values (64x1x8 for a signal), one output.
+    """A tf_keras model that depends on the seed only: one input of at most 16x16x8 values (64x1x8 for a signal), one
+    output.
 
-    Weights and batch-norm statistics are random too, so that no layer is trivial. There is always a layer that can be pruned.
+    Weights and batch-norm statistics are random too, so that no layer is trivial. There is always a layer that can
+    be pruned.
     """
     rng = np.random.default_rng(seed)
     family = family or str(rng.choice(FAMILIES, p=(0.6, 0.25, 0.15)))

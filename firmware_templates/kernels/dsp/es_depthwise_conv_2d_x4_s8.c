@@ -14,10 +14,39 @@ static void es_find_taps(const es_depthwise_conv_2d *p, const int8_t *input, int
     }
 }
 
-static inline int8_t es_output(const es_depthwise_conv_2d *p, int32_t c, int32_t sum) {
-    const int32_t channel = c & p->channel_mask;
-    return es_requantize_dsp(sum, p->multipliers[channel], p->shifts[channel], p->output_zero_point,
-                             p->activation_min, p->activation_max);
+/* Four channels, each with a scale of its own. Shifts are read as one word. */
+static inline void es_store_4(const es_depthwise_conv_2d *p, int32_t c, const int32_t sums[4],
+                              int8_t *output) {
+    const int32_t *multipliers = p->multipliers + c;
+    const int8_t *shifts = p->shifts + c;
+    const int32_t rounding = 2 * p->output_zero_point + 1;
+    const int32_t low = p->activation_min, high = p->activation_max;
+    const uint32_t word = (uint32_t)es_load_4(shifts);
+    int32_t values[4];
+    if (__builtin_expect((word & 0x80808080u) == 0x80808080u, 1)) {
+        const uint32_t less_1 = ~word; /* of four negative shifts: no sign to extend */
+        values[0] = es_scale_down(sums[0], multipliers[0], less_1 & 0xffu, rounding);
+        values[1] = es_scale_down(sums[1], multipliers[1], (less_1 >> 8) & 0xffu, rounding);
+        values[2] = es_scale_down(sums[2], multipliers[2], (less_1 >> 16) & 0xffu, rounding);
+        values[3] = es_scale_down(sums[3], multipliers[3], less_1 >> 24, rounding);
+        for (int32_t i = 0; i < 4; i++) {
+            values[i] = es_ssat8(values[i]);
+        }
+    } else {
+        for (int32_t i = 0; i < 4; i++) {
+            values[i] =
+                es_requantize_dsp(sums[i], multipliers[i], shifts[i], rounding >> 1, -128, 127);
+        }
+    }
+    if (high - low < 255) {
+        for (int32_t i = 0; i < 4; i++) {
+            values[i] = es_clamp(values[i], low, high);
+        }
+    }
+    output[0] = (int8_t)values[0];
+    output[1] = (int8_t)values[1];
+    output[2] = (int8_t)values[2];
+    output[3] = (int8_t)values[3];
 }
 
 void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
@@ -48,10 +77,8 @@ void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *inp
                     sum_2 = es_smlatt(x02, w02, sum_2);
                     sum_3 = es_smlatt(x13, w13, sum_3);
                 }
-                output[0] = es_output(p, c, sum_0);
-                output[1] = es_output(p, c + 1, sum_1);
-                output[2] = es_output(p, c + 2, sum_2);
-                output[3] = es_output(p, c + 3, sum_3);
+                const int32_t sums[4] = {sum_0, sum_1, sum_2, sum_3};
+                es_store_4(p, c, sums, output);
                 output += 4;
             }
         }

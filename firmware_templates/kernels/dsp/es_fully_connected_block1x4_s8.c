@@ -13,11 +13,8 @@ void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *i
             int32_t sum = p->bias[c];
             while (gaps < end) {
                 x += 2 * *gaps++;
-                const int32_t word = es_load_4(weights);
-                const int64_t pair = es_load_pair(x);
+                sum = es_dot_4(es_load_4(weights), es_load_pair(x), sum);
                 weights += 4;
-                sum = es_smlad(es_sxtb16(word), es_first(pair), sum);
-                sum = es_smlad(es_sxtb16_ror8(word), es_second(pair), sum);
             }
             const uint32_t channel = c & p->channel_mask;
             *output++ =

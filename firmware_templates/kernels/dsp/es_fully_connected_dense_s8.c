@@ -10,17 +10,13 @@ static int8_t es_output(const es_fully_connected *p, uint32_t c, int32_t sum) {
 /* Two outputs share the loads of x, and eight columns a turn of the loop. */
 typedef struct {
     int32_t c, d;
-} es_sums;
+} es_two_sums;
 
-static inline es_sums es_four_columns(es_sums sums, const int8_t *weights_c,
-                                      const int8_t *weights_d, const int32_t *x) {
+static inline es_two_sums es_four_columns(es_two_sums sums, const int8_t *weights_c,
+                                          const int8_t *weights_d, const int32_t *x) {
     const int64_t pair = es_load_pair(x);
-    int32_t word = es_load_4(weights_c);
-    sums.c = es_smlad(es_sxtb16(word), es_first(pair), sums.c);
-    sums.c = es_smlad(es_sxtb16_ror8(word), es_second(pair), sums.c);
-    word = es_load_4(weights_d);
-    sums.d = es_smlad(es_sxtb16(word), es_first(pair), sums.d);
-    sums.d = es_smlad(es_sxtb16_ror8(word), es_second(pair), sums.d);
+    sums.c = es_dot_4(es_load_4(weights_c), pair, sums.c);
+    sums.d = es_dot_4(es_load_4(weights_d), pair, sums.d);
     return sums;
 }
 
@@ -36,7 +32,7 @@ void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *inpu
             const int8_t *weights_d = weights + (d - c) * stride;
             const int8_t *end = weights + (stride & ~7u);
             const int32_t *x = scratch;
-            es_sums sums = {p->bias[c], p->bias[d]};
+            es_two_sums sums = {p->bias[c], p->bias[d]};
             while (weights < end) {
                 sums = es_four_columns(sums, weights, weights_d, x);
                 sums = es_four_columns(sums, weights + 4, weights_d + 4, x + 2);

@@ -31,7 +31,9 @@ typedef struct {
 } es_conv_2d;
 
 /* Scratch, with patch = kernel_h * kernel_w * in_c and r4(n) = n rounded up to 4:
- *   portable: 4 * r4(patch);  dsp: 8 * r4(patch) + r4(in_c). */
+ *   portable: 4 * r4(patch);
+ *   dsp: 8 * r4(patch) + r4(in_c), and where in_c % 4 != 0: 8 * r4(patch) + r4(in_c + patch + 3).
+ */
 void es_conv_2d_dense_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch);
 void es_conv_2d_block1x4_s8(const es_conv_2d *p, const int8_t *input, int8_t *output,
                             void *scratch);

@@ -5,6 +5,11 @@
 
 #include "es_types.h"
 
+/* The sums of one output channel of four pixels. */
+typedef struct {
+    int32_t pixel_0, pixel_1, pixel_2, pixel_3;
+} es_sums;
+
 #if defined(__ARM_FEATURE_DSP)
 
 /* Inline assembly, because gcc 12's arm_acle.h lacks half of these. */
@@ -69,6 +74,46 @@ static inline int64_t es_load_pair(const int32_t *from) {
     return result;
 }
 
+/* sum + four int8 weights in a word times four int16 in a pair of words, in the order 0 2 1 3. One
+ * block of assembly keeps gcc from moving the four unpackings of a loop ahead of it, and running
+ * out of registers. */
+static inline int32_t es_dot_4(int32_t weights, int64_t x, int32_t sum) {
+    int32_t lanes;
+    __asm__("sxtb16 %1, %2\n\t"
+            "smlad %0, %1, %Q3, %0\n\t"
+            "sxtb16 %1, %2, ror #8\n\t"
+            "smlad %0, %1, %R3, %0"
+            : "+r"(sum), "=&r"(lanes)
+            : "r"(weights), "r"(x));
+    return sum;
+}
+
+/* A block of four int8 weights applied to four pixels: x [4 pixels][4] int16 in the order 0 2 1 3.
+ * In one block of assembly, since clang does not fold the offsets into LDRD. */
+static inline es_sums es_dot_4_by_4(int32_t weights, const int32_t *x, es_sums sums) {
+    int32_t w02, a, b;
+    __asm__(
+        "sxtb16 %[w02], %[w]\n\t"
+        "sxtb16 %[w], %[w], ror #8\n\t"
+        "ldrd %[a], %[b], [%[x]]\n\t"
+        "smlad %[s0], %[a], %[w02], %[s0]\n\t"
+        "smlad %[s0], %[b], %[w], %[s0]\n\t"
+        "ldrd %[a], %[b], [%[x], #8]\n\t"
+        "smlad %[s1], %[a], %[w02], %[s1]\n\t"
+        "smlad %[s1], %[b], %[w], %[s1]\n\t"
+        "ldrd %[a], %[b], [%[x], #16]\n\t"
+        "smlad %[s2], %[a], %[w02], %[s2]\n\t"
+        "smlad %[s2], %[b], %[w], %[s2]\n\t"
+        "ldrd %[a], %[b], [%[x], #24]\n\t"
+        "smlad %[s3], %[a], %[w02], %[s3]\n\t"
+        "smlad %[s3], %[b], %[w], %[s3]"
+        : [s0] "+r"(sums.pixel_0), [s1] "+r"(sums.pixel_1), [s2] "+r"(sums.pixel_2),
+          [s3] "+r"(sums.pixel_3), [w] "+r"(weights), [w02] "=&r"(w02), [a] "=&r"(a), [b] "=&r"(b)
+        : [x] "r"(x)
+        : "memory");
+    return sums;
+}
+
 #else
 
 static inline int32_t es_bottom(int32_t word) {
@@ -119,31 +164,46 @@ static inline const int8_t *es_uxtab_ror16(const int8_t *x, uint32_t word) {
 static inline int64_t es_load_pair(const int32_t *from) {
     return (int64_t)((uint64_t)(uint32_t)from[0] | (uint64_t)(uint32_t)from[1] << 32);
 }
+static inline int32_t es_dot_4(int32_t weights, int64_t x, int32_t sum) {
+    sum = es_smlad(es_sxtb16(weights), (int32_t)x, sum);
+    return es_smlad(es_sxtb16_ror8(weights), (int32_t)(x >> 32), sum);
+}
+static inline es_sums es_dot_4_by_4(int32_t weights, const int32_t *x, es_sums sums) {
+    sums.pixel_0 = es_dot_4(weights, es_load_pair(x), sums.pixel_0);
+    sums.pixel_1 = es_dot_4(weights, es_load_pair(x + 2), sums.pixel_1);
+    sums.pixel_2 = es_dot_4(weights, es_load_pair(x + 4), sums.pixel_2);
+    sums.pixel_3 = es_dot_4(weights, es_load_pair(x + 6), sums.pixel_3);
+    return sums;
+}
 
 #endif
 
 static inline int32_t es_first(int64_t pair) { return (int32_t)pair; }
 static inline int32_t es_second(int64_t pair) { return (int32_t)(pair >> 32); }
 
-/* es_multiply (es_requantize.h) for shift < 0, in five instructions: right = -shift, nudge = half
- * of 2^right. Exact while |x| < 2^30, which the packer proves for every channel. */
-static inline int32_t es_multiply_down(int32_t x, int32_t multiplier, int32_t right,
-                                       int32_t nudge) {
+/* es_multiply (es_requantize.h) for shift < 0, plus the zero point, in six instructions:
+ * shift_less_1 = ~shift, rounding = 2 * zero_point + 1. The last of the divisions by two rounds,
+ * and the zero point rides on it. Exact while |x| < 2^30, which the packer proves for every
+ * channel. */
+static inline int32_t es_scale_down(int32_t x, int32_t multiplier, int32_t shift_less_1,
+                                    int32_t rounding) {
     const int32_t high = es_smmulr((int32_t)((uint32_t)x << 1), multiplier);
-    return (high + (high >> 31) + nudge) >> right;
+    return (((high + (high >> 31)) >> shift_less_1) + rounding) >> 1;
 }
 
-/* es_requantize for any shift, fast for shift < 0. */
+/* The same for shift >= 0, and |x| * 2^shift < 2^30. */
+static inline int32_t es_scale_up(int32_t x, int32_t multiplier, int32_t shift, int32_t rounding) {
+    return es_smmulr((int32_t)((uint32_t)x << (shift + 1)), multiplier) + (rounding >> 1);
+}
+
+/* es_requantize for any shift. */
 static inline int8_t es_requantize_dsp(int32_t x, int32_t multiplier, int32_t shift,
                                        int32_t zero_point, int32_t low, int32_t high) {
-    int32_t scaled;
-    if (shift < 0) {
-        scaled = es_multiply_down(x, multiplier, -shift, 1 << (-shift - 1));
-    } else {
-        const int32_t shifted = (int32_t)((uint32_t)x << (shift + 1));
-        scaled = es_smmulr(shifted, multiplier);
-    }
-    return (int8_t)es_clamp(scaled + zero_point, low, high);
+    const int32_t rounding = 2 * zero_point + 1;
+    const int32_t scaled = __builtin_expect(shift < 0, 1)
+                               ? es_scale_down(x, multiplier, ~shift, rounding)
+                               : es_scale_up(x, multiplier, shift, rounding);
+    return (int8_t)es_clamp(scaled, low, high);
 }
 
 #endif

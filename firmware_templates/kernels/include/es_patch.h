@@ -14,9 +14,10 @@ void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, 
 /* dsp/es_patch_block_s16.c
  * patches [r4(patch) / 4][4 pixels][4] int16, the four values of a block in the order 0 2 1 3 (as
  * SXTB16 leaves those of the weights); padded with zeros.
- * outside [in_c] int8: the input's zero point, read for taps outside of the image. */
+ * outside [in_c] int8: the input's zero point, read for taps outside of the image; behind it, where
+ * in_c % 4 != 0, room to gather a patch: [patch + 3] int8. */
 void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
-                        int32_t *patches, const int8_t *outside);
+                        int32_t *patches, int8_t *outside);
 
 /* dsp/es_patch_pixel_s16.c
  * patches [patch][4 pixels] int16. */

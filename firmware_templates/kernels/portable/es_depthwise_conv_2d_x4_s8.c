@@ -1,7 +1,7 @@
 #include "es_depthwise_conv_2d.h"
 #include "es_requantize.h"
 
-/* Scratch: a pixel of zero points for taps outside of the image, then one pointer per tap. */
+/* Scratch: one pointer per tap, then a pixel of zero points for taps outside of the image. */
 void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
                                 void *scratch) {
     const int32_t taps = (int32_t)p->kernel_h * p->kernel_w;
@@ -33,7 +33,7 @@ void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *inp
                     weights += 4;
                 }
                 for (int32_t i = 0; i < 4; i++) {
-                    const int32_t channel = (first + i) & p->channel_mask;
+                    const int32_t channel = first + i;
                     *output++ =
                         es_requantize(sums[i], p->multipliers[channel], p->shifts[channel],
                                       p->output_zero_point, p->activation_min, p->activation_max);

@@ -1,0 +1,80 @@
+"""Every weight format: unpack(pack(w)) == w, and the bytes that FORMAT.md describes."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edgesparse.errors import ModelError
+from edgesparse.packing import block1x4, delta8, dense, gaps
+
+FORMATS = [dense, block1x4, delta8]
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> NDArray[np.int8]:
+    rows, columns = draw(st.integers(0, 6)), draw(st.sampled_from([1, 2, 3, 4, 5, 8, 31, 255, 256, 257, 1100, 4099]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    density = draw(st.sampled_from([0.0, 0.001, 0.01, 0.25, 1.0]))
+    weights = rng.integers(-128, 128, (rows, columns)) * (rng.random((rows, columns)) < density)
+    return weights.astype(np.int8)
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda module: module.__name__.rsplit(".", 1)[-1])
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(weights=matrices())
+def test_unpack_inverts_pack(format: ModuleType, weights: NDArray[np.int8]) -> None:
+    assert np.array_equal(format.unpack(format.pack(weights)), weights)
+
+
+SMALL = np.array(
+    [
+        [0, 0, 0, 0,   5, 0, 0, -1,  0, 0, 0, 0,   9],
+        [0, 0, 0, 0,   0, 0, 0,  0,  0, 0, 0, 0,   0],
+        [1, 2, 3, 4,   0, 0, 0,  0,  0, 0, 7, 0,   0],
+    ],
+    np.int8,
+)  # fmt: skip
+
+
+def test_dense_pads_rows_to_four() -> None:
+    packed = dense.pack(SMALL)
+    assert packed.stride == 16
+    assert packed.values.reshape(3, 16)[:, 13:].tolist() == [[0, 0, 0]] * 3
+
+
+def test_block1x4_bytes() -> None:
+    packed = block1x4.pack(SMALL)
+    assert packed.counts.tolist() == [2, 0, 2]
+    assert packed.gaps.tolist() == [1, 2, 0, 2]
+    assert packed.values.tolist() == [5, 0, 0, -1, 9, 0, 0, 0, 1, 2, 3, 4, 0, 0, 7, 0]
+
+
+def test_delta8_bytes() -> None:
+    packed = delta8.pack(SMALL)
+    assert packed.counts.tolist() == [3, 0, 5]
+    expected = [(4, 5), (3, -1), (5, 9), (0, 1), (1, 2), (1, 3), (1, 4), (7, 7)]
+    assert packed.pairs.tolist() == [gap | (value & 0xFF) << 8 for gap, value in expected]
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [(255, [255]), (256, [255, 1]), (510, [255, 255]), (511, [255, 255, 1]), (1000, [255, 255, 255, 235])],
+)
+def test_long_gaps_take_fillers(column: int, expected: list[int]) -> None:
+    weights = np.zeros((1, 1001), np.int8)
+    weights[0, column] = 3
+    packed = delta8.pack(weights)
+    assert (packed.pairs & 0xFF).tolist() == expected
+    assert (packed.pairs >> 8).tolist() == [0] * (len(expected) - 1) + [3]
+
+
+def test_a_row_with_too_many_entries_is_refused() -> None:
+    keep = np.ones((1, gaps.MOST_ENTRIES + 1), np.bool_)
+    with pytest.raises(ModelError, match="65536 packed entries, at most 65535 fit"):
+        gaps.encode(keep)
