@@ -1,0 +1,1 @@
+"""Measurements of the tool and of what it makes; `make bench` runs them."""

@@ -27,7 +27,17 @@ MODELS = (
 )
 DATA = {"kws_ref_model.h5": "kws400.npz"}
 
-COLUMNS = ("model", "zeros", "flash dense", "flash sparse", "RAM dense", "RAM sparse", "instructions dense", "sparse", "x")
+COLUMNS = (
+    "model",
+    "zeros",
+    "flash dense",
+    "flash sparse",
+    "RAM dense",
+    "RAM sparse",
+    "instructions dense",
+    "sparse",
+    "x",
+)
 
 
 def main() -> int:
@@ -55,7 +65,7 @@ def main() -> int:
 
 def measure(folder: Path, name: str, sparsity: float, pattern: str) -> dict[str, Any]:
     """The report of one conversion."""
-    settings = {"data": str(folder / DATA[name])} if name in DATA else {}
+    settings: dict[str, Any] = {"data": str(folder / DATA[name])} if name in DATA else {}
     with tempfile.TemporaryDirectory() as work:
         return edgesparse.convert(
             folder / name, out=Path(work) / "out", sparsity=sparsity, pattern=pattern, vectors=2, **settings

@@ -1,6 +1,6 @@
 """How long the tool itself takes, in seconds of this machine: noisy, so quote ratios only.
 
-    python -m benchmarks.speed
+Run it with `python -m benchmarks.speed`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Sparse int8 neural networks for microcontrollers: prune, quantize, pack, build, and prove on an emulated Cortex-M."""
+"""Sparse int8 neural networks for microcontrollers: prune, quantize, pack, build, and prove on an emulated Cortex-M.
+
+`edgesparse.convert` is the whole flow; `edgesparse.pipeline` has the other commands as functions.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,16 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgesparse.pipeline import build, convert, emulate, firmware, inspect
+    from edgesparse.pipeline import convert
 
-__all__ = ["__version__", "build", "convert", "emulate", "firmware", "inspect"]
+__all__ = ["__version__", "convert"]
 
 __version__ = metadata.version("edgesparse")
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from edgesparse import pipeline
+    if name == "convert":
+        from edgesparse.pipeline import convert
 
-        return getattr(pipeline, name)
+        return convert
     raise AttributeError(f"module 'edgesparse' has no attribute {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -214,13 +215,16 @@ def _settings(config: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:
 def _progress(verbose: bool) -> Iterator[Callable[[str], None]]:
     """A spinner on a terminal; lines with --verbose or where stderr is no terminal."""
     from rich.console import Console
+    from rich.markup import escape
 
-    console = Console(stderr=True, highlight=False)
-    if verbose or not console.is_terminal:
-        yield lambda text: console.print(f"edgesparse: {text}", markup=False)
-        return
-    with console.status("starting") as status:
-        yield lambda text: status.update(text)
+    # TensorFlow is silenced by turning descriptor 2 away; a duplicate of it keeps progress visible meanwhile.
+    with os.fdopen(os.dup(2), "w", buffering=1) as stream:
+        console = Console(file=stream, highlight=False, soft_wrap=True)
+        if verbose or not console.is_terminal:
+            yield lambda text: console.print(f"edgesparse: {text}", markup=False)
+            return
+        with console.status("starting") as status:
+            yield lambda text: status.update(escape(text))
 
 
 def _show(report: Mapping[str, Any], as_json: bool) -> None:

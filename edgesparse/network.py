@@ -66,7 +66,8 @@ class Network:
             return x
         quant = self.input.quant
         values = np.round(x / np.float32(quant.scale)) + quant.zero_point
-        return np.clip(values, -128, 127).astype(np.int8)
+        quantized: npt.NDArray[np.int8] = np.clip(values, -128, 127).astype(np.int8)
+        return quantized
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Float outputs [n, ...] of the reference interpreter for float inputs [n, ...]."""

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesparse import emulate as emulators
 from edgesparse import toolchain as toolchains
 from edgesparse.analysis import ModelStats
 from edgesparse.boards import load_board
 from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, plan_firmware, projects
-from edgesparse import emulate as emulators
 from edgesparse.errors import InputError, ModelError, SettingsError
 from edgesparse.graph import Tensor
 from edgesparse.network import Network

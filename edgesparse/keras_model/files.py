@@ -102,7 +102,7 @@ def _read_saved_model(path: Path) -> ModelFile:
             f"{path}: a folder without saved_model.pb is no SavedModel; give a .h5, a .keras or a SavedModel folder"
         )
     # Protobuf classes come with TensorFlow; parsing them runs nothing from the file.
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs in the wheel
+    from google.protobuf.message import DecodeError
 
     from edgesparse.keras_model.backend import quiet, tf_keras
 

@@ -39,7 +39,8 @@ def _tflite_micro(model: bytes) -> Run:
     def run(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
         interpreter.set_input(sample[np.newaxis], 0)
         interpreter.invoke()
-        return np.array(interpreter.get_output(0))[0]
+        outputs: npt.NDArray[Any] = np.array(interpreter.get_output(0))[0]
+        return outputs
 
     return run
 
@@ -55,7 +56,8 @@ def _tflite_runtime(model: bytes, *, reference: bool) -> Run:
     def run(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
         interpreter.set_tensor(into, sample[np.newaxis])
         interpreter.invoke()
-        return np.array(interpreter.get_tensor(out))[0]
+        outputs: npt.NDArray[Any] = np.array(interpreter.get_tensor(out))[0]
+        return outputs
 
     return run
 

@@ -37,9 +37,14 @@ def test_a_foreign_folder_is_refused_and_kept(tmp_path: Path) -> None:
 
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     fill(tmp_path / "out", "first")
-    with pytest.raises(ModelError), output_folder(tmp_path / "out", force=False) as folder:
-        (folder / "a.txt").write_text("half")
-        raise ModelError("bad")
+
+    def fail() -> None:
+        with output_folder(tmp_path / "out", force=False) as folder:
+            (folder / "a.txt").write_text("half")
+            raise ModelError("bad")
+
+    with pytest.raises(ModelError):
+        fail()
     assert (tmp_path / "out" / "a.txt").read_text() == "first"
     with pytest.raises(KeyboardInterrupt), output_folder(tmp_path / "new", force=False):
         raise KeyboardInterrupt

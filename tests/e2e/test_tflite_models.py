@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import edgesparse
+from edgesparse import pipeline
 from tests.support.small_networks import conv_network
 
 PUBLISHED = ("ad01_int8.tflite", "kws_ref_model.tflite", "pretrainedResnet_quant.tflite")
@@ -48,10 +48,10 @@ def test_a_small_network_agrees_everywhere(tmp_path: Path, toolchain: str, reque
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
     out = tmp_path / "out"
-    unicorn = edgesparse.firmware(model, out=out, toolchain=toolchain)
+    unicorn = pipeline.firmware(model, out=out, toolchain=toolchain)
     assert_complete(unicorn)
     assert unicorn["ratio"]["weights"] > 1
-    qemu = edgesparse.emulate(out, emulator="qemu")
+    qemu = pipeline.emulate(out, emulator="qemu")
     assert qemu["bit_exact"]["ok"]
     assert "unavailable" in qemu["sparse"]["cycles"]
     assert_agree(unicorn, qemu)
@@ -63,7 +63,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     outs = [tmp_path / "a", tmp_path / "elsewhere" / "b"]
     for out in outs:
-        edgesparse.firmware(model, out=out)
+        pipeline.firmware(model, out=out)
     files = sorted(p.relative_to(outs[0]) for p in outs[0].rglob("*") if p.is_file() and p.suffix not in (".o", ".d"))
     assert any(p.suffix == ".elf" for p in files)
     for name in files:
@@ -79,7 +79,7 @@ def test_published_models_agree_everywhere(
     if toolchain == "gcc":
         request.getfixturevalue("gcc")
     request.getfixturevalue("qemu")
-    unicorn = edgesparse.firmware(models / name, out=tmp_path / "out", toolchain=toolchain)
+    unicorn = pipeline.firmware(models / name, out=tmp_path / "out", toolchain=toolchain)
     assert_complete(unicorn)
     assert unicorn["sparse"]["arena_bytes"] <= TFLM_ARENA_BYTES[name]
-    assert_agree(unicorn, edgesparse.emulate(tmp_path / "out", emulator="qemu"))
+    assert_agree(unicorn, pipeline.emulate(tmp_path / "out", emulator="qemu"))
