@@ -102,6 +102,8 @@ class Context:
     def _int8(self, tensor: Tensor, what: str) -> Tensor:
         if tensor.dtype != np.int8:
             raise self.unsupported(f"{what} is {tensor.dtype}, expected int8; quantize the model to full int8")
+        if len(tensor.shape) == 4 and max(tensor.shape) > 65535:
+            raise self.unsupported(f"{what} has shape {tensor.shape}; kernels take at most 65535 along an axis")
         if tensor.data is not None:
             raise self.unsupported(f"{what} is a constant; fold it before converting")
         if tensor.quant.per_channel:

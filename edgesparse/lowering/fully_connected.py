@@ -25,6 +25,8 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
         raise context.unsupported(
             f"input {source.shape} and output {target.shape} do not fit weights {weights.shape}; the file is damaged"
         )
+    if rows > 65535:
+        raise context.unsupported(f"{rows} rows; at most 65535 have a kernel")
     quantization = target.quant
     scales = channel_scales(source.quant.scale, tensor.quant, quantization.scale, out_dim, float32_product=True)
     low, high = activation_range(options.activation, quantization.scale, quantization.zero_point)
