@@ -36,7 +36,8 @@ def render(model: FirmwareModel, board: Board, folder: Path) -> None:
     (folder / "kernels").mkdir()
     shutil.copytree(templates / "kernels" / "include", folder / "kernels" / "include")
     for kernel in model.kernels:
-        shutil.copyfile(kernel_source(kernel, has_dsp=board.core.has_dsp), folder / "kernels" / f"{kernel}.c")
+        has_dsp = board.core.has_dsp and kernel not in model.portable_kernels
+        shutil.copyfile(kernel_source(kernel, has_dsp=has_dsp), folder / "kernels" / f"{kernel}.c")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates / "model"),
         undefined=jinja2.StrictUndefined,

@@ -48,6 +48,8 @@ class KernelCall:
     weight_format: str = ""  # dense, block1x4, delta8; "" for ops without weights
     reason: str = ""  # why this kernel and format
     estimated_instructions: int = 0
+    wide_sums: bool = False  # a sum may reach 2^30: only the portable variant is exact
+    portable: bool = False  # take the portable variant although the core has DSP instructions
     sources: tuple[str, ...] = field(default=())  # further kernel sources it needs, without .c
 
     @property

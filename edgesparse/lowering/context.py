@@ -18,6 +18,7 @@ from edgesparse.lowering.call import Array, KernelCall
 __all__ = [
     "ChannelScales",
     "Context",
+    "FoldedBias",
     "Lowering",
     "Window",
     "channel_scales",
@@ -191,18 +192,27 @@ def channel_scales(
     return ChannelScales(multipliers, np.array([shift for _, shift in pairs], np.int8))
 
 
+@dataclass(frozen=True, eq=False)
+class FoldedBias:
+    """The bias table. `wide`: |sum| * 2^left may reach 2^30, where only the portable requantization is exact."""
+
+    table: Array
+    wide: bool
+
+
 def fold_bias(
     context: Context, bias: Int32Array, weights: Int8Array, input_zero_point: int, scales: ChannelScales
-) -> Array:
+) -> FoldedBias:
     """bias - input_zero_point * sum(weights) for rows [channels, ...].
 
-    Proves that no partial sum leaves the range in which every kernel variant is exact, |sum| * 2^left < 2^30.
+    Bounds every partial sum; UnsupportedError where one may leave int32, as the reference's would too.
     """
     rows = weights.reshape(len(bias), -1).astype(np.int64)
     folded = bias.astype(np.int64) - input_zero_point * rows.sum(axis=1)
     bound = np.abs(folded) + 128 * np.abs(rows).sum(axis=1)
     left = np.maximum(scales.shifts.astype(np.int64), 0)
-    worst = int(np.max(bound << left)) if len(bound) else 0
-    if worst >= 1 << 30:
-        raise context.unsupported(f"a sum may reach {worst}, and kernels are exact below {1 << 30}")
-    return Array("bias", "int32_t", folded.astype(np.int32), "table")
+    worst = int(np.max(bound)) if len(bound) else 0
+    if worst >= 1 << 31:
+        raise context.unsupported(f"a sum may reach {worst}, which does not fit int32; train with smaller weights")
+    wide = bool(np.any(bound << left >= 1 << 30))
+    return FoldedBias(Array("bias", "int32_t", folded.astype(np.int32), "table"), wide)

@@ -59,7 +59,7 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             header="es_conv_2d.h",
             struct="es_conv_2d",
             fields=(
-                ("bias", bias),
+                ("bias", bias.table),
                 *scales.fields(),
                 *choice.fields(),
                 ("in_h", in_h),
@@ -88,6 +88,7 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             scratch_bytes=conv_2d_scratch_bytes(context.core, patch, in_c),
             weight_format=choice.format,
             reason=choice.reason,
+            wide_sums=bias.wide,
             estimated_instructions=choice.instructions,
             sources=(patches,),
         ),

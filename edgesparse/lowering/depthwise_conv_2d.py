@@ -63,7 +63,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             header="es_depthwise_conv_2d.h",
             struct="es_depthwise_conv_2d",
             fields=(
-                ("bias", bias),
+                ("bias", bias.table),
                 *scales.fields(),
                 ("weights", array),
                 ("in_h", in_h),
@@ -93,6 +93,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             scratch_bytes=depthwise_x4_scratch_bytes(taps, in_c) if in_groups else 0,
             weight_format="dense",
             reason="dense: depthwise filters are not pruned",
+            wide_sums=bias.wide,
             estimated_instructions=instructions,
         ),
     )

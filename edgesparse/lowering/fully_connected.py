@@ -51,7 +51,7 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
             header="es_fully_connected.h",
             struct="es_fully_connected",
             fields=(
-                ("bias", bias),
+                ("bias", bias.table),
                 *scales.fields(),
                 *choice.fields(),
                 ("in_dim", in_dim),
@@ -68,6 +68,7 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
             scratch_bytes=scratch_bytes,
             weight_format=choice.format,
             reason=choice.reason,
+            wide_sums=bias.wide,
             estimated_instructions=choice.instructions,
         ),
     )

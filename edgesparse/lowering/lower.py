@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 
@@ -77,12 +78,23 @@ def lower(graph: Graph, core: Core, *, dense_only: bool = False) -> PackedModel:
     sparse_formats = [name for name in FORMATS if name != "dense"]
     everything = frozenset((kind, name) for kind in _SPARSE_KINDS for name in sparse_formats)
     excluded = everything if dense_only else frozenset()
+    plain_core = replace(core, has_dsp=False)
+    portable: frozenset[str] = frozenset()
     while True:
-        lowered = [LOWERINGS[op.kind](Context(graph, core, index, excluded)) for index, op in enumerate(graph.ops)]
+        lowered = [
+            LOWERINGS[op.kind](Context(graph, plain_core if op.kind in portable else core, index, excluded))
+            for index, op in enumerate(graph.ops)
+        ]
+        wide = _kinds_with_wide_sums(graph, lowered) - portable if core.has_dsp else frozenset()
         wasteful = _formats_that_do_not_pay(graph, lowered) - excluded
-        if not wasteful:
+        if not wide and not wasteful:
             break
+        portable |= wide
         excluded |= wasteful
+    lowered = [
+        tuple(replace(call, portable=op.kind in portable) for call in calls)
+        for op, calls in zip(graph.ops, lowered, strict=True)
+    ]
     aliases: dict[int, int] = {}
     for op, calls in zip(graph.ops, lowered, strict=True):
         if not calls:
@@ -102,6 +114,11 @@ def _refuse_missing(graph: Graph) -> None:
         raise UnsupportedError(
             f"no kernel for {text}; replace these layers: there are kernels for {', '.join(LOWERINGS)}", tuple(missing)
         )
+
+
+def _kinds_with_wide_sums(graph: Graph, lowered: list[tuple[KernelCall, ...]]) -> frozenset[str]:
+    """Op kinds of which a call needs the portable variant; a project links one variant of each kernel."""
+    return frozenset(graph.ops[call.op_index].kind for calls in lowered for call in calls if call.wide_sums)
 
 
 def _formats_that_do_not_pay(graph: Graph, lowered: list[tuple[KernelCall, ...]]) -> frozenset[tuple[str, str]]:

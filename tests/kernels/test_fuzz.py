@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgesparse.errors import UnsupportedError
 from edgesparse.lowering.choose import FORMATS
 from edgesparse.lowering.context import Context
 from edgesparse.lowering.lower import LOWERINGS, lower
 from edgesparse.lowering.model import PackedModel
 from edgesparse.tflite.read import read_graph
 from tests.conftest import skip_or_fail
-from tests.kernels.networks import CASES, NETWORKS
+from tests.kernels.networks import CASES, NETWORKS, VALID
 from tests.support.host_kernels import CORES_UNDER_TEST, Case, run_cases
 from tests.support.reference import tflm_output
+from tests.support.tflite_builder import TfliteBuilder
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +66,44 @@ def test_every_format_is_exact_on_any_weights(name: str, format: str, variant: s
         cases.append(Case(graph, PackedModel(calls, {}, ()), b"".join(x.tobytes() for x in inputs)))
         expected.append(tflm_output(model, inputs).tobytes())
     _compare(tmp_path, variant, cases, expected)
+
+
+def _wide_sum_network(bias: int, zero_point: int, left: bool) -> tuple[bytes, list[np.ndarray]]:
+    """A 1x1 convolution whose sums come near 2^31 and still vary at the output: a dead filter with a large bias."""
+    net = TfliteBuilder()
+    x = net.input((1, 3, 3, 512), 1.0, zero_point)
+    y = net.activation((1, 3, 3, 4), 2.0 if not left else 0.25, 0)
+    rng = np.random.default_rng(bias % 97)
+    weights = rng.integers(-127, 128, (4, 1, 1, 512)).astype(np.int8)
+    scale = 65.0 / bias if not left else 1.0  # the bias alone gives 32.5: rounding decides
+    scales = [scale, scale, 1e-3, 1e-3]
+    values = np.array([bias, -bias, 5, -7], np.int32) if not left else np.array([5, 9, 5, -7], np.int32)
+    net.op(
+        "CONV_2D",
+        [x, net.constant(weights, scales), net.constant(values)],
+        [y],
+        padding=VALID,
+        strideH=1,
+        strideW=1,
+        dilationHFactor=1,
+        dilationWFactor=1,
+    )
+    return net.build([y]), [rng.integers(-128, 128, (1, 3, 3, 512)).astype(np.int8)]
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("bias", [1 << 30, (1 << 30) + 12345, (1 << 31) - 20_000_000])
+def test_sums_beyond_two_to_the_thirty_are_exact(bias: int, left: bool, tmp_path: Path) -> None:
+    core = CORES_UNDER_TEST["dsp"]
+    model, inputs = _wide_sum_network(bias, -3, left)
+    graph = read_graph(model)
+    packed = lower(graph, core)
+    assert packed.calls[0].portable == (not left), "the DSP requantization is exact below 2^30 only"
+    case = Case(graph, packed, inputs[0].tobytes())
+    _compare(tmp_path, "dsp", [case], [tflm_output(model, inputs).tobytes()])
+
+
+def test_sums_beyond_int32_are_refused() -> None:
+    graph = read_graph(_wide_sum_network((1 << 31) - 1, 100, False)[0])
+    with pytest.raises(UnsupportedError, match="does not fit int32"):
+        lower(graph, CORES_UNDER_TEST["dsp"])

@@ -40,7 +40,10 @@ def run_cases(
     """For each case: the bytes of every tensor that a kernel wrote, by tensor index."""
     kernels = templates_folder() / "kernels"
     names = sorted({n for case in cases for call in case.packed.calls for n in (call.function, *call.sources)})
-    sources = [_source(kernels, name, core) for name in names]
+    portable = {
+        n for case in cases for call in case.packed.calls if call.portable for n in (call.function, *call.sources)
+    }
+    sources = [_source(kernels, name, core.has_dsp and name not in portable) for name in names]
     (folder / "cases.c").write_text(_program(cases))
     program = folder / "cases"
     command = [compiler, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing", *flags]
@@ -63,9 +66,9 @@ def run_cases(
     return results
 
 
-def _source(kernels: Path, name: str, core: Core) -> Path:
+def _source(kernels: Path, name: str, has_dsp: bool) -> Path:
     dsp = kernels / "dsp" / f"{name}.c"
-    return dsp if core.has_dsp and dsp.exists() else kernels / "portable" / f"{name}.c"
+    return dsp if has_dsp and dsp.exists() else kernels / "portable" / f"{name}.c"
 
 
 def _written(case: Case) -> list[int]:
