@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -184,7 +184,7 @@ def boards(as_json: bool) -> None:
     if as_json:
         _print_json([{**asdict(board), "folder": None, "core": board.core.name} for board in found])
     else:
-        _print(board_table(found))
+        _print([board_table(found)])
 
 
 @cli.command()
@@ -200,7 +200,7 @@ def doctor(as_json: bool) -> None:
     if as_json:
         _print_json([asdict(row) for row in rows])
     else:
-        _print(doctor_table(rows))
+        _print([doctor_table(rows)])
 
 
 def _settings(config: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,13 +236,16 @@ def _show(report: Mapping[str, Any], as_json: bool) -> None:
     _print(summary(report))
 
 
-def _print(what: Any) -> None:
+def _print(parts: Sequence[Any]) -> None:
+    """Lines of text as they are, tables as wide as the terminal, or as they need where there is none."""
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=140)
-    console.print(what)
+        console = Console(highlight=False, width=160)
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, Text))
 
 
 def _print_json(value: Any) -> None:

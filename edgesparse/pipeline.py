@@ -13,11 +13,11 @@ import numpy.typing as npt
 from edgesparse import emulate as emulators
 from edgesparse import toolchain as toolchains
 from edgesparse.analysis import ModelStats
-from edgesparse.boards import load_board
+from edgesparse.boards import Board, load_board
 from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, plan_firmware, projects
-from edgesparse.errors import InputError, ModelError, SettingsError
-from edgesparse.graph import Tensor
+from edgesparse.errors import InputError, ModelError, SettingsError, UnsupportedError
+from edgesparse.graph import Graph, Tensor
 from edgesparse.network import Network
 from edgesparse.oracle import run_tflite
 from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, read_report, write_json
@@ -90,6 +90,7 @@ def convert(
     sparse = Network.read(sparse_bytes)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
+    _check_kernels(sparse.graph, board, path)
     say("quantizing the dense model")
     dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
     if len(sparse.graph.ops) == len(dense.graph.ops):
@@ -160,6 +161,7 @@ def firmware(
     emulators.require(chosen.emulator)
     path = Path(model)
     network = Network.load(path)
+    _check_kernels(network.graph, board, path)
     target = _target(path, out)
     check_replaceable(target, force=force)
     vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
@@ -245,6 +247,15 @@ def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:
         for layer in network.stats.layers
     ]
     return {"path": str(path), "model": assemble.model_part(network.stats), "layers": layers}
+
+
+def _check_kernels(graph: Graph, board: Board, path: Path | None) -> None:
+    """UnsupportedError, with the model's path, where an op has no kernel."""
+    try:
+        plan_firmware(graph, board, dense_only=False)
+    except UnsupportedError as error:
+        where = f"{path}: " if path is not None else ""
+        raise UnsupportedError(f"{where}{error}", error.names) from error
 
 
 def _phone_model(dense: bytes, encode: Callable[[], bytes], inputs: npt.NDArray[Any]) -> tuple[bytes, list[str]]:

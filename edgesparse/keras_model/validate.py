@@ -68,7 +68,7 @@ def free_batch(model: Any, *, always: bool = False) -> Any:
     config = copy.deepcopy(model.get_config())
     _open_batch(config)
     keras = tf_keras()
-    with quiet():
+    with quiet(), _in_memory_code():
         # Not type(model): a subclass with a Functional constructor has a from_config of its own.
         base = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
         rebuilt = base.from_config(config)
@@ -78,6 +78,14 @@ def free_batch(model: Any, *, always: bool = False) -> Any:
         for path, layer in iter_layers(rebuilt):
             layer.set_weights(originals[path].get_weights())
     return rebuilt
+
+
+def _in_memory_code() -> Any:
+    """Keras' scope that lets Lambda layers be copied: their code is in this process already, loading judged it."""
+    tf_keras()
+    from tf_keras.src.saving.serialization_lib import SafeModeScope
+
+    return SafeModeScope(safe_mode=False)
 
 
 def _open_batch(config: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -29,8 +29,8 @@ _ROWS = (
 )
 
 
-def summary(report: Mapping[str, Any]) -> RenderableType:
-    """All parts of the report that are there; the verdict comes first."""
+def summary(report: Mapping[str, Any]) -> list[RenderableType]:
+    """All parts of the report that are there, to be printed one below the other; the verdict comes first."""
     parts: list[RenderableType] = []
     verdict = _verdict(report)
     if verdict:
@@ -41,7 +41,7 @@ def summary(report: Mapping[str, Any]) -> RenderableType:
         parts.append(_layers(report))
     parts.extend(Text(line) for line in _facts(report))
     parts.extend(Text(f"warning: {warning}", style="yellow") for warning in report.get("warnings", ()))
-    return Group(*parts)
+    return parts
 
 
 def _verdict(report: Mapping[str, Any]) -> str:
@@ -138,7 +138,7 @@ def _number(value: Any, unit: str) -> str:
     return f"{value:,} {unit}".rstrip() if isinstance(value, int) else str(value)
 
 
-def inspection(result: Mapping[str, Any]) -> RenderableType:
+def inspection(result: Mapping[str, Any]) -> list[RenderableType]:
     """The result of `inspect` as a table."""
     model = result["model"]
     table = Table(box=None, pad_edge=False, show_edge=False)
@@ -162,7 +162,7 @@ def inspection(result: Mapping[str, Any]) -> RenderableType:
         f"{result['path']}: {model['macs']:,} MACs, {model['parameters']:,} parameters, "
         f"{model['prunable']:,} prunable weights, {model['sparsity']:.1%} of them zero"
     )
-    return Group(heading, table)
+    return [heading, table]
 
 
 def board_table(boards: Sequence[Board]) -> RenderableType:
