@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import edgesparse
+from tests.support.small_networks import conv_network
 
 PACKAGE = Path(edgesparse.__file__).parent
 
@@ -86,3 +88,33 @@ def test_no_other_command_loads_tensorflow() -> None:
 def test_the_command_line_starts_without_numpy() -> None:
     code = "import sys, edgesparse.cli\nassert 'numpy' not in sys.modules and 'rich' not in sys.modules\n"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_inspect_of_a_tflite_works_where_tensorflow_is_not_installed(tmp_path: Path) -> None:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(conv_network())
+    code = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name.split('.')[0] in {TENSORFLOW!r}:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        f"sys.argv = ['edgesparse', 'inspect', {str(model)!r}]\n"
+        "from edgesparse.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "FULLY_CONNECTED" in done.stdout
+
+
+def test_the_wheel_carries_the_firmware_templates(tmp_path: Path) -> None:
+    root = PACKAGE.parent
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(root)]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("edgesparse-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for path in (root / "firmware_templates").rglob("*"):
+        if path.is_file():
+            assert f"edgesparse/firmware_templates/{path.relative_to(root / 'firmware_templates')}" in names
+    assert "edgesparse/emulate/block_counter.c" in names

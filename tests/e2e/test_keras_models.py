@@ -68,11 +68,11 @@ def test_real_models_convert(models: Path, tmp_path: Path, name: str) -> None:
         assert report["accuracy"]["int8"] > 0.88
 
 
-def convert_random(seed: int, out: Path, **settings: Any) -> dict[str, Any]:
+def convert_random(number: int, out: Path, **settings: Any) -> dict[str, Any]:
     from tests.support.random_models import random_model
 
-    model = random_model(seed)
-    path = out.parent / f"random_{seed}.h5"
+    model = random_model(number)
+    path = out.parent / f"random_{number}.h5"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # tf_keras calls .h5 a legacy format
         model.save(path)
@@ -90,5 +90,5 @@ def test_random_architectures_convert(tmp_path: Path, seed: int) -> None:
 def test_more_random_architectures_convert(tmp_path: Path, seed: int) -> None:
     toolchain = ("gcc", "zig")[seed % 2]
     pattern = ("auto", "unstructured")[seed // 2 % 2]
-    report = convert_random(seed, tmp_path / "out", sparsity=0.6, pattern=pattern, toolchain=toolchain, seed=seed)
+    report = convert_random(seed, tmp_path / "out", sparsity=0.6, pattern=pattern, toolchain=toolchain)
     assert_sparse(report, tmp_path / "out", 0.6)

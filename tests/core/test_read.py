@@ -1,0 +1,85 @@
+"""The flatbuffer reader: what it reads, and that damaged files raise ModelError and nothing else."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+
+from edgesparse.analysis import analyse
+from edgesparse.boards import CORES
+from edgesparse.errors import EdgesparseError, ModelError
+from edgesparse.graph import Conv2DOptions
+from edgesparse.lowering import lower
+from edgesparse.memory import plan_memory
+from edgesparse.tflite import read_graph
+from tests.support.small_networks import conv_network
+
+CORE = CORES["cortex-m4"]
+
+
+def test_a_network_is_read_as_it_was_built() -> None:
+    graph = read_graph(conv_network())
+    assert [op.kind for op in graph.ops] == ["CONV_2D", "CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"]
+    first = graph.ops[0]
+    assert first.options == Conv2DOptions(padding="SAME", stride_h=1, stride_w=1, activation="RELU")
+    weights = graph.input(first, 1)
+    assert weights.shape == (8, 3, 3, 4)
+    assert weights.quant.per_channel
+    assert graph.optional_input(first, 5) is None
+    with pytest.raises(ModelError, match="input 5 is missing"):
+        graph.input(first, 5)
+    assert graph.tensors[graph.inputs[0]].quant.zero_point == 3
+
+
+def test_counts_follow_the_definition() -> None:
+    stats = analyse(read_graph(conv_network()))
+    macs = [layer.macs for layer in stats.layers]
+    assert macs == [8 * 8 * 8 * 36, 8 * 8 * 16 * 8, 0, 10 * 1024, 0]
+    assert stats.prunable == 8 * 36 + 16 * 8 + 10 * 1024
+    assert stats.layers[0].prunable, "four input channels are enough"
+
+
+@pytest.mark.parametrize(
+    "junk", [b"", b"TFL3", b"\0" * 64, b"hello, this is a text file and not a model", b"\xff" * 99]
+)
+def test_what_is_no_tflite_is_refused(junk: bytes) -> None:
+    with pytest.raises(ModelError):
+        read_graph(junk)
+
+
+def use(data: bytes) -> None:
+    """What the pipeline does with a file up to the C code."""
+    graph = read_graph(data)
+    analyse(graph)
+    plan_memory(graph, lower(graph, CORE))
+
+
+def test_a_truncated_file_is_refused() -> None:
+    data = conv_network()
+    for length in range(0, len(data) - 4, 37):
+        with pytest.raises(ModelError):
+            read_graph(data[:length])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damaged_bytes_raise_only_our_errors(seed: int) -> None:
+    """Random bytes, and offsets replaced by extreme ones: our error, or a file that is still a network."""
+    rng = np.random.default_rng(seed)
+    original = conv_network()
+    refused = 0
+    for _ in range(60):
+        data = bytearray(original)
+        for _ in range(int(rng.integers(1, 6))):
+            at = int(rng.integers(0, len(data) - 4))
+            if rng.random() < 0.5:
+                data[at] = int(rng.integers(0, 256))
+            else:
+                value = int(rng.choice([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]))
+                data[at & ~3 : (at & ~3) + 4] = struct.pack("<I", value)
+        try:
+            use(bytes(data))
+        except EdgesparseError:
+            refused += 1
+    assert refused > 0
