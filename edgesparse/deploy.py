@@ -16,7 +16,7 @@ from edgesparse import firmware as firmware_project
 from edgesparse import toolchain as toolchains
 from edgesparse.boards import Board
 from edgesparse.emulate import EMULATORS, Trace
-from edgesparse.errors import MismatchError
+from edgesparse.errors import MismatchError, ModelError
 from edgesparse.graph import Graph, Tensor
 from edgesparse.lowering import PackedModel, lower
 from edgesparse.memory import MemoryPlan, plan_memory
@@ -49,6 +49,7 @@ def deploy(
     tool = f"edgesparse {edgesparse.__version__}"
     for name, model in (("firmware", sparse), ("dense", dense)):
         packed, memory = plan_firmware(model.graph, board, dense_only=name == "dense")
+        _check_fits(packed, memory, board)
         inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
         view = firmware_project.describe(
             model.graph, packed, memory, inputs, tool=tool, source_sha256=hashlib.sha256(model.data).hexdigest()
@@ -122,6 +123,20 @@ def plan_firmware(graph: Graph, board: Board, *, dense_only: bool) -> tuple[Pack
     """Kernels and arena of one build."""
     packed = lower(graph, board.core, dense_only=dense_only)
     return packed, plan_memory(graph, packed)
+
+
+def _check_fits(packed: PackedModel, memory: MemoryPlan, board: Board) -> None:
+    """ModelError where the weights or the arena alone are too large for the board."""
+    for what, need, region in (
+        ("weights and tables", sum(a.values.nbytes for c in packed.calls for a in c.arrays), board.flash),
+        ("the arena", memory.arena_bytes, board.ram),
+    ):
+        if need > region.length:
+            memory_name = "flash" if region is board.flash else "RAM"
+            raise ModelError(
+                f"board {board.name!r}: {what} need {need:,} bytes, its {memory_name} has {region.length:,}; "
+                "use a larger board or a smaller model"
+            )
 
 
 def _elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:

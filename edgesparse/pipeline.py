@@ -240,7 +240,7 @@ def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:
             "parameters": layer.parameters,
             "macs": layer.macs,
             "weights": layer.weights,
-            "sparsity": None if layer.sparsity is None else round(layer.sparsity, 6),
+            "sparsity": assemble.sparsity_value(layer),
             "prunable": layer.prunable,
             "note": layer.note,
         }

@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any
 
 import edgesparse
-from edgesparse.analysis import ModelStats
+from edgesparse.analysis import LayerStats, ModelStats
 from edgesparse.boards import Board
 from edgesparse.emulate import Trace
 from edgesparse.graph import Graph
@@ -27,6 +27,7 @@ __all__ = [
     "model_part",
     "ratio_part",
     "run_part",
+    "sparsity_value",
     "unavailable",
 ]
 
@@ -79,6 +80,11 @@ def model_part(stats: ModelStats) -> dict[str, Any]:
     }
 
 
+def sparsity_value(layer: LayerStats) -> float | dict[str, str]:
+    """Zeros / weights of a layer, or why there is none."""
+    return unavailable("no weights") if layer.sparsity is None else round(layer.sparsity, 6)
+
+
 def layers_part(
     graph: Graph, stats: ModelStats, packed: PackedModel, dense: PackedModel, memory: MemoryPlan
 ) -> list[dict[str, Any]]:
@@ -96,7 +102,7 @@ def layers_part(
                 "output_shape": list(layer.output_shape),
                 "macs": layer.macs,
                 "weights": layer.weights,
-                "sparsity": None if layer.sparsity is None else round(layer.sparsity, 6),
+                "sparsity": sparsity_value(layer),
                 "prunable": layer.prunable,
                 "format": formats[0] if formats else "none",
                 "weight_bytes": sum(call.weight_bytes for call in calls),

@@ -92,11 +92,10 @@ def _layers(report: Mapping[str, Any]) -> Table:
         table.add_column(column, justify="right")
     table.add_column("format")
     for row in report["layers"]:
-        sparsity = "" if row["sparsity"] is None else f"{row['sparsity']:.1%}"
         table.add_row(
             row["name"],
             row["op"],
-            sparsity,
+            _share(row["sparsity"]),
             f"{row['weight_bytes']:,}",
             f"{row['dense_weight_bytes']:,}",
             _number(row.get("instructions", ""), ""),
@@ -112,6 +111,12 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
     if exact and "unavailable" not in exact:
         answer = "equal" if exact["ok"] else "DIFFER FROM"
         lines.append(f"outputs {answer} {exact['reference']} byte for byte on {exact['vectors']} inputs, both builds")
+    if "sparse" in report:
+        sparse = report["sparse"]
+        lines.append(
+            f"arena (sparse): {sparse['arena_bytes']:,} B; no plan is under {sparse['arena_bound_bytes']:,} B "
+            f"(live activations {sparse['arena_live_bytes']:,} B, largest scratch {sparse['arena_scratch_bytes']:,} B)"
+        )
     accuracy = report["accuracy"]
     if "unavailable" in accuracy:
         lines.append(f"accuracy: not measured: {accuracy['unavailable']}")
@@ -128,6 +133,10 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
     for name, size in report["files"].items():
         lines.append(f"{name}: {size:,} bytes")
     return lines
+
+
+def _share(value: Any) -> str:
+    return "" if isinstance(value, dict) else f"{value:.1%}"
 
 
 def _number(value: Any, unit: str) -> str:
@@ -155,7 +164,7 @@ def inspection(result: Mapping[str, Any]) -> list[RenderableType]:
             "x".join(map(str, row["output_shape"][1:])),
             f"{row['parameters']:,}",
             f"{row['macs']:,}",
-            "" if row["sparsity"] is None else f"{row['sparsity']:.1%}",
+            _share(row["sparsity"]),
             row["note"],
         )
     heading = Text(
