@@ -106,7 +106,7 @@ def _blocks(layer: FcLayer, height: int) -> FcChoice:
     packed = row_blocks.pack(layer.weights, height)
     name = f"block{height}x4"
     if layer.core.has_dsp:
-        line = Line(_start(layer), 34, 6.75) if height == 1 else Line(_start(layer), 50, 9.75)
+        line = Line(_start(layer), 26, 6.75) if height == 1 else Line(_start(layer), 44, 9.75)
     else:
         line = Line(_start(layer), 45, 20) if height == 1 else Line(_start(layer), 85, 34)
     return FcChoice(

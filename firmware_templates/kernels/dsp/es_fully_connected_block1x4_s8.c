@@ -11,10 +11,8 @@ void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *i
         es_pair_sums s;
         s.weights = p->weights;
         for (uint32_t c = 0; c < p->out_dim; c++) {
-            const uint32_t count = p->counts[c];
             s.a = p->bias[c];
-            s.x = scratch;
-            gaps = es_blocks_1(&s, gaps, count);
+            gaps = es_blocks_1(&s, scratch, gaps, p->counts[c]);
             if (p->channel_mask) {
                 scale = es_scale_of(p, c);
             }

@@ -8,17 +8,14 @@ void es_fully_connected_block2x4_s8(const es_fully_connected *p, const int8_t *i
     for (uint32_t row = 0; row < p->rows; row++) {
         es_expand_pairs(input, p->in_dim, scratch);
         const uint8_t *gaps = p->gaps;
-        const uint16_t *counts = p->counts;
         es_pair_sums s;
         s.weights = p->weights;
         for (uint32_t c = 0; c < p->out_dim; c += 2) {
             /* An odd last output is its own partner, whose weights are zeros. */
             const uint32_t d = c + (c + 1 < p->out_dim);
-            const uint32_t count = *counts++;
             s.a = p->bias[c];
             s.b = p->bias[d];
-            s.x = scratch;
-            gaps = es_blocks_2(&s, gaps, count);
+            gaps = es_blocks_2(&s, scratch, gaps, p->counts[c / 2]);
             if (p->channel_mask) {
                 scale_c = es_scale_of(p, c);
                 scale_d = es_scale_of(p, d);

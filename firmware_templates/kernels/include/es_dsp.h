@@ -56,6 +56,12 @@ static inline int32_t es_ssat8(int32_t x) {
     __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(x) : "cc");
     return result;
 }
+/* Half of x, rounded down, saturated to int8. */
+static inline int32_t es_ssat8_half(int32_t x) {
+    int32_t result;
+    __asm__("ssat %0, #8, %1, asr #1" : "=r"(result) : "r"(x) : "cc");
+    return result;
+}
 /* x + byte 0 (1, 2, 3) of a word, unsigned. */
 static inline const int8_t *es_uxtab(const int8_t *x, uint32_t word) {
     const int8_t *result;
@@ -167,6 +173,7 @@ static inline int32_t es_smmulr(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
 }
 static inline int32_t es_ssat8(int32_t x) { return es_clamp(x, -128, 127); }
+static inline int32_t es_ssat8_half(int32_t x) { return es_clamp(x >> 1, -128, 127); }
 static inline const int8_t *es_uxtab(const int8_t *x, uint32_t word) { return x + (word & 0xffu); }
 static inline const int8_t *es_uxtab_ror8(const int8_t *x, uint32_t word) {
     return x + ((word >> 8) & 0xffu);
@@ -174,7 +181,9 @@ static inline const int8_t *es_uxtab_ror8(const int8_t *x, uint32_t word) {
 static inline const int8_t *es_uxtab_ror16(const int8_t *x, uint32_t word) {
     return x + ((word >> 16) & 0xffu);
 }
-static inline const int8_t *es_uxtab_ror24(const int8_t *x, uint32_t word) { return x + (word >> 24); }
+static inline const int8_t *es_uxtab_ror24(const int8_t *x, uint32_t word) {
+    return x + (word >> 24);
+}
 static inline int64_t es_load_pair(const int32_t *from) {
     return (int64_t)((uint64_t)(uint32_t)from[0] | (uint64_t)(uint32_t)from[1] << 32);
 }

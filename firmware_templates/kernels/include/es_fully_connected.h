@@ -14,7 +14,7 @@ typedef struct {
     const int32_t *multipliers; /* [out_dim] or [1], see channel_mask; in [0, 2^31) */
     const int8_t *shifts;       /* as multipliers; in [-31, -1], for wide to 30; < 0 is right */
     const int8_t *weights;
-    const uint8_t *gaps;    /* block1x4, block2x4, delta8: distance of each entry to the one before */
+    const uint8_t *gaps; /* block1x4, block2x4, delta8: distance of each entry to the one before */
     const uint16_t *counts; /* entries of an output, for block2x4 of two outputs */
     uint32_t in_dim;
     uint32_t out_dim;

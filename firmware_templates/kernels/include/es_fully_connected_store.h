@@ -1,4 +1,5 @@
-/* What the DSP kernels of FULLY_CONNECTED share behind a sum: scale, saturate, and at last clamp. */
+/* What the DSP kernels of FULLY_CONNECTED share behind a sum: scale, saturate, and at last clamp.
+ */
 #ifndef ES_FULLY_CONNECTED_STORE_H
 #define ES_FULLY_CONNECTED_STORE_H
 
@@ -17,7 +18,7 @@ static inline es_scale es_scale_of(const es_fully_connected *p, uint32_t c) {
 /* es_scale_down on twice the sum, and to int8. */
 static inline int8_t es_output_of_double(int32_t twice, es_scale scale, int32_t rounding) {
     const int32_t high = es_smmulr(twice, scale.multiplier);
-    return (int8_t)es_ssat8((((high + (high >> 31)) >> scale.shift_less_1) + rounding) >> 1);
+    return (int8_t)es_ssat8_half(((high + (high >> 31)) >> scale.shift_less_1) + rounding);
 }
 
 /* A fused activation that is narrower than int8. */

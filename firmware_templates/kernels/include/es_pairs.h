@@ -16,7 +16,8 @@
 #include "es_dsp.h"
 #include "es_fully_connected.h"
 
-/* Sums of up to four outputs, each 256-fold, and where their weights and inputs are read. */
+/* Sums of up to four outputs, each 256-fold, and where their weights (and in dense layers
+ * their inputs) are read. */
 typedef struct {
     int32_t a, b, c, d;
     const int8_t *weights;
@@ -73,7 +74,8 @@ static inline void es_pairs_4(es_pair_sums *s) {
             : "r4", "r5", "r6", "r8", "memory");
 }
 
-/* All blocks of one output, or of two: `count` of them. The gaps of four are one word. */
+/* All blocks of one output, or of two: `count` of them, from input `x` on. Returns the end of their
+ * gaps, of which four are loaded as one word. */
 #define ES_GAP(rotation) "uxtab %[x], %[x], %[g]" rotation "\n\t"
 #define ES_BLOCK_1                                                                                 \
     "ldr %[w], [%[from]], #4\n\t"                                                                  \
@@ -93,31 +95,34 @@ static inline void es_pairs_4(es_pair_sums *s) {
 #define ES_BLOCKS(block)                                                                           \
     "lsrs %[n], %[n], #1\n\t"                                                                      \
     "bcc 1f\n\t"                                                                                   \
-    "ldrb %[g], [%[gaps]], #1\n\t" ES_GAP("") block "1:\n\t"                                      \
-    "lsrs %[n], %[n], #1\n\t"                                                                      \
-    "bcc 2f\n\t"                                                                                   \
-    "ldrh %[g], [%[gaps]], #2\n\t" ES_GAP("") block ES_GAP(", ror #8") block "2:\n\t"             \
-    "beq 4f\n\t"                                                                                   \
-    "3:\n\t"                                                                                       \
-    "ldr %[g], [%[gaps]], #4\n\t" ES_GAP("") block ES_GAP(", ror #8") block                        \
-        ES_GAP(", ror #16") block ES_GAP(", ror #24") block                                        \
-    "subs %[n], %[n], #1\n\t"                                                                      \
-    "bne 3b\n\t"                                                                                   \
-    "4:"
+    "ldrb %[g], [%[gaps]], #1\n\t" ES_GAP("") block "1:\n\t"                                       \
+                                                    "lsrs %[n], %[n], #1\n\t"                      \
+                                                    "bcc 2f\n\t"                                   \
+                                                    "ldrh %[g], [%[gaps]], #2\n\t" ES_GAP("")      \
+                                                        block ES_GAP(", ror #8") block             \
+        "2:\n\t"                                                                                   \
+        "beq 4f\n\t"                                                                               \
+        "3:\n\t"                                                                                   \
+        "ldr %[g], [%[gaps]], #4\n\t" ES_GAP("") block ES_GAP(", ror #8")                          \
+            block ES_GAP(", ror #16") block ES_GAP(", ror #24") block "subs %[n], %[n], #1\n\t"    \
+                                                                      "bne 3b\n\t"                 \
+                                                                      "4:"
 
-static inline const uint8_t *es_blocks_1(es_pair_sums *s, const uint8_t *gaps, uint32_t count) {
+static inline const uint8_t *es_blocks_1(es_pair_sums *s, const int32_t *x, const uint8_t *gaps,
+                                         uint32_t count) {
     int32_t w, x13, x02, g;
     __asm__(ES_BLOCKS(ES_BLOCK_1)
-            : [a] "+r"(s->a), [from] "+r"(s->weights), [x] "+r"(s->x), [gaps] "+r"(gaps),
+            : [a] "+r"(s->a), [from] "+r"(s->weights), [x] "+r"(x), [gaps] "+r"(gaps),
               [n] "+l"(count), [w] "=&r"(w), [x13] "=&r"(x13), [x02] "=&r"(x02), [g] "=&r"(g)
             :
             : "cc", "memory");
     return gaps;
 }
-static inline const uint8_t *es_blocks_2(es_pair_sums *s, const uint8_t *gaps, uint32_t count) {
+static inline const uint8_t *es_blocks_2(es_pair_sums *s, const int32_t *x, const uint8_t *gaps,
+                                         uint32_t count) {
     int32_t w, v, x13, x02, g;
     __asm__(ES_BLOCKS(ES_BLOCK_2)
-            : [a] "+r"(s->a), [b] "+r"(s->b), [from] "+r"(s->weights), [x] "+r"(s->x),
+            : [a] "+r"(s->a), [b] "+r"(s->b), [from] "+r"(s->weights), [x] "+r"(x),
               [gaps] "+r"(gaps), [n] "+l"(count), [w] "=&r"(w), [v] "=&r"(v), [x13] "=&r"(x13),
               [x02] "=&r"(x02), [g] "=&r"(g)
             :
@@ -133,34 +138,36 @@ static inline int32_t es_ssub16(int32_t a, int32_t b) {
 static inline int32_t es_sadd16(int32_t a, int32_t b) {
     return es_lanes(es_bottom(a) + es_bottom(b), es_top(a) + es_top(b));
 }
-static inline int32_t es_pairs_of_four(es_pair_sums *s, int32_t sum) {
+static inline int32_t es_pairs_of_four(es_pair_sums *s, const int32_t *x, int32_t sum) {
     const int32_t w = es_load_4(s->weights);
     s->weights += 4;
-    return es_smlad(es_sxtb16(w), s->x[1], es_smlad(w, s->x[0], sum));
+    return es_smlad(es_sxtb16(w), x[1], es_smlad(w, x[0], sum));
 }
 static inline void es_pairs_1(es_pair_sums *s) {
-    s->a = es_pairs_of_four(s, s->a);
+    s->a = es_pairs_of_four(s, s->x, s->a);
     s->x += 2;
 }
 static inline void es_pairs_4(es_pair_sums *s) {
-    s->a = es_pairs_of_four(s, s->a);
-    s->b = es_pairs_of_four(s, s->b);
-    s->c = es_pairs_of_four(s, s->c);
-    s->d = es_pairs_of_four(s, s->d);
+    s->a = es_pairs_of_four(s, s->x, s->a);
+    s->b = es_pairs_of_four(s, s->x, s->b);
+    s->c = es_pairs_of_four(s, s->x, s->c);
+    s->d = es_pairs_of_four(s, s->x, s->d);
     s->x += 2;
 }
-static inline const uint8_t *es_blocks_1(es_pair_sums *s, const uint8_t *gaps, uint32_t count) {
+static inline const uint8_t *es_blocks_1(es_pair_sums *s, const int32_t *x, const uint8_t *gaps,
+                                         uint32_t count) {
     for (; count > 0; count--) {
-        s->x += *gaps++ / 4;
-        s->a = es_pairs_of_four(s, s->a);
+        x += *gaps++ / 4;
+        s->a = es_pairs_of_four(s, x, s->a);
     }
     return gaps;
 }
-static inline const uint8_t *es_blocks_2(es_pair_sums *s, const uint8_t *gaps, uint32_t count) {
+static inline const uint8_t *es_blocks_2(es_pair_sums *s, const int32_t *x, const uint8_t *gaps,
+                                         uint32_t count) {
     for (; count > 0; count--) {
-        s->x += *gaps++ / 4;
-        s->a = es_pairs_of_four(s, s->a);
-        s->b = es_pairs_of_four(s, s->b);
+        x += *gaps++ / 4;
+        s->a = es_pairs_of_four(s, x, s->a);
+        s->b = es_pairs_of_four(s, x, s->b);
     }
     return gaps;
 }
