@@ -124,7 +124,7 @@ def _delta8(layer: FcLayer) -> FcChoice:
     if not layer.right_shifts_only:
         raise ModelError("a scale of 0.5 or more")
     packed = row_delta8.pack(layer.weights)
-    line = Line(50, 34, 4.25) if layer.core.has_dsp else Line(50, 40, 7)
+    line = Line(50, 28, 4.27) if layer.core.has_dsp else Line(50, 40, 7)
     return FcChoice(
         "delta8",
         "delta8",

@@ -1,51 +1,91 @@
 #include "es_fully_connected_store.h"
 
-static inline int32_t es_load_2(const int8_t *from) {
-    uint16_t two;
-    __builtin_memcpy(&two, from, 2);
-    return two;
+/* Where the weights and gaps of the next output lie. */
+typedef struct {
+    const int8_t *weights;
+    const uint8_t *gaps;
+} es_entries;
+
+/* sum + the `count` entries of one output, from input `x` on. The weights and the gaps of four are
+ * a word each; the loop takes eight a turn. */
+#if defined(__ARM_FEATURE_DSP)
+
+#define ES_FOUR_ENTRIES                                                                            \
+    "ldr %[g], [%[gaps]], #4\n\t"                                                                  \
+    "ldr %[w], [%[weights]], #4\n\t"                                                               \
+    "uxtab %[x], %[x], %[g]\n\t"                                                                   \
+    "ldrsb %[a], [%[x]]\n\t"                                                                       \
+    "sxtb16 %[v], %[w]\n\t"                                                                        \
+    "smlabb %[sum], %[v], %[a], %[sum]\n\t"                                                        \
+    "uxtab %[x], %[x], %[g], ror #8\n\t"                                                           \
+    "ldrsb %[a], [%[x]]\n\t"                                                                       \
+    "sxtb16 %[w], %[w], ror #8\n\t"                                                                \
+    "smlabb %[sum], %[w], %[a], %[sum]\n\t"                                                        \
+    "uxtab %[x], %[x], %[g], ror #16\n\t"                                                          \
+    "ldrsb %[a], [%[x]]\n\t"                                                                       \
+    "smlatb %[sum], %[v], %[a], %[sum]\n\t"                                                        \
+    "uxtab %[x], %[x], %[g], ror #24\n\t"                                                          \
+    "ldrsb %[a], [%[x]]\n\t"                                                                       \
+    "smlatb %[sum], %[w], %[a], %[sum]\n\t"
+
+static inline int32_t es_sum_of_entries(es_entries *from, const int8_t *x, uint32_t count,
+                                        int32_t sum) {
+    int32_t w, v, g, a;
+    __asm__("lsrs %[n], %[n], #1\n\t"
+            "bcc 1f\n\t"
+            "ldrb %[g], [%[gaps]], #1\n\t"
+            "ldrsb %[w], [%[weights]], #1\n\t"
+            "ldrsb %[a], [%[x], %[g]]\n\t"
+            "add %[x], %[x], %[g]\n\t"
+            "mla %[sum], %[w], %[a], %[sum]\n\t"
+            "1:\n\t"
+            "lsrs %[n], %[n], #1\n\t"
+            "bcc 2f\n\t"
+            "ldrh %[g], [%[gaps]], #2\n\t"
+            "ldrh %[w], [%[weights]], #2\n\t"
+            "uxtab %[x], %[x], %[g]\n\t"
+            "ldrsb %[a], [%[x]]\n\t"
+            "sxtb %[v], %[w]\n\t"
+            "mla %[sum], %[v], %[a], %[sum]\n\t"
+            "uxtab %[x], %[x], %[g], ror #8\n\t"
+            "ldrsb %[a], [%[x]]\n\t"
+            "sxtb %[v], %[w], ror #8\n\t"
+            "mla %[sum], %[v], %[a], %[sum]\n\t"
+            "2:\n\t"
+            "lsrs %[n], %[n], #1\n\t"
+            "bcc 3f\n\t" ES_FOUR_ENTRIES "3:\n\t"
+            "beq 5f\n\t"
+            "4:\n\t" ES_FOUR_ENTRIES ES_FOUR_ENTRIES "subs %[n], %[n], #1\n\t"
+            "bne 4b\n\t"
+            "5:"
+            : [sum] "+r"(sum), [weights] "+r"(from->weights), [gaps] "+r"(from->gaps), [x] "+r"(x),
+              [n] "+l"(count), [w] "=&r"(w), [v] "=&r"(v), [g] "=&r"(g), [a] "=&r"(a)
+            :
+            : "cc", "memory");
+    return sum;
 }
+
+#else
+
+static inline int32_t es_sum_of_entries(es_entries *from, const int8_t *x, uint32_t count,
+                                        int32_t sum) {
+    for (; count > 0; count--) {
+        x += *from->gaps++;
+        sum += *x * *from->weights++;
+    }
+    return sum;
+}
+
+#endif
 
 void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *input,
                                   int8_t *output) {
     const int32_t rounding = 2 * p->output_zero_point + 1;
     es_scale scale = es_scale_of(p, 0);
     for (uint32_t row = 0; row < p->rows; row++) {
-        const int8_t *gaps = (const int8_t *)p->gaps;
-        const int8_t *weights = p->weights;
+        es_entries from = {p->weights, p->gaps};
         for (uint32_t c = 0; c < p->out_dim; c++) {
-            const uint32_t count = p->counts[c];
-            const int8_t *end = gaps + count;
-            const int8_t *x = input;
-            int32_t sum = p->bias[c];
-            if (count & 1u) {
-                x += *(const uint8_t *)gaps++;
-                sum += *x * *weights++;
-            }
-            if (count & 2u) {
-                const int32_t two = es_load_2(gaps);
-                gaps += 2;
-                x = es_uxtab(x, (uint32_t)two);
-                sum += *x * weights[0];
-                x += two >> 8;
-                sum += *x * weights[1];
-                weights += 2;
-            }
-            while (gaps < end) {
-                const uint32_t four = (uint32_t)es_load_4(gaps);
-                const int32_t w = es_load_4(weights);
-                gaps += 4;
-                weights += 4;
-                const int32_t w02 = es_sxtb16(w), w13 = es_sxtb16_ror8(w);
-                x = es_uxtab(x, four);
-                sum = es_smlabb(w02, *x, sum);
-                x = es_uxtab_ror8(x, four);
-                sum = es_smlabb(w13, *x, sum);
-                x = es_uxtab_ror16(x, four);
-                sum = es_smlatb(w02, *x, sum);
-                x = es_uxtab_ror24(x, four);
-                sum = es_smlatb(w13, *x, sum);
-            }
+            const int32_t sum = es_sum_of_entries(&from, input, p->counts[c], p->bias[c]);
             if (p->channel_mask) {
                 scale = es_scale_of(p, c);
             }

@@ -62,25 +62,15 @@ static inline int32_t es_ssat8_half(int32_t x) {
     __asm__("ssat %0, #8, %1, asr #1" : "=r"(result) : "r"(x) : "cc");
     return result;
 }
-/* x + byte 0 (1, 2, 3) of a word, unsigned. */
+/* x + byte 0 (or byte 2) of a word, unsigned. */
 static inline const int8_t *es_uxtab(const int8_t *x, uint32_t word) {
     const int8_t *result;
     __asm__("uxtab %0, %1, %2" : "=r"(result) : "r"(x), "r"(word));
     return result;
 }
-static inline const int8_t *es_uxtab_ror8(const int8_t *x, uint32_t word) {
-    const int8_t *result;
-    __asm__("uxtab %0, %1, %2, ror #8" : "=r"(result) : "r"(x), "r"(word));
-    return result;
-}
 static inline const int8_t *es_uxtab_ror16(const int8_t *x, uint32_t word) {
     const int8_t *result;
     __asm__("uxtab %0, %1, %2, ror #16" : "=r"(result) : "r"(x), "r"(word));
-    return result;
-}
-static inline const int8_t *es_uxtab_ror24(const int8_t *x, uint32_t word) {
-    const int8_t *result;
-    __asm__("uxtab %0, %1, %2, ror #24" : "=r"(result) : "r"(x), "r"(word));
     return result;
 }
 /* Two words by one LDRD: the first in the lower half. */
@@ -175,14 +165,8 @@ static inline int32_t es_smmulr(int32_t a, int32_t b) {
 static inline int32_t es_ssat8(int32_t x) { return es_clamp(x, -128, 127); }
 static inline int32_t es_ssat8_half(int32_t x) { return es_clamp(x >> 1, -128, 127); }
 static inline const int8_t *es_uxtab(const int8_t *x, uint32_t word) { return x + (word & 0xffu); }
-static inline const int8_t *es_uxtab_ror8(const int8_t *x, uint32_t word) {
-    return x + ((word >> 8) & 0xffu);
-}
 static inline const int8_t *es_uxtab_ror16(const int8_t *x, uint32_t word) {
     return x + ((word >> 16) & 0xffu);
-}
-static inline const int8_t *es_uxtab_ror24(const int8_t *x, uint32_t word) {
-    return x + (word >> 24);
 }
 static inline int64_t es_load_pair(const int32_t *from) {
     return (int64_t)((uint64_t)(uint32_t)from[0] | (uint64_t)(uint32_t)from[1] << 32);
