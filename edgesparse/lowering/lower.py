@@ -54,7 +54,7 @@ LOWERINGS: dict[str, Lowering] = {
 }
 """The kernels that exist, by TFLite's op name."""
 
-_FORMATS = {"CONV_2D": FORMATS, "FULLY_CONNECTED": FULLY_CONNECTED_FORMATS}
+_FORMATS = {"CONV_2D": tuple(FORMATS), "FULLY_CONNECTED": tuple(FULLY_CONNECTED_FORMATS)}
 _SPARSE_KINDS = tuple(_FORMATS)
 _KERNEL_BYTES: dict[tuple[str, str], int] = {
     ("CONV_2D", "block1x4"): 704,

@@ -1,4 +1,4 @@
-"""Dense rows in groups of four, block by block, for fully connected layers. Bytes: FORMAT.md, dense (fully connected)."""
+"""Dense rows in groups of four, block by block, for fully connected layers. Bytes: FORMAT.md, dense."""
 
 from __future__ import annotations
 

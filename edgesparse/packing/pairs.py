@@ -36,4 +36,5 @@ def decode(encoded: Int8Array) -> Int8Array:
 
 def even_sums(weights: Int8Array) -> Int32Array:
     """Sums of the weights in even columns [rows]: the kernels add 127 times these."""
-    return weights[:, 0::2].sum(axis=1, dtype=np.int32).astype(np.int32)
+    sums: Int32Array = weights[:, 0::2].sum(axis=1, dtype=np.int32)
+    return sums

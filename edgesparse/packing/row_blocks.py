@@ -1,6 +1,6 @@
 """Blocks of 4 columns and one row (block1x4) or two rows (block2x4) for fully connected layers.
 
-Bytes: FORMAT.md, block1x4 and block2x4 (fully connected).
+Bytes: FORMAT.md, block1x4 and block2x4 of FULLY_CONNECTED.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Single weights with 8-bit distances in arrays of their own, for fully connected layers.
 
-Bytes: FORMAT.md, delta8 (fully connected).
+Bytes: FORMAT.md, delta8 of FULLY_CONNECTED.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgesparse.boards import Core, templates_folder
 from edgesparse.errors import UnsupportedError
@@ -68,7 +69,7 @@ def test_a_sparse_choice_is_never_larger_or_slower_than_dense() -> None:
                 assert choice.instructions <= plain.instructions
 
 
-def _fc_layer(weights: np.ndarray, core: Core) -> FcLayer:
+def _fc_layer(weights: NDArray[np.int8], core: Core) -> FcLayer:
     scales = ChannelScales(np.array([1 << 30], np.int32), np.array([-7], np.int8))
     return FcLayer(weights, np.zeros(len(weights), np.int32), scales, core, 1)
 

@@ -101,8 +101,8 @@ def test_row_blocks_bytes() -> None:
     two = row_blocks.pack(SMALL, 2)
     assert two.counts.tolist() == [2, 2]
     assert two.gaps.tolist() == [8, 16, 0, 16]
-    expected = [5, 0, 0, -1, 0, 0, 0, 0,  9, 0, 0, 0, 0, 0, 0, 0,  1, 2, 3, 4, 0, 0, 0, 0,  0, 0, 7, 0, 0, 0, 0, 0]  # fmt: skip
-    assert two.values.tolist() == expected
+    blocks = [[5, 0, 0, -1, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0, 0, 0], [1, 2, 3, 4, 0, 0, 0, 0], [0, 0, 7, 0, 0, 0, 0, 0]]
+    assert two.values.reshape(4, 8).tolist() == blocks
 
 
 def test_a_block_that_leaves_int16_becomes_two() -> None:
