@@ -1,7 +1,8 @@
-"""Every kernel of FULLY_CONNECTED on the emulated device, where its assembly runs: the reference's bytes, odd shapes."""
+"""Every kernel of FULLY_CONNECTED on the emulated device, where its assembly runs: odd shapes, all formats."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,19 @@ from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS,
 from tests.kernels.networks import ACTIVATIONS
 from tests.support.tflite_builder import TfliteBuilder
 
-DIMENSIONS = (70, 33, 8, 260, 7, 12, 1, 64, 21)
+DIMENSIONS = (70, 33, 48, 261, 27, 62, 64, 21, 1)
 
 
 def chain(seed: int) -> bytes:
-    """A chain of layers, each with weights of another density and pattern, one or many scales, any activation."""
+    """A chain of layers, each with weights of another density and pattern, one or many scales, with or without ReLU.
+
+    The output holds that of every layer.
+    """
     rng = np.random.default_rng(seed)
     net = TfliteBuilder()
-    scale, zero_point = 0.05, int(rng.integers(-128, 128))
-    tensor = net.input((1, DIMENSIONS[0]), scale, zero_point)
-    for number, (inputs, outputs) in enumerate(zip(DIMENSIONS, DIMENSIONS[1:], strict=False)):
+    scale, zero_point = 0.05, -5
+    tensors = [net.input((1, DIMENSIONS[0]), scale, zero_point)]
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(DIMENSIONS)):
         weights = rng.integers(-128, 128, (outputs, inputs)).astype(np.int8)
         density = float(rng.choice([0.05, 0.2, 0.5, 1.0]))
         blocks = rng.random((-(-outputs // 2), -(-inputs // 4))) < density
@@ -32,19 +36,23 @@ def chain(seed: int) -> bytes:
         if number % 2:
             keep = rng.random((outputs, inputs)) < density
         weights *= keep
-        scales = rng.uniform(0.002, 0.01, outputs if rng.integers(0, 2) else 1).astype(np.float32)
-        bias = rng.integers(-2000, 2000, outputs).astype(np.int32)
-        spread = scale * scales.max() * 74 * 74 * max(1.0, (inputs * density) ** 0.5)
-        scale, zero_point = spread / 60, int(rng.integers(-128, 128))
+        typical = 1 / (74 * max(1.0, inputs * density) ** 0.5)  # keeps the spread of the values
+        scales = (typical * rng.uniform(0.7, 1.3, outputs if rng.integers(0, 2) else 1)).astype(np.float32)
         output = net.activation((1, outputs), scale, zero_point)
         net.op(
             "FULLY_CONNECTED",
-            [tensor, net.constant(weights, scales), net.constant(bias)],
+            [
+                tensors[-1],
+                net.constant(weights, scales),
+                net.constant(rng.integers(-900, 900, outputs).astype(np.int32)),
+            ],
             [output],
-            fusedActivationFunction=int(rng.choice(ACTIVATIONS[:2])),
+            fusedActivationFunction=int(rng.choice(ACTIVATIONS[:2], p=[0.7, 0.3])),
         )
-        tensor = output
-    return net.build([tensor])
+        tensors.append(output)
+    together = net.activation((1, sum(DIMENSIONS[1:])), scale, zero_point)
+    net.op("CONCATENATION", tensors[1:], [together], axis=1)
+    return net.build([together])
 
 
 @pytest.mark.parametrize("toolchain", ["gcc", "zig"])
