@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -15,9 +16,17 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["EMULATOR_NAMES", "METHOD_NAMES", "PATTERN_NAMES", "TOOLCHAIN_NAMES", "Settings", "read_config"]
+__all__ = [
+    "EMULATOR_NAMES",
+    "METHOD_NAMES",
+    "PATTERN_NAMES",
+    "TOOLCHAIN_NAMES",
+    "Settings",
+    "parse_n_of_m",
+    "read_config",
+]
 
-PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4")
+PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "nm=N:M")
 METHOD_NAMES = ("oneshot", "finetune")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
 EMULATOR_NAMES = ("unicorn", "qemu")
@@ -28,9 +37,9 @@ class Settings:
     """How to convert, build and measure. SettingsError where a value is out of range."""
 
     sparsity: float = 0.75
-    """Zeros / prunable weights, 0 to 0.99."""
+    """Zeros / prunable weights, 0 to 0.99; with a pattern nm=N:M it is 1 - N / M, and follows from that by itself."""
     pattern: str = "auto"
-    """One of PATTERN_NAMES."""
+    """One of PATTERN_NAMES; nm=2:4 keeps 2 of every 4 input channels."""
     method: str = "oneshot"
     """One of METHOD_NAMES."""
     epochs: int = 10
@@ -52,7 +61,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         self._check("sparsity", 0 <= self.sparsity <= 0.99, "a number from 0 to 0.99")
-        self._check("pattern", self.pattern in PATTERN_NAMES, f"one of {', '.join(PATTERN_NAMES)}")
+        n_of_m = parse_n_of_m(self.pattern)
+        known = self.pattern in PATTERN_NAMES[:-1] or n_of_m is not None
+        self._check("pattern", known, f"one of {', '.join(PATTERN_NAMES)} (with 1 <= N < M <= 32)")
+        if n_of_m is not None and abs(self.sparsity - (1 - n_of_m[0] / n_of_m[1])) > 1e-6:
+            raise SettingsError(
+                f"sparsity {self.sparsity:g} and pattern {self.pattern!r} disagree: it removes "
+                f"{1 - n_of_m[0] / n_of_m[1]:g}; leave --sparsity out, or choose another pattern"
+            )
         self._check("method", self.method in METHOD_NAMES, f"one of {', '.join(METHOD_NAMES)}")
         self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
@@ -67,14 +83,29 @@ class Settings:
             raise SettingsError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
 
     def updated(self, values: Mapping[str, Any]) -> Settings:
-        """A copy with some values replaced; SettingsError for unknown names and wrong types."""
+        """A copy with some values replaced; SettingsError for unknown names and wrong types.
+
+        A pattern nm=N:M without a sparsity sets it.
+        """
         known = {field.name: field.type for field in fields(self)}
         checked: dict[str, Any] = {}
         for name, value in values.items():
             if name not in known:
                 raise SettingsError(f"{name!r} is not a setting; known: {', '.join(known)}")
             checked[name] = _typed(name, str(known[name]), value)
+        n_of_m = parse_n_of_m(checked.get("pattern", ""))
+        if n_of_m is not None and "sparsity" not in checked:
+            checked["sparsity"] = 1 - n_of_m[0] / n_of_m[1]
         return replace(self, **checked)
+
+
+def parse_n_of_m(pattern: str) -> tuple[int, int] | None:
+    """N and M of a pattern "nm=N:M" with 1 <= N < M <= 32, else None."""
+    match = re.fullmatch(r"nm=([1-9][0-9]?):([1-9][0-9]?)", pattern)
+    if match is None:
+        return None
+    n, m = int(match[1]), int(match[2])
+    return (n, m) if n < m <= 32 else None
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Output channels that cannot vary: their weights need no bytes, and their sums no range.
 
 A filter that training let die, or that pruning emptied, leaves a channel whose output is its bias. The converter
-then picks a tiny scale, and the int32 bias grows to 2^30. The output is still a constant byte, which a small sum
-with a multiplier of one half and a left shift of one gives exactly.
+then picks a tiny scale, and the int32 bias grows to 2^30. The output is still a constant byte, which four times
+itself with a multiplier of one half and a right shift of one gives exactly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgesparse.lowering.context import ChannelScales
 __all__ = ["fold_constant_channels"]
 
 _HALF = 1 << 30
-_LEFT_ONE = 1
+_RIGHT_ONE = -1
 
 
 def fold_constant_channels(
@@ -60,8 +60,8 @@ def fold_constant_channels(
         }
         if len(outputs) == 1:
             new_weights[channel] = 0
-            new_bias[channel] = outputs.pop() - output_zero_point
-            multipliers[channel], shifts[channel] = _HALF, _LEFT_ONE
+            new_bias[channel] = 4 * (outputs.pop() - output_zero_point)
+            multipliers[channel], shifts[channel] = _HALF, _RIGHT_ONE
             changed = True
     if not changed:
         return weights, bias, scales

@@ -5,12 +5,12 @@ from __future__ import annotations
 from edgesparse.boards import Core
 from edgesparse.fixedpoint import activation_range
 from edgesparse.graph import FullyConnectedOptions
-from edgesparse.lowering.call import KernelCall
-from edgesparse.lowering.choose import Cost, Line, choose
+from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
 from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up
+from edgesparse.lowering.fully_connected_formats import FcLayer, choose_fully_connected
 
-__all__ = ["fully_connected_cost", "fully_connected_scratch_bytes", "lower_fully_connected"]
+__all__ = ["fully_connected_scratch_bytes", "lower_fully_connected"]
 
 
 def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
@@ -42,18 +42,21 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
     bias = fold_bias(context, values, weights, source.quant.zero_point, scales)
 
     excluded = frozenset(format for kind, format in context.excluded if kind == context.op.kind)
-    choice = choose(weights, fully_connected_cost(context.core, rows, in_dim), excluded)
-    scratch_bytes = fully_connected_scratch_bytes(context.core, choice.format, in_dim)
+    layer = FcLayer(weights, bias.table.values, scales, context.core, rows)
+    choice = choose_fully_connected(layer, excluded)
+    scratch_bytes = fully_connected_scratch_bytes(context.core, choice.kernel, in_dim)
     return (
         KernelCall(
             op_index=context.op_index,
-            function=f"es_fully_connected_{choice.format}_s8",
+            function=f"es_fully_connected_{choice.kernel}_s8",
             header="es_fully_connected.h",
             struct="es_fully_connected",
             fields=(
-                ("bias", bias.table),
+                ("bias", Array("bias", "int32_t", choice.bias, "table")),
                 *scales.fields(),
-                *choice.fields(),
+                ("weights", choice.weights),
+                ("gaps", choice.gaps),
+                ("counts", choice.counts),
                 ("in_dim", in_dim),
                 ("out_dim", out_dim),
                 ("channel_mask", 0xFFFFFFFF if scales.per_channel else 0),
@@ -74,20 +77,8 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
     )
 
 
-def fully_connected_scratch_bytes(core: Core, format: str, in_dim: int) -> int:
+def fully_connected_scratch_bytes(core: Core, kernel: str, in_dim: int) -> int:
     """The formula in es_fully_connected.h."""
-    if format == "delta8":
+    if kernel == "delta8":
         return 0
-    return round_up(in_dim) * (2 if core.has_dsp else 1)
-
-
-def fully_connected_cost(core: Core, rows: int, in_dim: int) -> Cost:
-    """Per input row.
-
-    With DSP fitted to gcc 12's -O2 builds of the ad01 autoencoder on a Cortex-M4 (within 5 %); without, counted
-    from the inner loops.
-    """
-    start = 50 + 1.75 * in_dim
-    if not core.has_dsp:
-        return Cost(rows, Line(start, 40, 20), Line(start, 40, 22), Line(50, 40, 8))
-    return Cost(rows, Line(start, 68, 6.3), Line(start, 46, 10), Line(50, 50, 5.5))
+    return round_up(in_dim) * (1 if kernel == "wide" and not core.has_dsp else 2)

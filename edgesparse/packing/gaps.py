@@ -29,18 +29,18 @@ class Gaps:
     columns: npt.NDArray[np.int64]  # [entries]
 
 
-def encode(keep: npt.NDArray[np.bool_]) -> Gaps:
+def encode(keep: npt.NDArray[np.bool_], longest: int = LONGEST_GAP) -> Gaps:
     """Encode the true columns of `keep` [rows, columns]; ModelError past MOST_ENTRIES in a row."""
     rows, columns = np.nonzero(keep)
     previous = np.zeros_like(columns)
     same_row = rows[1:] == rows[:-1]
     previous[1:][same_row] = columns[:-1][same_row]
     distances = columns - previous
-    fillers = np.maximum(distances - 1, 0) // LONGEST_GAP
+    fillers = np.maximum(distances - 1, 0) // longest
     last = np.cumsum(fillers + 1) - 1  # each entry's place, behind its fillers
     total = int(last[-1]) + 1 if len(last) else 0
-    gaps = np.full(total, LONGEST_GAP, np.uint8)
-    gaps[last] = (distances - fillers * LONGEST_GAP).astype(np.uint8)
+    gaps = np.full(total, longest, np.uint8)
+    gaps[last] = (distances - fillers * longest).astype(np.uint8)
     sources = np.full(total, -1, np.int64)
     sources[last] = columns
     entry_rows = np.repeat(rows, fillers + 1)

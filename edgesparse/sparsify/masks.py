@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.sparsify.kernels import iter_kernels
-from edgesparse.sparsify.patterns import PATTERNS
+from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.plan import SparsityPlan
 
 __all__ = ["Masks", "apply_masks", "masks_for"]
@@ -29,7 +29,7 @@ def masks_for(model: Any, plan: SparsityPlan, sparsities: Mapping[str, float] | 
         layer = planned.get(kernel.name)
         if layer is not None and layer.pattern is not None:
             sparsity = layer.sparsity if sparsities is None else sparsities[kernel.name]
-            masks[kernel.name] = kernel.from_tflite(PATTERNS[layer.pattern].mask(kernel.read(), sparsity))
+            masks[kernel.name] = kernel.from_tflite(pattern_named(layer.pattern).mask(kernel.read(), sparsity))
     return masks
 
 

@@ -6,6 +6,15 @@ A pattern cuts a kernel into units of `unit` neighbouring weights that stay or g
 
         in   0 1 2 3   4 5 6 7   8 9 10 11
             [x x x x] [. . . .] [x x x  x ]
+
+    block2x4, dense layers only: the same for two neighbouring outputs together
+
+        out 0   [x x x x] [. . . .] [x x x  x ]
+        out 1   [x x x x] [. . . .] [x x x  x ]
+
+    nm=2:4 along the input channels: 2 of each 4 stay
+
+            [x . . x] [. x x .] [x x .  . ]
 """
 
 from __future__ import annotations
@@ -17,8 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.graph import FloatArray
+from edgesparse.settings import parse_n_of_m
 
-__all__ = ["PATTERNS", "Block1x4", "Pattern", "Unstructured", "zeros_for"]
+__all__ = ["PATTERNS", "Block1x4", "Block2x4", "NOfM", "Pattern", "Unstructured", "pattern_named", "zeros_for"]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -93,4 +103,62 @@ class Block1x4:
         return np.repeat(keep, 4).reshape(weights.shape)
 
 
-PATTERNS: dict[str, Pattern] = {pattern.name: pattern for pattern in (Unstructured(), Block1x4())}
+class Block2x4:
+    """Aligned groups of four input channels of two neighbouring outputs of a dense layer, by the sum of magnitudes."""
+
+    name = "block2x4"
+    unit = 8
+
+    def fits(self, shape: tuple[int, ...]) -> str | None:
+        """Dense layers with inputs in fours and outputs in twos."""
+        if len(shape) != 2:
+            return "block2x4 is for dense layers, got a convolution"
+        if shape[1] % 4:
+            return f"block2x4 needs inputs % 4 == 0, got {shape[1]}"
+        if shape[0] % 2:
+            return f"block2x4 needs outputs % 2 == 0, got {shape[0]}"
+        return None
+
+    def mask(self, weights: FloatArray, sparsity: float) -> BoolArray:
+        """See Pattern. weights [out, in] as `fits` wants them."""
+        outputs, inputs = weights.shape
+        blocks = np.abs(weights.astype(np.float64)).reshape(outputs // 2, 2, inputs // 4, 4)
+        scores = blocks.sum(axis=(1, 3))
+        keep = _lowest(scores.ravel(), zeros_for(weights.size, sparsity, 8) // 8).reshape(scores.shape)
+        return np.repeat(np.repeat(keep, 2, axis=0), 4, axis=1)
+
+
+class NOfM:
+    """The `n` largest of each aligned group of `m` weights along the input channels stay.
+
+    A unit is what one group loses, so that the sparsity is 1 - n / m when every group loses one.
+    """
+
+    def __init__(self, n: int, m: int) -> None:
+        self.n, self.m = n, m
+        self.name = f"nm={n}:{m}"
+        self.unit = m - n
+
+    def fits(self, shape: tuple[int, ...]) -> str | None:
+        """The input channels must be a multiple of m."""
+        if shape[-1] % self.m:
+            return f"{self.name} needs input channels % {self.m} == 0, got {shape[-1]}"
+        return None
+
+    def mask(self, weights: FloatArray, sparsity: float) -> BoolArray:
+        """Remove floor(sparsity * m) of each group, at most m - n: a schedule may ask for less on its way."""
+        removed = min(math.floor(round(sparsity * self.m, 6)), self.unit)
+        groups = np.abs(weights.astype(np.float64)).reshape(-1, self.m)
+        keep = np.ones(groups.shape, np.bool_)
+        np.put_along_axis(keep, np.argsort(groups, axis=1, kind="stable")[:, :removed], False, axis=1)
+        return keep.reshape(weights.shape)
+
+
+PATTERNS: dict[str, Pattern] = {pattern.name: pattern for pattern in (Unstructured(), Block1x4(), Block2x4())}
+"""The patterns without parameters."""
+
+
+def pattern_named(name: str) -> Pattern:
+    """The pattern of a name, nm=N:M included; KeyError for others."""
+    n_of_m = parse_n_of_m(name)
+    return NOfM(*n_of_m) if n_of_m is not None else PATTERNS[name]

@@ -8,15 +8,15 @@ from typing import Any
 
 from edgesparse.errors import ModelError, SettingsError
 from edgesparse.keras_model.loaded import final_layer
+from edgesparse.settings import PATTERN_NAMES, parse_n_of_m
 from edgesparse.sparsify.kernels import Kernel, iter_kernels
-from edgesparse.sparsify.patterns import PATTERNS, Pattern
+from edgesparse.sparsify.patterns import NOfM, Pattern, pattern_named
 
 __all__ = ["MAX_SPARSITY", "PATTERN_NAMES", "LayerPlan", "SparsityPlan", "plan"]
 
 MAX_SPARSITY = 0.99
-PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4")
-"""`block` lets a layer take any block pattern (so far block1x4 only); `auto` also unstructured, where no block fits."""
-
+_MIXED = {"auto": ("block1x4", "unstructured"), "block": ("block2x4", "block1x4")}
+"""Patterns that stand for the first that fits: `auto` costs less accuracy, `block` more and is faster."""
 _MIN_CHANNELS = 4
 _FINAL_DENSE_SHARE = 0.05
 
@@ -62,26 +62,33 @@ class _Choice:
 
     @property
     def units(self) -> int:
+        if isinstance(self.pattern, NOfM):
+            return self.kernel.weights // self.pattern.m
         return self.kernel.weights // self.pattern.unit if self.pattern else 0
 
     @property
     def max_units(self) -> int:
-        """At most MAX_SPARSITY of the layer, and at least one unit stays."""
+        """At most MAX_SPARSITY of the layer, and at least one unit stays; every group of N:M."""
+        if isinstance(self.pattern, NOfM):
+            return self.units
         return max(0, min(self.units - 1, math.ceil(round(MAX_SPARSITY * self.units, 6))))
 
 
 def plan(model: Any, *, sparsity: float, pattern: str) -> SparsityPlan:
     """Give every prunable layer of a tf_keras model the same sparsity, in a pattern that it can take.
 
-    sparsity: zeros / prunable weights of the model, 0 to 0.99; reached, and exceeded by less than one unit of the
-    pattern. Layers that the pattern does not fit stay dense, count all the same, and are named in `warnings`; the
-    others make up for them. SettingsError for a sparsity or pattern out of range, or when the sparsity cannot be
-    reached (the message says which can); ModelError when no layer is prunable.
+    sparsity: zeros / prunable weights of the model, 0 to 0.99 (for nm=N:M 1 - N / M); reached, and exceeded by less
+    than one unit of the pattern. Layers that the pattern does not fit stay dense, count all the same, and are named
+    in `warnings`; the others make up for them. SettingsError for a sparsity or pattern out of range, or when the
+    sparsity cannot be reached (the message says which can); ModelError when no layer is prunable.
     """
     if not 0.0 <= sparsity <= MAX_SPARSITY:
         raise SettingsError(f"--sparsity: expected 0 to {MAX_SPARSITY}, got {sparsity:g}")
-    if pattern not in PATTERN_NAMES:
+    n_of_m = parse_n_of_m(pattern)
+    if pattern not in PATTERN_NAMES[:-1] and n_of_m is None:
         raise SettingsError(f"--pattern: {pattern!r} is not known; choose one of: {', '.join(PATTERN_NAMES)}")
+    if n_of_m is not None and abs(sparsity - (1 - n_of_m[0] / n_of_m[1])) > 1e-6:
+        raise SettingsError(f"--sparsity {sparsity:g} and --pattern {pattern} disagree; leave --sparsity out")
     choices = [_choose(kernel, prunable, why, pattern) for kernel, prunable, why in _prunable(model)]
     prunable = sum(choice.kernel.weights for choice in choices if choice.prunable)
     if prunable == 0 and sparsity > 0:
@@ -130,13 +137,14 @@ def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
 def _choose(kernel: Kernel, prunable: bool, why: str, pattern: str) -> _Choice:
     if not prunable:
         return _Choice(kernel, False, None, why)
-    names = {"auto": ("block1x4", "unstructured"), "block": ("block1x4",)}.get(pattern, (pattern,))
+    names = _MIXED.get(pattern, (pattern,))
     reasons: list[str] = []
     for name in names:
-        misfit = PATTERNS[name].fits(kernel.shape)
+        candidate = pattern_named(name)
+        misfit = candidate.fits(kernel.shape)
         if misfit is None:
             reason = f"{name}: {'; '.join(reasons)}" if reasons else f"{name} fits"
-            return _Choice(kernel, True, PATTERNS[name], reason)
+            return _Choice(kernel, True, candidate, reason)
         reasons.append(misfit)
     return _Choice(kernel, True, None, "; ".join(reasons))
 

@@ -18,6 +18,11 @@ from edgesparse.settings import Settings, read_config
         ("sparsity", float("nan")),
         ("sparsity", "0.5"),
         ("pattern", "diagonal"),
+        ("pattern", "nm=N:M"),
+        ("pattern", "nm=4:4"),
+        ("pattern", "nm=0:4"),
+        ("pattern", "nm=1:33"),
+        ("pattern", "nm=2:4 "),
         ("method", "magic"),
         ("epochs", 0),
         ("vectors", 0),
@@ -39,6 +44,17 @@ def test_finetune_needs_data() -> None:
     with pytest.raises(SettingsError, match="--data"):
         Settings().updated({"method": "finetune"})
     assert Settings().updated({"method": "finetune", "data": "x.npz"}).method == "finetune"
+
+
+def test_a_pattern_n_of_m_sets_the_sparsity() -> None:
+    assert Settings().updated({"pattern": "nm=1:4"}).sparsity == 0.75
+    assert Settings().updated({"pattern": "nm=3:8"}).sparsity == 0.625
+    assert Settings().updated({"pattern": "nm=2:4", "sparsity": 0.5}).pattern == "nm=2:4"
+
+
+def test_a_pattern_n_of_m_and_another_sparsity_disagree() -> None:
+    with pytest.raises(SettingsError, match=r"sparsity 0\.8 and pattern 'nm=2:4' disagree: it removes 0\.5"):
+        Settings().updated({"pattern": "nm=2:4", "sparsity": 0.8})
 
 
 def test_a_whole_number_serves_as_sparsity() -> None:

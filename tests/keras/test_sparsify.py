@@ -65,7 +65,11 @@ def test_the_total_is_at_least_the_target_and_within_one_unit(pattern: str, spar
     result = plan(model, sparsity=sparsity, pattern=pattern)
     zeros = sum(round(layer.sparsity * layer.weights) for layer in result.layers)
     assert result.prunable_weights == sum(layer.weights for layer in result.layers if layer.prunable)
-    assert sparsity * result.prunable_weights <= zeros + 1e-6 < sparsity * result.prunable_weights + 4
+    assert (
+        sparsity * result.prunable_weights
+        <= zeros + 1e-6
+        < sparsity * result.prunable_weights + (8 if pattern == "block" else 4)
+    )
     assert result.sparsity == zeros / result.prunable_weights
     assert result.warnings == ()
 
@@ -102,8 +106,10 @@ def test_a_sparsity_out_of_range_is_refused(sparsity: float) -> None:
 
 
 def test_an_unknown_pattern_or_method_is_refused() -> None:
-    with pytest.raises(SettingsError, match="--pattern: 'nm=2:4' is not known; choose one of: auto"):
-        plan(network(), sparsity=0.5, pattern="nm=2:4")
+    with pytest.raises(SettingsError, match="--pattern: 'diagonal' is not known; choose one of: auto"):
+        plan(network(), sparsity=0.5, pattern="diagonal")
+    with pytest.raises(SettingsError, match="disagree"):
+        plan(network(), sparsity=0.7, pattern="nm=2:4")
     model = network()
     with pytest.raises(SettingsError, match="--method: 'magic' is not known; choose one of: oneshot, finetune"):
         sparsify(from_object(model), plan(model, sparsity=0.5, pattern="auto"), method="magic")
@@ -130,6 +136,36 @@ def test_oneshot_gives_the_planned_zeros_and_leaves_the_input_alone() -> None:
     for name, mask in result.masks.items():
         assert mask.shape == tuple(kernels[name].variable.shape)
         assert not np.any(kernels[name].variable.numpy()[~mask])
+
+
+def test_block_takes_2x4_in_dense_layers_and_1x4_in_convolutions() -> None:
+    loaded = from_object(network())
+    planned = plan(loaded.model, sparsity=0.75, pattern="block")
+    assert {layer.name: layer.pattern for layer in planned.layers if layer.prunable} == {
+        "conv": "block1x4",
+        "separable": "block1x4",
+        "dense": "block2x4",
+    }
+    result = sparsify(loaded, planned, method="oneshot")
+    weights = {kernel.name: kernel.read() for kernel in iter_kernels(result.model)}["dense"]
+    blocks = weights.reshape(20, 2, 32, 4) != 0
+    assert np.array_equal(blocks.any(axis=(1, 3)), blocks.all(axis=(1, 3)))
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 4), (1, 4), (3, 8)])
+def test_n_of_m_keeps_n_of_every_group(n: int, m: int) -> None:
+    loaded = from_object(network())
+    planned = plan(loaded.model, sparsity=1 - n / m, pattern=f"nm={n}:{m}")
+    assert planned.sparsity == 1 - n / m
+    result = sparsify(loaded, planned, method="oneshot")
+    for kernel in iter_kernels(result.model):
+        if kernel.name in ("conv", "separable", "dense"):
+            assert set(np.count_nonzero(kernel.read().reshape(-1, m), axis=1)) == {n}
+
+
+def test_n_of_m_cannot_be_made_up_for_by_other_layers() -> None:
+    with pytest.raises(SettingsError, match="cannot be reached since 'conv' must stay dense"):
+        plan(network(channels=6), sparsity=0.5, pattern="nm=2:4")
 
 
 def test_blocks_lie_along_the_input_channels() -> None:

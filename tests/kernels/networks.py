@@ -55,12 +55,14 @@ def _weights(rng: Rng, shape: tuple[int, ...]) -> NDArray[np.int8]:
 
 
 def _parameters(
-    rng: Rng, builder: TfliteBuilder, input_scale: float, shape: tuple[int, ...], axis: int = 0
+    rng: Rng, builder: TfliteBuilder, input_scale: float, shape: tuple[int, ...], axis: int = 0, lowest: int = -127
 ) -> tuple[list[int], NDArray[np.float32]]:
     """Weights and mostly a bias as constants, and the scales of the weights."""
     channels = shape[axis]
     scales = rng.uniform(0.002, 0.02, channels if rng.integers(0, 2) else 1).astype(np.float32)
     weights = _weights(rng, shape)
+    if rng.integers(0, 3) == 0:
+        weights[weights < -100] = lowest
     bias = rng.integers(-3000, 3000, channels).astype(np.int32)
     _kill_a_channel(rng, weights, axis, scales, bias)
     constants = [builder.constant(weights, scales, axis)]
@@ -148,7 +150,9 @@ def fully_connected(rng: Rng) -> Network:
     b = TfliteBuilder()
     leading = (1,) if rows == 1 else (1, rows)
     x = b.input((*leading, in_dim), input_scale, _zero_point(rng))
-    constants, _ = _parameters(rng, b, input_scale, (out_dim, in_dim))
+    constants, scales = _parameters(rng, b, input_scale, (out_dim, in_dim), lowest=-128)
+    if rng.integers(0, 8) == 0:
+        output_scale = np.float32(input_scale * scales.max() * rng.uniform(0.2, 1.5))  # left shifts
     y = b.activation((*leading, out_dim), output_scale, _zero_point(rng))
     b.op(
         "FULLY_CONNECTED",

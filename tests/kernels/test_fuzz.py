@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgesparse.errors import UnsupportedError
+from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.lowering.choose import FORMATS
 from edgesparse.lowering.context import Context
+from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS, FcLayer
 from edgesparse.lowering.lower import LOWERINGS, lower
 from edgesparse.lowering.model import PackedModel
 from edgesparse.tflite.read import read_graph
@@ -51,20 +52,44 @@ def test_outputs_equal_the_reference(name: str, variant: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("variant", CORES_UNDER_TEST)
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("name", ["conv_2d", "fully_connected"])
-def test_every_format_is_exact_on_any_weights(name: str, format: str, variant: str, tmp_path: Path,
+def test_every_format_of_conv_2d_is_exact_on_any_weights(format: str, variant: str, tmp_path: Path,
                                               monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     """The choice by cost would keep most of these dense: here each format takes all of them."""
     core = CORES_UNDER_TEST[variant]
     monkeypatch.setattr("edgesparse.lowering.choose.FORMATS", {"dense": FORMATS[format]})
     cases, expected = [], []
     for seed in range(60):
-        model, inputs = NETWORKS[name](np.random.default_rng(1000 + seed))
+        model, inputs = NETWORKS["conv_2d"](np.random.default_rng(1000 + seed))
         graph = read_graph(model)
         calls = LOWERINGS[graph.ops[0].kind](Context(graph, core, 0, frozenset()))
         assert calls[0].weight_format == format
         cases.append(Case(graph, PackedModel(calls, {}, ()), b"".join(x.tobytes() for x in inputs)))
         expected.append(tflm_output(model, inputs).tobytes())
+    _compare(tmp_path, variant, cases, expected)
+
+
+@pytest.mark.parametrize("variant", CORES_UNDER_TEST)
+@pytest.mark.parametrize("format", [*FULLY_CONNECTED_FORMATS, "wide"])
+def test_every_format_of_fully_connected_is_exact_on_any_weights(format: str, variant: str, tmp_path: Path,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """As above, where the layer meets the format's conditions; `wide` is what takes the others."""
+    core = CORES_UNDER_TEST[variant]
+    pack = FULLY_CONNECTED_FORMATS["dense" if format == "wide" else format]
+    monkeypatch.setattr("edgesparse.lowering.fully_connected_formats.FULLY_CONNECTED_FORMATS", {"dense": pack})
+    if format == "wide":
+        monkeypatch.setattr(FcLayer, "right_shifts_only", False)
+    cases, expected = [], []
+    for seed in range(150):
+        model, inputs = NETWORKS["fully_connected"](np.random.default_rng(2000 + seed))
+        graph = read_graph(model)
+        try:
+            calls = LOWERINGS[graph.ops[0].kind](Context(graph, core, 0, frozenset()))
+        except ModelError:
+            continue
+        if calls[0].function == f"es_fully_connected_{format}_s8":
+            cases.append(Case(graph, PackedModel(calls, {}, ()), b"".join(x.tobytes() for x in inputs)))
+            expected.append(tflm_output(model, inputs).tobytes())
+    assert len(cases) > 80
     _compare(tmp_path, variant, cases, expected)
 
 

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from edgesparse.boards import templates_folder
+from edgesparse.boards import Core, templates_folder
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import choose
+from edgesparse.lowering.context import ChannelScales
 from edgesparse.lowering.conv_2d import conv_2d_cost, conv_2d_scratch_bytes
 from edgesparse.lowering.depthwise_conv_2d import depthwise_x4_scratch_bytes
-from edgesparse.lowering.fully_connected import fully_connected_cost, fully_connected_scratch_bytes
+from edgesparse.lowering.fully_connected import fully_connected_scratch_bytes
+from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS, FcLayer, choose_fully_connected
 from edgesparse.lowering.lower import LOWERINGS, lower
 from edgesparse.tflite.read import read_graph
 from tests.kernels.networks import NETWORKS
@@ -52,12 +55,42 @@ def test_a_sparse_choice_is_never_larger_or_slower_than_dense() -> None:
     for seed, sparsity in enumerate(np.linspace(0, 1, 21)):
         for block in (1, 4):
             weights = _sparse(16, 64, float(sparsity), block=block, seed=seed)
-            for cost in (COST, fully_connected_cost(DSP, 1, 64), fully_connected_cost(PORTABLE, 1, 64)):
-                sparse = choose(weights, cost, frozenset())
-                dense = choose(weights, cost, frozenset({"block1x4", "delta8"}))
-                assert dense.format == "dense"
-                assert sparse.nbytes <= dense.nbytes
-                assert sparse.instructions <= dense.instructions
+            sparse = choose(weights, COST, frozenset())
+            dense = choose(weights, COST, frozenset({"block1x4", "delta8"}))
+            assert dense.format == "dense"
+            assert sparse.nbytes <= dense.nbytes
+            assert sparse.instructions <= dense.instructions
+            for core in (DSP, PORTABLE):
+                layer = _fc_layer(weights, core)
+                choice = choose_fully_connected(layer, frozenset())
+                plain = choose_fully_connected(layer, frozenset(FULLY_CONNECTED_FORMATS))
+                assert plain.format == "dense"
+                assert choice.nbytes <= plain.nbytes
+                assert choice.instructions <= plain.instructions
+
+
+def _fc_layer(weights: NDArray[np.int8], core: Core) -> FcLayer:
+    scales = ChannelScales(np.array([1 << 30], np.int32), np.array([-7], np.int8))
+    return FcLayer(weights, np.zeros(len(weights), np.int32), scales, core, 1)
+
+
+def test_fully_connected_takes_the_fastest_format() -> None:
+    block2x4 = np.repeat(_sparse(32, 128, 0.8, block=4), 2, axis=0)
+    for weights, expected in [
+        (block2x4, "block2x4"),
+        (_sparse(64, 128, 0.8, block=4), "block1x4"),
+        (_sparse(64, 128, 0.85, block=1), "delta8"),
+        (_sparse(64, 128, 0.1, block=1), "dense"),
+    ]:
+        assert choose_fully_connected(_fc_layer(weights, DSP), frozenset()).format == expected
+
+
+def test_a_fully_connected_layer_of_large_sums_takes_the_wide_kernel() -> None:
+    weights = np.full((4, 520), 127, np.int8)
+    choice = choose_fully_connected(_fc_layer(weights, DSP), frozenset())
+    assert (choice.format, choice.kernel) == ("dense", "wide")
+    assert "sums of 2^23 and more" in choice.reason
+    assert choose_fully_connected(_fc_layer(weights[:, :510], DSP), frozenset()).kernel == "dense"
 
 
 def _two_unknown_ops() -> Graph:
@@ -120,7 +153,8 @@ def test_scratch_formulas_of_the_headers() -> None:
     assert conv_2d_scratch_bytes(DSP, patch=27, in_c=3) == 8 * 28 + 36
     assert conv_2d_scratch_bytes(PORTABLE, patch=27, in_c=3) == 4 * 28
     assert fully_connected_scratch_bytes(DSP, "dense", 13) == 32
-    assert fully_connected_scratch_bytes(PORTABLE, "block1x4", 13) == 16
+    assert fully_connected_scratch_bytes(PORTABLE, "block1x4", 13) == 32
+    assert fully_connected_scratch_bytes(PORTABLE, "wide", 13) == 16
     assert fully_connected_scratch_bytes(DSP, "delta8", 13) == 0
     assert depthwise_x4_scratch_bytes(9, 64) == 64 + 36
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgesparse.errors import ModelError
-from edgesparse.packing import block1x4, delta8, dense, gaps
+from edgesparse.packing import block1x4, delta8, dense, dense_fours, gaps, pairs, row_blocks, row_delta8
 
-FORMATS = [dense, block1x4, delta8]
+FORMATS = [dense, block1x4, delta8, row_delta8]
 
 
 @st.composite
@@ -30,6 +30,36 @@ def matrices(draw: st.DrawFn) -> NDArray[np.int8]:
 @given(weights=matrices())
 def test_unpack_inverts_pack(format: ModuleType, weights: NDArray[np.int8]) -> None:
     assert np.array_equal(format.unpack(format.pack(weights)), weights)
+
+
+@pytest.mark.parametrize("height", [1, 2])
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(weights=matrices())
+def test_unpack_inverts_pack_of_row_blocks(height: int, weights: NDArray[np.int8]) -> None:
+    packed = row_blocks.pack(weights, height)
+    assert np.array_equal(row_blocks.unpack(packed), weights)
+    assert len(packed.values) == 4 * height * len(packed.gaps)
+    assert packed.counts.sum() == len(packed.gaps)
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(weights=matrices())
+def test_unpack_inverts_pack_of_dense_fours(weights: NDArray[np.int8]) -> None:
+    weights = np.maximum(weights, -127)
+    assert np.array_equal(dense_fours.unpack(dense_fours.pack(weights)), weights)
+
+
+def test_pairs_are_one_int16_each() -> None:
+    weights = np.array([[3, 5, -1, 7, -128, -127, 127, -128, 0, -128]], np.int8)
+    lanes = pairs.encode(weights).view("<i2")
+    assert lanes.tolist() == [[3 + 256 * 5, -1 + 256 * 7, -128 - 256 * 127, 127 - 256 * 128, -256 * 128]]
+    assert np.array_equal(pairs.decode(pairs.encode(weights)), weights)
+    assert pairs.even_sums(weights).tolist() == [3 - 1 - 128 + 127]
+
+
+def test_dense_fours_refuses_what_leaves_int16() -> None:
+    with pytest.raises(ModelError, match="1 weights of -128 stand behind a negative weight"):
+        dense_fours.pack(np.array([[1, -128, -1, -128]], np.int8))
 
 
 SMALL = np.array(
@@ -53,6 +83,40 @@ def test_block1x4_bytes() -> None:
     assert packed.counts.tolist() == [2, 0, 2]
     assert packed.gaps.tolist() == [1, 2, 0, 2]
     assert packed.values.tolist() == [5, 0, 0, -1, 9, 0, 0, 0, 1, 2, 3, 4, 0, 0, 7, 0]
+
+
+def test_dense_fours_bytes() -> None:
+    rows = np.arange(5, dtype=np.int8).reshape(5, 1) + np.array([[1, 2, 3, 4, 5]], np.int8)
+    packed = dense_fours.pack(rows)
+    assert packed.values[:16].tolist() == [1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6, 4, 5, 6, 7]
+    assert packed.values[16:32].tolist() == [5, 0, 0, 0, 6, 0, 0, 0, 7, 0, 0, 0, 8, 0, 0, 0]
+    assert packed.values[32:].tolist() == [5, 6, 7, 8, 9, 0, 0, 0]
+
+
+def test_row_blocks_bytes() -> None:
+    one = row_blocks.pack(SMALL, 1)
+    assert one.counts.tolist() == [2, 0, 2]
+    assert one.gaps.tolist() == [8, 16, 0, 16]
+    assert one.values.tolist() == [5, 0, 0, -1, 9, 0, 0, 0, 1, 2, 3, 4, 0, 0, 7, 0]
+    two = row_blocks.pack(SMALL, 2)
+    assert two.counts.tolist() == [2, 2]
+    assert two.gaps.tolist() == [8, 16, 0, 16]
+    blocks = [[5, 0, 0, -1, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0, 0, 0], [1, 2, 3, 4, 0, 0, 0, 0], [0, 0, 7, 0, 0, 0, 0, 0]]
+    assert two.values.reshape(4, 8).tolist() == blocks
+
+
+def test_a_block_that_leaves_int16_becomes_two() -> None:
+    packed = row_blocks.pack(np.array([[0, 0, 0, 0, -1, -128, 4, -128]], np.int8), 1)
+    assert packed.counts.tolist() == [2]
+    assert packed.gaps.tolist() == [8, 0]
+    assert pairs.decode(packed.values.reshape(2, 4)).tolist() == [[-1, -127, 4, -128], [0, -1, 0, 0]]
+
+
+def test_row_delta8_bytes() -> None:
+    packed = row_delta8.pack(SMALL)
+    assert packed.counts.tolist() == [3, 0, 5]
+    assert packed.gaps.tolist() == [4, 3, 5, 0, 1, 1, 1, 7]
+    assert packed.values.tolist() == [5, -1, 9, 1, 2, 3, 4, 7]
 
 
 def test_delta8_bytes() -> None:

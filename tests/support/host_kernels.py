@@ -97,7 +97,9 @@ def _parameters(name: str, call: KernelCall) -> str:
     for field, value in call.fields:
         if isinstance(value, Array):
             numbers = ",".join(map(str, value.values.tolist())) or "0"
-            lines.append(f"static const {value.ctype} {name}_{value.suffix}[] = {{{numbers}}};")
+            lines.append(
+                f"static const {value.ctype} {name}_{value.suffix}[] __attribute__((aligned(4))) = {{{numbers}}};"
+            )
             text = f"{name}_{value.suffix}"
         elif value is None:
             text = "0"

@@ -1,53 +1,56 @@
-#include "es_expand.h"
-#include "es_fully_connected.h"
+#include "es_fully_connected_store.h"
+#include "es_pairs.h"
 
-static int8_t es_output(const es_fully_connected *p, uint32_t c, int32_t sum) {
-    const uint32_t channel = c & p->channel_mask;
-    return es_requantize_dsp(sum, p->multipliers[channel], p->shifts[channel], p->output_zero_point,
-                             p->activation_min, p->activation_max);
-}
-
-/* Two outputs share the loads of x, and eight columns a turn of the loop. */
-typedef struct {
-    int32_t c, d;
-} es_two_sums;
-
-static inline es_two_sums es_four_columns(es_two_sums sums, const int8_t *weights_c,
-                                          const int8_t *weights_d, const int32_t *x) {
-    const int64_t pair = es_load_pair(x);
-    sums.c = es_dot_4(es_load_4(weights_c), pair, sums.c);
-    sums.d = es_dot_4(es_load_4(weights_d), pair, sums.d);
-    return sums;
+static inline void es_store_4(const es_fully_connected *p, uint32_t c, const es_pair_sums *s,
+                              es_scale scale, int8_t *output) {
+    const int32_t rounding = 2 * p->output_zero_point + 1;
+    if (p->channel_mask) {
+        const int32_t sums[4] = {s->a, s->b, s->c, s->d};
+        for (uint32_t i = 0; i < 4; i++) {
+            output[i] = es_output_of_double(sums[i] >> 7, es_scale_of(p, c + i), rounding);
+        }
+        return;
+    }
+    output[0] = es_output_of_double(s->a >> 7, scale, rounding);
+    output[1] = es_output_of_double(s->b >> 7, scale, rounding);
+    output[2] = es_output_of_double(s->c >> 7, scale, rounding);
+    output[3] = es_output_of_double(s->d >> 7, scale, rounding);
 }
 
 void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                  void *scratch) {
-    const uint32_t stride = (p->in_dim + 3u) & ~3u;
+    const int32_t rounding = 2 * p->output_zero_point + 1;
+    const es_scale scale = es_scale_of(p, 0);
+    const uint32_t blocks = (p->in_dim + 3u) / 4u;
     for (uint32_t row = 0; row < p->rows; row++) {
-        es_expand_s16(input, p->in_dim, scratch);
-        const int8_t *weights = p->weights;
-        for (uint32_t c = 0; c < p->out_dim; c += 2) {
-            const uint32_t d =
-                es_min(c + 1, p->out_dim - 1); /* an odd last output is its own partner */
-            const int8_t *weights_d = weights + (d - c) * stride;
-            const int8_t *end = weights + (stride & ~7u);
-            const int32_t *x = scratch;
-            es_two_sums sums = {p->bias[c], p->bias[d]};
-            while (weights < end) {
-                sums = es_four_columns(sums, weights, weights_d, x);
-                sums = es_four_columns(sums, weights + 4, weights_d + 4, x + 2);
-                weights += 8;
-                weights_d += 8;
-                x += 4;
+        es_expand_pairs(input, p->in_dim, scratch);
+        const int32_t *end = (const int32_t *)scratch + 2 * blocks;
+        es_pair_sums s;
+        s.weights = p->weights;
+        uint32_t c = 0;
+        for (; c + 4 <= p->out_dim; c += 4) {
+            const int32_t *bias = p->bias + c;
+            s.a = bias[0], s.b = bias[1], s.c = bias[2], s.d = bias[3];
+            s.x = scratch;
+            if (blocks & 1u) {
+                es_pairs_4(&s);
             }
-            if (stride & 4u) {
-                sums = es_four_columns(sums, weights, weights_d, x);
-                weights_d += 4;
+            while (s.x < end) {
+                es_pairs_4(&s);
+                es_pairs_4(&s);
             }
-            output[c] = es_output(p, c, sums.c);
-            output[d] = es_output(p, d, sums.d);
-            weights = weights_d;
+            es_store_4(p, c, &s, scale, output + c);
         }
+        for (; c < p->out_dim; c++) {
+            s.a = p->bias[c];
+            s.x = scratch;
+            while (s.x < end) {
+                es_pairs_1(&s);
+            }
+            output[c] =
+                es_output_of_double(s.a >> 7, es_scale_of(p, c & p->channel_mask), rounding);
+        }
+        es_clamp_outputs(p, output);
         input += p->in_dim;
         output += p->out_dim;
     }

@@ -56,6 +56,12 @@ static inline int32_t es_ssat8(int32_t x) {
     __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(x) : "cc");
     return result;
 }
+/* Half of x, rounded down, saturated to int8. */
+static inline int32_t es_ssat8_half(int32_t x) {
+    int32_t result;
+    __asm__("ssat %0, #8, %1, asr #1" : "=r"(result) : "r"(x) : "cc");
+    return result;
+}
 /* x + byte 0 (or byte 2) of a word, unsigned. */
 static inline const int8_t *es_uxtab(const int8_t *x, uint32_t word) {
     const int8_t *result;
@@ -157,6 +163,7 @@ static inline int32_t es_smmulr(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
 }
 static inline int32_t es_ssat8(int32_t x) { return es_clamp(x, -128, 127); }
+static inline int32_t es_ssat8_half(int32_t x) { return es_clamp(x >> 1, -128, 127); }
 static inline const int8_t *es_uxtab(const int8_t *x, uint32_t word) { return x + (word & 0xffu); }
 static inline const int8_t *es_uxtab_ror16(const int8_t *x, uint32_t word) {
     return x + ((word >> 16) & 0xffu);

@@ -1,29 +1,22 @@
-#include "es_fully_connected.h"
-#include "es_requantize.h"
+#include "es_fully_connected_pairs.h"
 
 void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input,
                                     int8_t *output, void *scratch) {
-    const uint32_t stride = (p->in_dim + 3u) & ~3u;
-    int8_t *padded = scratch;
-
     for (uint32_t row = 0; row < p->rows; row++) {
+        es_expand_lanes(input, p->in_dim, scratch);
         const int8_t *weights = p->weights;
         const uint8_t *gaps = p->gaps;
-        __builtin_memcpy(padded, input, p->in_dim);
-        __builtin_memset(padded + p->in_dim, 0, stride - p->in_dim);
         for (uint32_t c = 0; c < p->out_dim; c++) {
-            int32_t sum = p->bias[c];
-            const int8_t *x = padded;
-            for (int32_t block = p->counts[c]; block > 0; block--) {
-                x += 4 * *gaps++;
-                sum +=
-                    weights[0] * x[0] + weights[1] * x[1] + weights[2] * x[2] + weights[3] * x[3];
+            const es_lane *x = scratch;
+            uint32_t sum = (uint32_t)p->bias[c];
+            for (uint32_t count = p->counts[c]; count > 0; count--) {
+                x += *gaps++ / 2;
+                sum += es_four_columns(weights, x);
                 weights += 4;
             }
-            const uint32_t channel = c & p->channel_mask;
-            *output++ = es_requantize(sum, p->multipliers[channel], p->shifts[channel],
-                                      p->output_zero_point, p->activation_min, p->activation_max);
+            output[c] = es_output_of_pairs(p, c, sum);
         }
         input += p->in_dim;
+        output += p->out_dim;
     }
 }

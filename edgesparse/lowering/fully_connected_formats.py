@@ -1,0 +1,185 @@
+"""Which weight format a fully connected layer gets: the fastest of those neither larger nor slower than dense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgesparse.boards import Core
+from edgesparse.errors import ModelError
+from edgesparse.graph import Int8Array, Int32Array
+from edgesparse.lowering.call import Array
+from edgesparse.lowering.choose import Line
+from edgesparse.lowering.context import ChannelScales
+from edgesparse.packing import dense, dense_fours, pairs, row_blocks, row_delta8
+
+__all__ = ["FULLY_CONNECTED_FORMATS", "FcChoice", "FcLayer", "choose_fully_connected"]
+
+
+@dataclass(frozen=True, eq=False)
+class FcLayer:
+    """What the formats need: weights [rows, columns], bias with the input's zero point folded in, scales."""
+
+    weights: Int8Array
+    bias: Int32Array
+    scales: ChannelScales
+    core: Core
+    passes: int  # input rows
+
+    @property
+    def right_shifts_only(self) -> bool:
+        """What all kernels but `wide` need."""
+        return bool(np.all(self.scales.shifts < 0))
+
+    @property
+    def sums_fit_pairs(self) -> bool:
+        """Whether every output's |sum| stays under 2^23, whatever the input."""
+        rows = self.weights.astype(np.int64)
+        positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
+        smallest = self.bias + -128 * positive + 127 * negative
+        largest = self.bias + 127 * positive - 128 * negative
+        return bool(np.all(smallest > -(1 << 23)) and np.all(largest < 1 << 23))
+
+    @property
+    def bias_of_pairs(self) -> Int32Array:
+        """Where the sums of es_pairs.h start."""
+        start = 256 * self.bias.astype(np.int64) - 127 * pairs.even_sums(self.weights).astype(np.int64)
+        return ((start + (1 << 31)) % (1 << 32) - (1 << 31)).astype(np.int32)  # they wrap as the sums do
+
+    def estimate(self, line: Line, rows: int, units: int) -> int:
+        """Instructions of all input rows."""
+        return round(self.passes * line.at(rows, units))
+
+
+@dataclass(frozen=True, eq=False)
+class FcChoice:
+    """A packed layer. `kernel` completes es_fully_connected_<kernel>_s8."""
+
+    format: str
+    kernel: str
+    bias: Int32Array
+    weights: Array
+    gaps: Array | None
+    counts: Array | None
+    instructions: int
+    reason: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of weights with their indices."""
+        return sum(array.values.nbytes for array in (self.weights, self.gaps, self.counts) if array is not None)
+
+
+def _weights(values: Int8Array) -> Array:
+    return Array("weights", "int8_t", values, "weights")
+
+
+def _dense(layer: FcLayer) -> FcChoice:
+    """Falls back to the `wide` kernel, which takes everything."""
+    reason = None
+    if not layer.right_shifts_only:
+        reason = "a scale of 0.5 or more"
+    elif not layer.sums_fit_pairs:
+        reason = "sums of 2^23 and more"
+    else:
+        try:
+            packed = dense_fours.pack(layer.weights)
+        except ModelError as error:
+            reason = str(error)
+    blocks = layer.weights.shape[0] * -(-layer.weights.shape[1] // 4)
+    if reason is not None:
+        values = _weights(dense.pack(layer.weights).values)
+        instructions = layer.estimate(_wide_line(layer), layer.weights.shape[0], blocks)
+        return FcChoice("dense", "wide", layer.bias, values, None, None, instructions, f"wide kernel for {reason}")
+    line = Line(_start(layer), 17, 3.75) if layer.core.has_dsp else Line(_start(layer), 45, 16)
+    instructions = layer.estimate(line, packed.rows, blocks)
+    return FcChoice("dense", "dense", layer.bias_of_pairs, _weights(packed.values), None, None, instructions)
+
+
+def _blocks(layer: FcLayer, height: int) -> FcChoice:
+    if not layer.right_shifts_only:
+        raise ModelError("a scale of 0.5 or more")
+    if not layer.sums_fit_pairs:
+        raise ModelError("sums of 2^23 and more")
+    packed = row_blocks.pack(layer.weights, height)
+    name = f"block{height}x4"
+    if layer.core.has_dsp:
+        line = Line(_start(layer), 26, 6.75) if height == 1 else Line(_start(layer), 44, 9.75)
+    else:
+        line = Line(_start(layer), 45, 20) if height == 1 else Line(_start(layer), 85, 34)
+    return FcChoice(
+        name,
+        name,
+        layer.bias_of_pairs,
+        _weights(packed.values),
+        Array("gaps", "uint8_t", packed.gaps, "weights"),
+        Array("counts", "uint16_t", packed.counts, "weights"),
+        layer.estimate(line, len(packed.counts), len(packed.gaps)),
+    )
+
+
+def _delta8(layer: FcLayer) -> FcChoice:
+    if not layer.right_shifts_only:
+        raise ModelError("a scale of 0.5 or more")
+    packed = row_delta8.pack(layer.weights)
+    line = Line(50, 28, 4.27) if layer.core.has_dsp else Line(50, 40, 7)
+    return FcChoice(
+        "delta8",
+        "delta8",
+        layer.bias,
+        _weights(packed.values),
+        Array("gaps", "uint8_t", packed.gaps, "weights"),
+        Array("counts", "uint16_t", packed.counts, "weights"),
+        layer.estimate(line, packed.rows, len(packed.gaps)),
+    )
+
+
+def _start(layer: FcLayer) -> float:
+    return 50 + (2.25 if layer.core.has_dsp else 6) * layer.weights.shape[1]
+
+
+def _wide_line(layer: FcLayer) -> Line:
+    return Line(_start(layer), 68, 6.3) if layer.core.has_dsp else Line(_start(layer), 40, 20)
+
+
+FULLY_CONNECTED_FORMATS: dict[str, Callable[[FcLayer], FcChoice]] = {
+    "dense": _dense,
+    "block1x4": lambda layer: _blocks(layer, 1),
+    "block2x4": lambda layer: _blocks(layer, 2),
+    "delta8": _delta8,
+}
+"""Weight formats, in the order in which ties are broken."""
+
+
+def choose_fully_connected(layer: FcLayer, excluded: frozenset[str]) -> FcChoice:
+    """Pack in the cheapest format that is not `excluded`.
+
+    A sparse format qualifies where it takes at most the bytes and at most the estimated instructions of dense.
+    """
+    plain = FULLY_CONNECTED_FORMATS["dense"](layer)
+    zeros = float(np.mean(layer.weights == 0)) if layer.weights.size else 0.0
+    share = f"{100 * zeros:.0f} % zeros"
+    rejected = [plain.reason] if plain.reason else []
+    qualified = []
+    for name, pack in FULLY_CONNECTED_FORMATS.items():
+        if name == "dense" or name in excluded:
+            continue
+        try:
+            candidate = pack(layer)
+        except ModelError as error:
+            rejected.append(f"{name}: {error}")
+            continue
+        instructions = candidate.instructions / max(plain.instructions, 1)
+        size = candidate.nbytes / max(plain.nbytes, 1)
+        text = f"{instructions:.2f}x the instructions and {size:.2f}x the bytes of dense"
+        if instructions <= 1 and size <= 1:
+            qualified.append(replace(candidate, reason=f"{name}: estimated {text} at {share}"))
+        else:
+            rejected.append(f"{name} would take {text}")
+    if qualified:
+        return min(qualified, key=lambda choice: choice.instructions)
+    if not rejected:
+        return replace(plain, reason=f"dense: {share}")
+    return replace(plain, reason=f"dense: {share} are too few; {'; '.join(rejected)}")
