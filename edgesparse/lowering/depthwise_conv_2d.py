@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from edgesparse.boards import Core
-from edgesparse.fixedpoint import activation_range
-from edgesparse.graph import DepthwiseConv2DOptions
+from edgesparse.fixedpoint import activation_range, multiply_by_quantized_multiplier
+from edgesparse.graph import DepthwiseConv2DOptions, Int8Array, Int32Array
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
-from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.context import ChannelScales, Context, channel_scales, fold_bias, round_up, window
 
-__all__ = ["depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
+__all__ = ["depthwise_3x3_scratch_bytes", "depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
 
 _POINTER_BYTES = 4
+_STRIP_BYTES = 4096
+"""Scratch of a 3x3 kernel, unless two rows of outputs need more."""
 
 
 def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
@@ -44,13 +46,36 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         low=low,
         high=high,
     )
-    bias = fold_bias(context, values, by_channel, source.quant.zero_point, scales)
-
     taps = kernel_h * kernel_w
+    by_channel, values, scales = _constants_to_the_right(by_channel, values, scales)
+    bias = fold_bias(context, values, by_channel, source.quant.zero_point, scales)
     in_groups = in_c == out_c and out_c % 4 == 0
-    if in_groups:
+    strip = 0
+    function = "es_depthwise_conv_2d_s8"
+    scratch_bytes = 0
+    sources: tuple[str, ...] = ()
+    if (
+        context.core.has_dsp
+        and in_c == out_c >= 4
+        and (kernel_h, kernel_w) == (3, 3)
+        and rows.stride == columns.stride == 1
+        and rows.dilation == columns.dilation == 1
+        and out_w >= 2
+        and (low, high) == (-128, 127)
+        and -23 <= int(scales.shifts.min()) <= int(scales.shifts.max()) <= -1
+    ):
+        function = f"es_depthwise_conv_2d_3x3{'_relu' if quantization.zero_point == -128 else ''}_s8"
+        sources = ("es_depthwise_pairs",)
+        scales = scales.spread(out_c)
+        packed = by_channel
+        strip = _strip(out_h, out_w)
+        scratch_bytes = depthwise_3x3_scratch_bytes(strip, out_w)
+        instructions = _3x3_instructions(out_h, out_w, out_c, strip)
+    elif in_groups:
+        function = "es_depthwise_conv_2d_x4_s8"
         scales = scales.spread(out_c)
         packed = by_channel.reshape(out_c // 4, 4, taps).transpose(0, 2, 1)
+        scratch_bytes = depthwise_x4_scratch_bytes(taps, in_c)
         instructions = _x4_instructions(context.core, out_h * out_w, out_c, taps)
     else:
         packed = np.moveaxis(by_channel, 0, 2)
@@ -59,7 +84,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     return (
         KernelCall(
             op_index=context.op_index,
-            function="es_depthwise_conv_2d_x4_s8" if in_groups else "es_depthwise_conv_2d_s8",
+            function=function,
             header="es_depthwise_conv_2d.h",
             struct="es_depthwise_conv_2d",
             fields=(
@@ -82,6 +107,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
                 ("pad_left", columns.pad),
                 ("depth_multiplier", out_c // in_c),
                 ("channel_mask", 0xFFFF if scales.per_channel else 0),
+                ("strip", strip),
                 ("input_zero_point", source.quant.zero_point),
                 ("output_zero_point", quantization.zero_point),
                 ("activation_min", low),
@@ -89,8 +115,9 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            takes_scratch=in_groups,
-            scratch_bytes=depthwise_x4_scratch_bytes(taps, in_c) if in_groups else 0,
+            takes_scratch=scratch_bytes > 0,
+            scratch_bytes=scratch_bytes,
+            sources=sources,
             weight_format="dense",
             reason="dense: depthwise filters are not pruned",
             wide_sums=bias.wide,
@@ -102,6 +129,44 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
 def depthwise_x4_scratch_bytes(taps: int, in_c: int, pointer_bytes: int = _POINTER_BYTES) -> int:
     """The formula in es_depthwise_conv_2d.h."""
     return round_up(in_c) + taps * pointer_bytes
+
+
+def depthwise_3x3_scratch_bytes(strip: int, out_w: int) -> int:
+    """The formula in es_depthwise_conv_2d.h."""
+    return 16 * (strip // 2 + 1) * (out_w + 2)
+
+
+def _strip(out_h: int, out_w: int) -> int:
+    """Output rows, even: as many as _STRIP_BYTES of scratch allow, in strips of about the same height."""
+    most = max(2, 2 * (_STRIP_BYTES // (16 * (out_w + 2)) - 1))
+    strips = -(-out_h // most)
+    return round_up(-(-out_h // strips), 2)
+
+
+def _constants_to_the_right(
+    weights: Int8Array, bias: Int32Array, scales: ChannelScales
+) -> tuple[Int8Array, Int32Array, ChannelScales]:
+    """Channels without weights whose scale shifts to the left, rewritten to shift to the right: equal outputs.
+
+    A constant v is the bias 4 * v with a scale of 1/4, which rounds nothing.
+    """
+    empty = ~weights.reshape(len(bias), -1).any(axis=1)
+    if not (scales.per_channel and np.any(empty & (scales.shifts >= 0))):
+        return weights, bias, scales
+    multipliers, shifts, values = scales.multipliers.copy(), scales.shifts.copy(), bias.copy()
+    for channel in np.flatnonzero(empty & (scales.shifts >= 0)):
+        value = multiply_by_quantized_multiplier(int(bias[channel]), int(multipliers[channel]), int(shifts[channel]))
+        values[channel] = 4 * min(max(value, -512), 512)
+        multipliers[channel], shifts[channel] = 1 << 30, -1
+    return weights, values, ChannelScales(multipliers, shifts)
+
+
+def _3x3_instructions(out_h: int, out_w: int, channels: int, strip: int) -> int:
+    strips = -(-out_h // strip)
+    row_pairs = -(-out_h // 2)
+    pairs = (row_pairs + strips) * (70 + 17 * (out_w + 2))
+    rows = row_pairs * (24 + 24 * (out_w & 1) + 58 * -(-out_w // 2))
+    return channels // 4 * (strips * 4 * 60 + pairs + 4 * rows)
 
 
 def _x4_instructions(core: Core, pixels: int, channels: int, taps: int) -> int:

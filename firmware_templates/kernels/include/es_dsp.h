@@ -43,10 +43,13 @@ ES_DSP_2(es_pack_tops_reversed, "pkhtb %0, %1, %2, asr #16")
 /* c + a.bottom * b.bottom + a.top * b.top, and the single products. */
 ES_DSP_3(es_smlad, "smlad %0, %1, %2, %3")
 ES_DSP_3(es_smlabb, "smlabb %0, %1, %2, %3")
+ES_DSP_3(es_smlabt, "smlabt %0, %1, %2, %3")
 ES_DSP_3(es_smlatb, "smlatb %0, %1, %2, %3")
 ES_DSP_3(es_smlatt, "smlatt %0, %1, %2, %3")
 /* (a * b + 2^31) / 2^32, rounded down. */
 ES_DSP_2(es_smmulr, "smmulr %0, %1, %2")
+/* The same plus c. */
+ES_DSP_3(es_smmlar, "smmlar %0, %1, %2, %3")
 #undef ES_DSP_2
 #undef ES_DSP_3
 
@@ -144,6 +147,9 @@ static inline int32_t es_pack_tops_reversed(int32_t a, int32_t b) {
 static inline int32_t es_smlabb(int32_t a, int32_t b, int32_t c) {
     return es_wrapping_add(es_bottom(a) * es_bottom(b), c);
 }
+static inline int32_t es_smlabt(int32_t a, int32_t b, int32_t c) {
+    return es_wrapping_add(es_bottom(a) * es_top(b), c);
+}
 static inline int32_t es_smlatb(int32_t a, int32_t b, int32_t c) {
     return es_wrapping_add(es_top(a) * es_bottom(b), c);
 }
@@ -155,6 +161,9 @@ static inline int32_t es_smlad(int32_t a, int32_t b, int32_t c) {
 }
 static inline int32_t es_smmulr(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+}
+static inline int32_t es_smmlar(int32_t a, int32_t b, int32_t c) {
+    return es_wrapping_add(es_smmulr(a, b), c);
 }
 static inline int32_t es_ssat8(int32_t x) { return es_clamp(x, -128, 127); }
 static inline const int8_t *es_uxtab(const int8_t *x, uint32_t word) { return x + (word & 0xffu); }
