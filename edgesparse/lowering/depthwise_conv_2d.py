@@ -60,7 +60,6 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         and (kernel_h, kernel_w) == (3, 3)
         and rows.stride == columns.stride == 1
         and rows.dilation == columns.dilation == 1
-        and out_w >= 2
         and (low, high) == (-128, 127)
         and -23 <= int(scales.shifts.min()) <= int(scales.shifts.max()) <= -1
     ):

@@ -14,7 +14,7 @@ from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import choose
 from edgesparse.lowering.conv_2d import conv_2d_cost, conv_2d_scratch_bytes
-from edgesparse.lowering.depthwise_conv_2d import depthwise_x4_scratch_bytes
+from edgesparse.lowering.depthwise_conv_2d import depthwise_3x3_scratch_bytes, depthwise_x4_scratch_bytes
 from edgesparse.lowering.fully_connected import fully_connected_cost, fully_connected_scratch_bytes
 from edgesparse.lowering.lower import LOWERINGS, lower
 from edgesparse.tflite.read import read_graph
@@ -123,13 +123,21 @@ def test_scratch_formulas_of_the_headers() -> None:
     assert fully_connected_scratch_bytes(PORTABLE, "block1x4", 13) == 16
     assert fully_connected_scratch_bytes(DSP, "delta8", 13) == 0
     assert depthwise_x4_scratch_bytes(9, 64) == 64 + 36
+    assert depthwise_3x3_scratch_bytes(26, 5) == 16 * 14 * 7
 
 
 def test_every_kernel_source_has_a_portable_variant() -> None:
     only_dsp = {path.stem for path in (KERNELS / "dsp").glob("*.c")} - {
         path.stem for path in (KERNELS / "portable").glob("*.c")
     }
-    assert only_dsp == {"es_patch_block_s16", "es_patch_pixel_s16"}  # es_patch_s8 is their portable counterpart
+    # Their portable counterparts are es_patch_s8 and es_depthwise_conv_2d_x4_s8.
+    assert only_dsp == {
+        "es_patch_block_s16",
+        "es_patch_pixel_s16",
+        "es_depthwise_conv_2d_3x3_s8",
+        "es_depthwise_conv_2d_3x3_relu_s8",
+        "es_depthwise_pairs",
+    }
 
 
 @pytest.mark.parametrize("variant", CORES_UNDER_TEST)

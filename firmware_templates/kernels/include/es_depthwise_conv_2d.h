@@ -34,7 +34,7 @@ void es_depthwise_conv_2d_s8(const es_depthwise_conv_2d *p, const int8_t *input,
 void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
                                 void *scratch);
 
-/* dsp only. Multiplier 1, in_c == out_c >= 4, kernel 3x3, stride 1, no dilation, out_w >= 2,
+/* dsp only. Multiplier 1, in_c == out_c >= 4, kernel 3x3, stride 1, no dilation,
  * activation_min -128 and activation_max 127; multipliers and shifts always [out_c], shifts in
  * [-23, -1]; _relu: output_zero_point -128. Scratch: 16 * (strip / 2 + 1) * (out_w + 2) bytes,
  * 4-byte aligned. */

@@ -8,8 +8,10 @@
 
 /* dsp/es_depthwise_pairs.c
  * Rows y and y + 1, y + 2 and y + 3, ... of four channels, from pad_left columns before the image
- * on: pairs [4 channels][count][columns], the upper row in the bottom lane; the input's zero point
- * outside of the image. input: at the first of the channels. */
+ * on: pairs [4 channels][count][columns], the upper row in the bottom lane. input: at the first of
+ * the channels. Where both rows, or the column, are outside of the image, pairs keep what
+ * es_depthwise_clear_pairs wrote before: the input's zero point; plane = count * columns. */
+void es_depthwise_clear_pairs(const es_depthwise_conv_2d *p, int32_t plane, int32_t *pairs);
 void es_depthwise_pairs(const es_depthwise_conv_2d *p, const int8_t *input, int32_t y,
                         int32_t count, int32_t columns, int32_t *pairs);
 
@@ -18,9 +20,12 @@ void es_depthwise_pairs(const es_depthwise_conv_2d *p, const int8_t *input, int3
 typedef struct {
     int32_t weights[3][2]; /* by column: rows 0 and 1, rows 1 and 2 */
     int32_t bias, multiplier, rounding, shift;
-    int8_t *to;
-    const int32_t *end; /* of the upper input row that the outputs are computed from */
+    int8_t *to;         /* the next output */
+    const int32_t *end; /* of the row of pairs that is read, less an odd column */
     int32_t row, pixel; /* bytes from output to output, down and to the right */
+    int32_t odd;        /* 1 where the width is odd */
+    int32_t pitch;      /* bytes from row to row of the pairs */
+    int32_t left;       /* pairs of rows to compute */
 } es_depthwise_channel;
 
 static inline void es_depthwise_load(const es_depthwise_conv_2d *p, int32_t c,
