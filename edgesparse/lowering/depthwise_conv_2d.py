@@ -58,18 +58,20 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         context.core.has_dsp
         and in_c == out_c >= 4
         and (kernel_h, kernel_w) == (3, 3)
-        and rows.stride == columns.stride == 1
+        and rows.stride == columns.stride <= 2
         and rows.dilation == columns.dilation == 1
         and (low, high) == (-128, 127)
         and -23 <= int(scales.shifts.min()) <= int(scales.shifts.max()) <= -1
     ):
-        function = f"es_depthwise_conv_2d_3x3{'_relu' if quantization.zero_point == -128 else ''}_s8"
-        sources = ("es_depthwise_pairs",)
+        stride = rows.stride
+        variant = "_stride2" if stride == 2 else "_relu" if quantization.zero_point == -128 else ""
+        function = f"es_depthwise_conv_2d_3x3{variant}_s8"
+        sources = ("es_depthwise_3x3",)
         scales = scales.spread(out_c)
         packed = by_channel
-        strip = _strip(out_h, out_w)
-        scratch_bytes = depthwise_3x3_scratch_bytes(strip, out_w)
-        instructions = _3x3_instructions(out_h, out_w, out_c, strip)
+        strip = _strip(out_h, out_w, stride)
+        scratch_bytes = depthwise_3x3_scratch_bytes(strip, out_w, stride)
+        instructions = _3x3_instructions(out_h, out_w, out_c, strip, stride)
     elif in_groups:
         function = "es_depthwise_conv_2d_x4_s8"
         scales = scales.spread(out_c)
@@ -130,15 +132,17 @@ def depthwise_x4_scratch_bytes(taps: int, in_c: int, pointer_bytes: int = _POINT
     return round_up(in_c) + taps * pointer_bytes
 
 
-def depthwise_3x3_scratch_bytes(strip: int, out_w: int) -> int:
+def depthwise_3x3_scratch_bytes(strip: int, out_w: int, stride: int) -> int:
     """The formula in es_depthwise_conv_2d.h."""
-    return 16 * (strip // 2 + 1) * (out_w + 2)
+    return 16 * (strip * stride // 2 + 1) * ((out_w - 1) * stride + 3)
 
 
-def _strip(out_h: int, out_w: int) -> int:
+def _strip(out_h: int, out_w: int, stride: int) -> int:
     """Output rows, even: as many as _STRIP_BYTES of scratch allow, in strips of about the same height."""
-    most = max(2, 2 * (_STRIP_BYTES // (16 * (out_w + 2)) - 1))
-    strips = -(-out_h // most)
+    strip = 2
+    while strip < out_h and depthwise_3x3_scratch_bytes(strip + 2, out_w, stride) <= _STRIP_BYTES:
+        strip += 2
+    strips = -(-out_h // strip)
     return round_up(-(-out_h // strips), 2)
 
 
@@ -160,12 +164,16 @@ def _constants_to_the_right(
     return weights, values, ChannelScales(multipliers, shifts)
 
 
-def _3x3_instructions(out_h: int, out_w: int, channels: int, strip: int) -> int:
+def _3x3_instructions(out_h: int, out_w: int, channels: int, strip: int, stride: int) -> int:
     strips = -(-out_h // strip)
-    row_pairs = -(-out_h // 2)
-    pairs = (row_pairs + strips) * (70 + 17 * (out_w + 2))
-    rows = row_pairs * (24 + 24 * (out_w & 1) + 58 * -(-out_w // 2))
-    return channels // 4 * (strips * 4 * 60 + pairs + 4 * rows)
+    if stride == 1:
+        rows_of_pairs = -(-out_h // 2)
+        row = 16 + 58 * (out_w // 2) + 36 * (out_w % 2)
+    else:
+        rows_of_pairs = out_h
+        row = 8 + 26 * out_w
+    pairing = (rows_of_pairs + strips) * (24 + 17 * out_w * stride)
+    return -(-channels // 4) * (pairing + 4 * (80 * strips + rows_of_pairs * row))
 
 
 def _x4_instructions(core: Core, pixels: int, channels: int, taps: int) -> int:

@@ -123,7 +123,8 @@ def test_scratch_formulas_of_the_headers() -> None:
     assert fully_connected_scratch_bytes(PORTABLE, "block1x4", 13) == 16
     assert fully_connected_scratch_bytes(DSP, "delta8", 13) == 0
     assert depthwise_x4_scratch_bytes(9, 64) == 64 + 36
-    assert depthwise_3x3_scratch_bytes(26, 5) == 16 * 14 * 7
+    assert depthwise_3x3_scratch_bytes(26, 5, 1) == 16 * 14 * 7
+    assert depthwise_3x3_scratch_bytes(24, 24, 2) == 16 * 25 * 49
 
 
 def test_every_kernel_source_has_a_portable_variant() -> None:
@@ -136,7 +137,8 @@ def test_every_kernel_source_has_a_portable_variant() -> None:
         "es_patch_pixel_s16",
         "es_depthwise_conv_2d_3x3_s8",
         "es_depthwise_conv_2d_3x3_relu_s8",
-        "es_depthwise_pairs",
+        "es_depthwise_conv_2d_3x3_stride2_s8",
+        "es_depthwise_3x3",
     }
 
 

@@ -1,4 +1,4 @@
-#include "es_depthwise_3x3.h"
+#include "es_depthwise_3x3_stride1.h"
 
 ES_DEPTHWISE_ROWS(es_rows, 0, ES_DEPTHWISE_SCALE)
 

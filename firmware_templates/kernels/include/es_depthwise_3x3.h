@@ -1,202 +1,55 @@
-/* The 3x3 depthwise convolution with stride 1 of dsp/; `signs` as in es_depthwise_pairs.h. */
+/* What the 3x3 depthwise convolutions in dsp/ share. They read the input as SMLAD takes it: two
+ * rows in the lanes of a word. Pairs are rows y and y + 1, y + 2 and y + 3, ... of four channels,
+ * from pad_left columns before the image on: [4 channels][count][columns], the upper row in the
+ * bottom lane, the input's zero point outside of the image. */
 #ifndef ES_DEPTHWISE_3X3_H
 #define ES_DEPTHWISE_3X3_H
 
-#include "es_depthwise_pairs.h"
+#include "es_depthwise_conv_2d.h"
+#include "es_dsp.h"
 
-/* All outputs of one channel in `channel->left` pairs of rows; two rows and two columns a turn, and
- * one column where the width is odd. upper: input rows 0 and 1, lower: rows 2 and 3. Writes the
- * lower row of outputs first: it may lie on the upper. */
-#if defined(__ARM_FEATURE_DSP)
+/* One channel on its way along rows of outputs. Assembly knows the order. Weights and bias are
+ * doubled, and so are the sums: this is the first step of es_scale_down. */
+typedef struct {
+    int32_t weights[3][2]; /* by column: rows 0 and 1, rows 1 and 2 */
+    int32_t bias, multiplier, rounding, shift;
+    int8_t *to;         /* the next output */
+    const int32_t *end; /* of the row of pairs that is read, less an odd column of outputs */
+    int32_t row, pixel; /* bytes from output to output, down and to the right */
+    int32_t odd;        /* 1 where the width is odd */
+    int32_t pitch;      /* bytes from row to row of the pairs */
+    int32_t left;       /* rows of pairs to go */
+} es_depthwise_channel;
 
-/* From C, compilers keep half of the weights and sums in memory. */
-/* clang-format off */
-#define ES_DEPTHWISE_TWO_ROWS(scale)                                          \
-    __asm__ volatile(                                                     \
-    "0:\n\t"                                                                \
-    "b 2f\n\t"                                                              \
-    "1:\n\t"                                                                \
-    "ldrd %[a0], %[a1], [%[upper]], #8\n\t"                                 \
-    "ldrd %[b0], %[b1], [%[lower]], #8\n\t"                                 \
-    "ldrd %[u], %[l], [%[channel]]\n\t"                                     \
-    "ldr %[s11], [%[channel], #24]\n\t"                                     \
-    "smlad %[s00], %[a0], %[u], %[s11]\n\t"                                 \
-    "smlatb %[s10], %[a0], %[u], %[s11]\n\t"                                \
-    "smlabt %[s00], %[b0], %[l], %[s00]\n\t"                                \
-    "smlad %[s10], %[b0], %[l], %[s10]\n\t"                                 \
-    "smlad %[s01], %[a1], %[u], %[s11]\n\t"                                 \
-    "smlatb %[s11], %[a1], %[u], %[s11]\n\t"                                \
-    "smlabt %[s01], %[b1], %[l], %[s01]\n\t"                                \
-    "smlad %[s11], %[b1], %[l], %[s11]\n\t"                                 \
-    "ldrd %[u], %[l], [%[channel], #8]\n\t"                                 \
-    "smlad %[s00], %[a1], %[u], %[s00]\n\t"                                 \
-    "smlatb %[s10], %[a1], %[u], %[s10]\n\t"                                \
-    "smlabt %[s00], %[b1], %[l], %[s00]\n\t"                                \
-    "smlad %[s10], %[b1], %[l], %[s10]\n\t"                                 \
-    "ldrd %[a0], %[a1], [%[upper]]\n\t"                                     \
-    "ldrd %[b0], %[b1], [%[lower]]\n\t"                                     \
-    "smlad %[s01], %[a0], %[u], %[s01]\n\t"                                 \
-    "smlatb %[s11], %[a0], %[u], %[s11]\n\t"                                \
-    "smlabt %[s01], %[b0], %[l], %[s01]\n\t"                                \
-    "smlad %[s11], %[b0], %[l], %[s11]\n\t"                                 \
-    "ldrd %[u], %[l], [%[channel], #16]\n\t"                                \
-    "smlad %[s00], %[a0], %[u], %[s00]\n\t"                                 \
-    "smlatb %[s10], %[a0], %[u], %[s10]\n\t"                                \
-    "smlabt %[s00], %[b0], %[l], %[s00]\n\t"                                \
-    "smlad %[s10], %[b0], %[l], %[s10]\n\t"                                 \
-    "smlad %[s01], %[a1], %[u], %[s01]\n\t"                                 \
-    "smlatb %[s11], %[a1], %[u], %[s11]\n\t"                                \
-    "smlabt %[s01], %[b1], %[l], %[s01]\n\t"                                \
-    "smlad %[s11], %[b1], %[l], %[s11]\n\t"                                 \
-    "ldrd %[a0], %[a1], [%[channel], #28]\n\t"                              \
-    "ldr %[b0], [%[channel], #36]\n\t"                                      \
-    scale("%[s00]")                                                         \
-    scale("%[s10]")                                                         \
-    scale("%[s01]")                                                         \
-    scale("%[s11]")                                                         \
-    "ldr %[a0], [%[channel], #40]\n\t"                                      \
-    "ldrd %[u], %[l], [%[channel], #48]\n\t"                                \
-    "strb %[s10], [%[a0], %[u]]\n\t"                                        \
-    "strb %[s00], [%[a0]]\n\t"                                              \
-    "add %[a0], %[a0], %[l]\n\t"                                            \
-    "strb %[s11], [%[a0], %[u]]\n\t"                                        \
-    "strb %[s01], [%[a0]]\n\t"                                              \
-    "add %[a0], %[a0], %[l]\n\t"                                            \
-    "str %[a0], [%[channel], #40]\n\t"                                      \
-    "2:\n\t"                                                                \
-    "ldrd %[a1], %[u], [%[channel], #44]\n\t"                               \
-    "cmp %[upper], %[a1]\n\t"                                               \
-    "bne 1b\n\t"                                                            \
-    "ldr %[a0], [%[channel], #56]\n\t"                                      \
-    "cmp %[a0], #0\n\t"                                                     \
-    "beq 3f\n\t"                                                            \
-    "ldr %[a0], [%[upper]], #4\n\t"                                         \
-    "ldr %[b0], [%[lower]], #4\n\t"                                         \
-    "ldrd %[u], %[l], [%[channel]]\n\t"                                     \
-    "ldr %[s10], [%[channel], #24]\n\t"                                     \
-    "smlad %[s00], %[a0], %[u], %[s10]\n\t"                                 \
-    "smlatb %[s10], %[a0], %[u], %[s10]\n\t"                                \
-    "smlabt %[s00], %[b0], %[l], %[s00]\n\t"                                \
-    "smlad %[s10], %[b0], %[l], %[s10]\n\t"                                 \
-    "ldrd %[a0], %[a1], [%[upper]]\n\t"                                     \
-    "ldrd %[b0], %[b1], [%[lower]]\n\t"                                     \
-    "ldrd %[u], %[l], [%[channel], #8]\n\t"                                 \
-    "smlad %[s00], %[a0], %[u], %[s00]\n\t"                                 \
-    "smlatb %[s10], %[a0], %[u], %[s10]\n\t"                                \
-    "smlabt %[s00], %[b0], %[l], %[s00]\n\t"                                \
-    "smlad %[s10], %[b0], %[l], %[s10]\n\t"                                 \
-    "ldrd %[u], %[l], [%[channel], #16]\n\t"                                \
-    "smlad %[s00], %[a1], %[u], %[s00]\n\t"                                 \
-    "smlatb %[s10], %[a1], %[u], %[s10]\n\t"                                \
-    "smlabt %[s00], %[b1], %[l], %[s00]\n\t"                                \
-    "smlad %[s10], %[b1], %[l], %[s10]\n\t"                                 \
-    "ldrd %[a0], %[a1], [%[channel], #28]\n\t"                              \
-    "ldr %[b0], [%[channel], #36]\n\t"                                      \
-    scale("%[s00]")                                                         \
-    scale("%[s10]")                                                         \
-    "ldr %[a0], [%[channel], #40]\n\t"                                      \
-    "ldrd %[u], %[l], [%[channel], #48]\n\t"                                \
-    "strb %[s10], [%[a0], %[u]]\n\t"                                        \
-    "strb %[s00], [%[a0]]\n\t"                                              \
-    "add %[a0], %[a0], %[l]\n\t"                                            \
-    "str %[a0], [%[channel], #40]\n\t"                                      \
-    "3:\n\t"                                                                \
-    "ldrd %[a0], %[a1], [%[channel], #40]\n\t"                              \
-    "ldrd %[b0], %[b1], [%[channel], #60]\n\t"                              \
-    "add %[a0], %[a0], %[u]\n\t"                                            \
-    "add %[a1], %[a1], %[b0]\n\t"                                           \
-    "strd %[a0], %[a1], [%[channel], #40]\n\t"                              \
-    "add %[upper], #8\n\t"                                                  \
-    "add %[lower], #8\n\t"                                                  \
-    "subs %[b1], #1\n\t"                                                    \
-    "str %[b1], [%[channel], #64]\n\t"                                      \
-    "bne 0b\n\t"                                                            \
-    : [s00] "=&r"(s00), [s01] "=&r"(s01), [s10] "=&r"(s10), [s11] "=&r"(s11), \
-      [a0] "=&r"(a0), [a1] "=&r"(a1), [b0] "=&r"(b0), [b1] "=&r"(b1),        \
-      [u] "=&r"(u), [l] "=&r"(l), [upper] "+r"(upper), [lower] "+r"(lower)   \
-    : [channel] "r"(channel)                                                \
-    : "cc", "memory")
-/* clang-format on */
-
-#define ES_DEPTHWISE_ROWS(name, signs, scale)                                                      \
-    static __attribute__((noinline)) void name(es_depthwise_channel *channel,                      \
-                                               const int32_t *upper, const int32_t *lower) {       \
-        int32_t s00, s01, s10, s11, a0, a1, b0, b1, u, l;                                          \
-        ES_DEPTHWISE_TWO_ROWS(scale);                                                              \
-    }
-
-#else
-
-static inline void es_depthwise_rows(es_depthwise_channel *channel, const int32_t *upper,
-                                     const int32_t *lower, int signs) {
-    for (; channel->left > 0; channel->left--) {
-        for (const int32_t *end = channel->end + channel->odd; upper < end; upper++, lower++) {
-            int32_t sum = channel->bias, sum_below = sum;
-            for (int32_t kx = 0; kx < 3; kx++) {
-                const int32_t *weights = channel->weights[kx];
-                sum = es_smlad(upper[kx], weights[0], sum);
-                sum = es_smlabt(lower[kx], weights[1], sum);
-                sum_below = es_smlatb(upper[kx], weights[0], sum_below);
-                sum_below = es_smlad(lower[kx], weights[1], sum_below);
-            }
-            channel->to[channel->row] = es_depthwise_scale(channel, sum_below, signs);
-            channel->to[0] = es_depthwise_scale(channel, sum, signs);
-            channel->to += channel->pixel;
-        }
-        channel->to += channel->row;
-        channel->end += channel->pitch / 4;
-        upper += 2;
-        lower += 2;
-    }
+/* The rest of es_scale_down, and saturation. Negative ties are rounded away from zero where
+ * `signs`; where nothing is below the zero point this makes no difference. */
+static inline int8_t es_depthwise_scale(const es_depthwise_channel *channel, int32_t sum,
+                                        int signs) {
+    const int32_t rounding = signs ? channel->rounding + (sum >> 31) : channel->rounding;
+    return (int8_t)es_ssat8(es_smmlar(sum, channel->multiplier, rounding) >> channel->shift);
 }
 
-#define ES_DEPTHWISE_ROWS(name, signs, scale)                                                      \
-    static void name(es_depthwise_channel *channel, const int32_t *upper, const int32_t *lower) {  \
-        es_depthwise_rows(channel, upper, lower, signs);                                           \
-    }
-
+#if defined(__ARM_FEATURE_DSP)
+/* es_depthwise_scale of a register, in assembly. */
+#define ES_DEPTHWISE_SCALE(sum)                                                                    \
+    "smmlar " sum ", " sum ", %[a0], %[a1]\n\t"                                                    \
+    "asr " sum ", " sum ", %[b0]\n\t"                                                              \
+    "ssat " sum ", #8, " sum "\n\t"
+#define ES_DEPTHWISE_SCALE_SIGNS(sum)                                                              \
+    "add %[b1], %[a1], " sum ", asr #31\n\t"                                                       \
+    "smmlar " sum ", " sum ", %[a0], %[b1]\n\t"                                                    \
+    "asr " sum ", " sum ", %[b0]\n\t"                                                              \
+    "ssat " sum ", #8, " sum "\n\t"
 #endif
 
-typedef void es_depthwise_rows_function(es_depthwise_channel *channel, const int32_t *upper,
-                                        const int32_t *lower);
+/* Computes all outputs of one channel that `left` rows of pairs give. lower: the row of pairs below
+ * upper. */
+typedef void es_depthwise_rows(es_depthwise_channel *channel, const int32_t *upper,
+                               const int32_t *lower);
 
-static inline void es_depthwise_3x3(const es_depthwise_conv_2d *p, const int8_t *input,
-                                    int8_t *output, int32_t *pairs,
-                                    es_depthwise_rows_function *compute) {
-    const int32_t columns = p->out_w + 2;
-    const int32_t row = p->out_w * p->out_c;
-    es_depthwise_channel channel;
-    channel.pixel = p->out_c;
-    channel.odd = p->out_w & 1;
-    channel.pitch = 4 * columns;
-    for (int32_t top = 0; top < p->out_h; top += p->strip) {
-        const int32_t rows = es_min(p->strip, p->out_h - top);
-        const int32_t count = ((rows + 1) >> 1) + 1;
-        es_depthwise_clear_pairs(p, count * columns, pairs);
-        for (int32_t group = 0; group < p->out_c; group += 4) {
-            const int32_t first = es_min(group, p->out_c - 4);
-            es_depthwise_pairs(p, input + first, top - p->pad_top, count, columns, pairs);
-            const int32_t *upper = pairs;
-            for (int32_t c = first; c < first + 4; c++) {
-                es_depthwise_load(p, c, &channel);
-                channel.to = output + top * row + c;
-                channel.row = row;
-                channel.left = rows >> 1;
-                channel.end = upper + (p->out_w & ~1);
-                if (channel.left > 0) {
-                    compute(&channel, upper, upper + columns);
-                }
-                upper += (count - 2) * columns;
-                if (rows & 1) {
-                    channel.row = 0;
-                    channel.left = 1;
-                    channel.end = upper + (p->out_w & ~1);
-                    compute(&channel, upper, upper + columns);
-                }
-                upper += 2 * columns;
-            }
-        }
-    }
-}
+/* dsp/es_depthwise_3x3.c
+ * The whole convolution, by strips, groups of four channels, and channels. */
+void es_depthwise_3x3(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
+                      int32_t *pairs, es_depthwise_rows *compute);
 
 #endif
