@@ -80,7 +80,9 @@ def test_depthwise_strips_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         functions.add(packed.calls[0].function)
         cases.append(Case(graph, packed, inputs[0].tobytes()))
         expected.append(tflm_output(model, inputs).tobytes())
-    assert functions >= {f"es_depthwise_conv_2d_{kernel}s8" for kernel in ("", "x4_", "3x3_", "3x3_relu_", "3x3_stride2_")}
+    assert functions >= {
+        f"es_depthwise_conv_2d_{kernel}s8" for kernel in ("", "x4_", "3x3_", "3x3_relu_", "3x3_stride2_")
+    }
     _compare(tmp_path, "dsp", cases, expected)
 
 

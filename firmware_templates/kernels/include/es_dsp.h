@@ -46,6 +46,9 @@ ES_DSP_3(es_smlabb, "smlabb %0, %1, %2, %3")
 ES_DSP_3(es_smlabt, "smlabt %0, %1, %2, %3")
 ES_DSP_3(es_smlatb, "smlatb %0, %1, %2, %3")
 ES_DSP_3(es_smlatt, "smlatt %0, %1, %2, %3")
+/* c + a * b.bottom / 2^16 (or b.top), rounded down. */
+ES_DSP_3(es_smlawb, "smlawb %0, %1, %2, %3")
+ES_DSP_3(es_smlawt, "smlawt %0, %1, %2, %3")
 /* (a * b + 2^31) / 2^32, rounded down. */
 ES_DSP_2(es_smmulr, "smmulr %0, %1, %2")
 /* The same plus c. */
@@ -53,6 +56,12 @@ ES_DSP_3(es_smmlar, "smmlar %0, %1, %2, %3")
 #undef ES_DSP_2
 #undef ES_DSP_3
 
+/* Saturates x / 2^20, rounded down, to int8. */
+static inline int32_t es_ssat8_asr20(int32_t x) {
+    int32_t result;
+    __asm__("ssat %0, #8, %1, asr #20" : "=r"(result) : "r"(x) : "cc");
+    return result;
+}
 /* Saturates to int8. */
 static inline int32_t es_ssat8(int32_t x) {
     int32_t result;
@@ -159,6 +168,13 @@ static inline int32_t es_smlatt(int32_t a, int32_t b, int32_t c) {
 static inline int32_t es_smlad(int32_t a, int32_t b, int32_t c) {
     return es_smlabb(a, b, es_smlatt(a, b, c));
 }
+static inline int32_t es_smlawb(int32_t a, int32_t b, int32_t c) {
+    return es_wrapping_add((int32_t)(((int64_t)a * es_bottom(b)) >> 16), c);
+}
+static inline int32_t es_smlawt(int32_t a, int32_t b, int32_t c) {
+    return es_wrapping_add((int32_t)(((int64_t)a * es_top(b)) >> 16), c);
+}
+static inline int32_t es_ssat8_asr20(int32_t x) { return es_clamp(x >> 20, -128, 127); }
 static inline int32_t es_smmulr(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
 }
