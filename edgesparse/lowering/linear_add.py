@@ -61,19 +61,21 @@ def linear_add(scaling: AddScaling, first_ratio: float, second_ratio: float) -> 
         a, b = near_a + 2 * (step_a - 2), near_b + 2 * (step_b - 2)
         if not (0 <= a < 1 << 31 and 0 <= b < 1 << 31):
             continue
-        sums = (a * _VALUES >> _INPUT_BITS)[:, None] + (b * _VALUES >> _INPUT_BITS)[None, :]
+        products = a * _VALUES >> _INPUT_BITS
+        sums = products[:, None] + (b * _VALUES >> _INPUT_BITS)[None, :]
         least = int(np.where(expected > -128, (expected << FRACTION_BITS) - sums, -_FAR).max())
         most = int(np.where(expected < 127, ((expected + 1) << FRACTION_BITS) - 1 - sums, _FAR).min())
         if least == -_FAR or most == _FAR:  # one output for all pairs: leave that to the general kernel
             continue
         c = (least + most) // 2
-        low, high = int(sums.min()) + c, int(sums.max()) + c
-        fits = -(1 << 31) <= min(low, c) and max(high, c) < 1 << 31
-        partial = -(1 << 31) <= int((a * _VALUES >> _INPUT_BITS).min()) + c  # after the first of the two products
-        partial = partial and int((a * _VALUES >> _INPUT_BITS).max()) + c < 1 << 31
-        if least <= most and fits and partial:
+        if least <= most and _fits(products, c) and _fits(sums, c):
             return LinearAdd(a, b, c)
     return None
+
+
+def _fits(sums: npt.NDArray[np.int64], c: int) -> bool:
+    """Whether c and every sum with it are int32."""
+    return min(int(sums.min()) + c, c) >= -(1 << 31) and max(int(sums.max()) + c, c) < 1 << 31
 
 
 def _rescale(x: npt.NDArray[np.int64], multiplier: int, shift: int) -> npt.NDArray[np.int64]:

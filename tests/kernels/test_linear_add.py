@@ -34,6 +34,7 @@ def test_the_table_is_the_references_arithmetic() -> None:
 def test_the_linear_form_equals_the_table(seed: int) -> None:
     rng = np.random.default_rng(seed)
     scales = [float(scale) for scale in rng.uniform(0.01, 0.1, 3).astype(np.float32)]
+    scales[2] = max(scales[2], 0.25 * max(scales))  # finer outputs saturate nearly always, and need more than int32
     if seed % 4 == 0:
         scales[1] = scales[0]  # ties: sums of two equal scales
     zero_points = tuple(int(z) for z in rng.integers(-128, 128, 3))
