@@ -192,7 +192,7 @@ def add(rng: Rng) -> Network:
 
 
 def _pool(rng: Rng, kind: str) -> Network:
-    h, w, c = _image(rng, (1, 3, 8))
+    h, w, c = _image(rng, (1, 3, 4, 7, 8))
     kernel_h, kernel_w, stride_h, stride_w, _, _, padding, _, _ = _filter(rng, h, w)
     kernel_h, kernel_w = min(kernel_h, h), min(kernel_w, w)
     out_h, out_w = (_out_size(padding, *axis, 1) for axis in ((h, kernel_h, stride_h), (w, kernel_w, stride_w)))
@@ -216,7 +216,9 @@ def max_pool_2d(rng: Rng) -> Network:
 
 
 def mean(rng: Rng) -> Network:
-    shape = (1, *_image(rng, (1, 3, 8)))
+    shape = (1, *_image(rng, (1, 3, 4, 7, 8)))
+    if rng.integers(0, 4) == 0:
+        shape = (1, int(rng.integers(16, 40)), 17, 5)  # more than 255 values
     axes = [(1, 2), (2, 1), (1,), (2,), (3,), (-1,), (2, 3), (1, 2, 3)][rng.integers(0, 8)]
     keep = bool(rng.integers(0, 2))
     positive = {axis % 4 for axis in axes}
