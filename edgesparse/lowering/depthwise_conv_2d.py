@@ -9,7 +9,7 @@ from edgesparse.fixedpoint import activation_range, multiply_by_quantized_multip
 from edgesparse.graph import DepthwiseConv2DOptions, Int8Array, Int32Array
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
-from edgesparse.lowering.context import ChannelScales, Context, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.context import ChannelScales, Context, FoldedBias, channel_scales, fold_bias, round_up, window
 
 __all__ = ["depthwise_3x3_scratch_bytes", "depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
 
@@ -80,7 +80,8 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         instructions = _x4_instructions(context.core, out_h * out_w, out_c, taps)
     else:
         packed = np.moveaxis(by_channel, 0, 2)
-        instructions = out_h * out_w * (60 + out_c * (40 + 17 * taps))
+        bias = FoldedBias(Array("bias", "int32_t", values, "table"), bias.wide)
+        instructions = out_h * out_w * (60 + out_c * (40 + 10 * kernel_h + 8 * taps))
     array = Array("weights", "int8_t", np.ascontiguousarray(packed).reshape(-1), "weights")
     return (
         KernelCall(

@@ -6,7 +6,7 @@
 #include "es_types.h"
 
 typedef struct {
-    const int32_t *bias;        /* [out_c] bias - input_zero_point * sum of the filter */
+    const int32_t *bias;        /* [out_c] bias - input_zero_point * sum of the filter; s8: bias */
     const int32_t *multipliers; /* [out_c] or [1], see channel_mask; in [0, 2^31) */
     const int8_t *shifts;       /* as multipliers; in [-31, 30], negative is to the right */
     const int8_t *weights;      /* s8: [kernel_h, kernel_w, out_c];
