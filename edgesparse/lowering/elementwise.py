@@ -69,6 +69,7 @@ def lower_add(context: Context) -> tuple[KernelCall, ...]:
                 ),
                 inputs=inputs,
                 output=context.op.outputs[0],
+                in_place=(0, 1),
                 reason="one linear form gives all 65,536 sums",
                 estimated_instructions=target.elements * 6 if context.core.has_dsp else target.elements * 11,
             ),
@@ -93,6 +94,7 @@ def lower_add(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=inputs,
             output=context.op.outputs[0],
+            in_place=(0, 1),
             estimated_instructions=target.elements * (29 if context.core.has_dsp else 45),
         ),
     )
@@ -109,6 +111,7 @@ def _lookup(context: Context, table: Int8Array) -> tuple[KernelCall, ...]:
             fields=(("table", Array("table", "int8_t", table, "table")), ("elements", elements)),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
+            in_place=(0,),
             estimated_instructions=6 * elements,
         ),
     )
