@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from edgesparse.boards import Core
-from edgesparse.fixedpoint import activation_range, multiply_by_quantized_multiplier
-from edgesparse.graph import DepthwiseConv2DOptions, Int8Array, Int32Array
+from edgesparse.fixedpoint import activation_range
+from edgesparse.graph import DepthwiseConv2DOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
-from edgesparse.lowering.context import ChannelScales, Context, FoldedBias, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.context import Context, FoldedBias, channel_scales, fold_bias, round_up, window
 
 __all__ = ["depthwise_3x3_scratch_bytes", "depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
 
@@ -47,7 +47,6 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         high=high,
     )
     taps = kernel_h * kernel_w
-    by_channel, values, scales = _constants_to_the_right(by_channel, values, scales)
     bias = fold_bias(context, values, by_channel, source.quant.zero_point, scales)
     in_groups = in_c == out_c and out_c % 4 == 0
     strip = 0
@@ -61,6 +60,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         and rows.stride == columns.stride <= 2
         and rows.dilation == columns.dilation == 1
         and (low, high) == (-128, 127)
+        and _3x3_pays(out_h, out_w, rows.stride, source.nbytes)
         and -23 <= int(scales.shifts.min()) <= int(scales.shifts.max()) <= -1
     ):
         stride = rows.stride
@@ -147,22 +147,11 @@ def _strip(out_h: int, out_w: int, stride: int) -> int:
     return round_up(-(-out_h // strips), 2)
 
 
-def _constants_to_the_right(
-    weights: Int8Array, bias: Int32Array, scales: ChannelScales
-) -> tuple[Int8Array, Int32Array, ChannelScales]:
-    """Channels without weights whose scale shifts to the left, rewritten to shift to the right: equal outputs.
-
-    A constant v is the bias 4 * v with a scale of 1/4, which rounds nothing.
-    """
-    empty = ~weights.reshape(len(bias), -1).any(axis=1)
-    if not (scales.per_channel and np.any(empty & (scales.shifts >= 0))):
-        return weights, bias, scales
-    multipliers, shifts, values = scales.multipliers.copy(), scales.shifts.copy(), bias.copy()
-    for channel in np.flatnonzero(empty & (scales.shifts >= 0)):
-        value = multiply_by_quantized_multiplier(int(bias[channel]), int(multipliers[channel]), int(shifts[channel]))
-        values[channel] = 4 * min(max(value, -512), 512)
-        multipliers[channel], shifts[channel] = 1 << 30, -1
-    return weights, values, ChannelScales(multipliers, shifts)
+def _3x3_pays(out_h: int, out_w: int, stride: int, input_bytes: int) -> bool:
+    """Whether the scratch is in proportion: two rows of outputs of a very wide image need a lot of it."""
+    return depthwise_3x3_scratch_bytes(_strip(out_h, out_w, stride), out_w, stride) <= max(
+        2 * _STRIP_BYTES, input_bytes // 4
+    )
 
 
 def _3x3_instructions(out_h: int, out_w: int, channels: int, strip: int, stride: int) -> int:
@@ -174,7 +163,7 @@ def _3x3_instructions(out_h: int, out_w: int, channels: int, strip: int, stride:
         rows_of_pairs = out_h
         row = 8 + 26 * out_w
     pairing = (rows_of_pairs + strips) * (24 + 17 * out_w * stride)
-    return -(-channels // 4) * (pairing + 4 * (80 * strips + rows_of_pairs * row))
+    return -(-channels // 4) * (pairing + 4 * (110 * strips + rows_of_pairs * row))
 
 
 def _x4_instructions(core: Core, pixels: int, channels: int, taps: int) -> int:

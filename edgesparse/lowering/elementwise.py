@@ -71,7 +71,7 @@ def lower_add(context: Context) -> tuple[KernelCall, ...]:
                 output=context.op.outputs[0],
                 in_place=(0, 1),
                 reason="one linear form gives all 65,536 sums",
-                estimated_instructions=target.elements * 6 if context.core.has_dsp else target.elements * 11,
+                estimated_instructions=target.elements * (7 if context.core.has_dsp else 20),
             ),
         )
     return (
