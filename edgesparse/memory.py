@@ -53,16 +53,19 @@ class MemoryPlan:
 def plan_memory(graph: Graph, packed: PackedModel) -> MemoryPlan:
     """Place the input, the output, every activation and every scratch buffer.
 
-    The input is alive from before the first call, the output to after the last one.
+    The input is alive from before the first call, the output to after the last one. The output of a call that works
+    in place takes the bytes of an input that nothing reads later.
     """
     calls = packed.calls
     last_call = max(len(calls) - 1, 0)
     first: dict[int, int] = {}
     last: dict[int, int] = {}
 
+    owners = dict(packed.aliases)
+
     def owner(tensor: int) -> int:
-        while tensor in packed.aliases:
-            tensor = packed.aliases[tensor]
+        while tensor in owners:
+            tensor = owners[tensor]
         return tensor
 
     def use(tensor: int, call: int) -> None:
@@ -78,6 +81,18 @@ def plan_memory(graph: Graph, packed: PackedModel) -> MemoryPlan:
             use(tensor, index)
     for tensor in graph.outputs:
         use(tensor, last_call)
+    kept = {owner(tensor) for tensor in graph.outputs}
+    for index, call in enumerate(calls):
+        target = owner(call.output)
+        for source in (owner(call.inputs[position]) for position in call.in_place):
+            fits = source in last and graph.tensors[target].nbytes <= graph.tensors[source].nbytes
+            if fits and source != target and last[source] == index == first[target] and source not in kept:
+                owners[target] = source
+                last[source] = last.pop(target)
+                del first[target]
+                if target in kept:
+                    kept.add(source)
+                break
 
     activations = [Buffer(graph.tensors[t].name, graph.tensors[t].nbytes, first[t], last[t]) for t in first]
     scratches = {

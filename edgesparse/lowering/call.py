@@ -50,6 +50,7 @@ class KernelCall:
     estimated_instructions: int = 0
     wide_sums: bool = False  # a sum may reach 2^30: only the portable variant is exact
     portable: bool = False  # take the portable variant although the core has DSP instructions
+    in_place: tuple[int, ...] = ()  # positions of inputs that the output may be written over, value by value
     sources: tuple[str, ...] = field(default=())  # further kernel sources it needs, without .c
 
     @property

@@ -1,8 +1,8 @@
 """Output channels that cannot vary: their weights need no bytes, and their sums no range.
 
 A filter that training let die, or that pruning emptied, leaves a channel whose output is its bias. The converter
-then picks a tiny scale, and the int32 bias grows to 2^30. The output is still a constant byte, which four times
-itself with a multiplier of one half and a right shift of one gives exactly.
+then picks a tiny scale, and the int32 bias grows to 2^30. The output is still a constant byte, which a small sum
+with a multiplier of a quarter gives exactly.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ __all__ = ["fold_constant_channels"]
 
 _HALF = 1 << 30
 _RIGHT_ONE = -1
+_USUAL_SHIFTS = range(-22, 0)
+"""Those that every kernel takes."""
 
 
 def fold_constant_channels(
@@ -52,7 +54,8 @@ def fold_constant_channels(
             continue
         large = max(abs(end) for end in ends) << max(shift, 0) >= _HALF
         # One scale for all channels stays one, unless a sum leaves no choice.
-        if not large and not (per_channel and rows[channel].any()):
+        odd = shift not in _USUAL_SHIFTS
+        if not large and not (per_channel and (odd or rows[channel].any())):
             continue
         outputs = {
             min(max(multiply_by_quantized_multiplier(end, multiplier, shift) + output_zero_point, low), high)

@@ -9,11 +9,13 @@ from edgesparse.fixedpoint import activation_range
 from edgesparse.graph import DepthwiseConv2DOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
-from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.context import Context, FoldedBias, channel_scales, fold_bias, round_up, window
 
-__all__ = ["depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
+__all__ = ["depthwise_3x3_scratch_bytes", "depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
 
 _POINTER_BYTES = 4
+_STRIP_BYTES = 4096
+"""Scratch of a 3x3 kernel, unless two rows of outputs need more."""
 
 
 def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
@@ -44,22 +46,47 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         low=low,
         high=high,
     )
-    bias = fold_bias(context, values, by_channel, source.quant.zero_point, scales)
-
     taps = kernel_h * kernel_w
+    bias = fold_bias(context, values, by_channel, source.quant.zero_point, scales)
     in_groups = in_c == out_c and out_c % 4 == 0
-    if in_groups:
+    strip = 0
+    function = "es_depthwise_conv_2d_s8"
+    scratch_bytes = 0
+    sources: tuple[str, ...] = ()
+    if (
+        context.core.has_dsp
+        and in_c == out_c >= 4
+        and (kernel_h, kernel_w) == (3, 3)
+        and rows.stride == columns.stride <= 2
+        and rows.dilation == columns.dilation == 1
+        and (low, high) == (-128, 127)
+        and _3x3_pays(out_h, out_w, rows.stride, source.nbytes)
+        and -23 <= int(scales.shifts.min()) <= int(scales.shifts.max()) <= -1
+    ):
+        stride = rows.stride
+        variant = "_stride2" if stride == 2 else "_relu" if quantization.zero_point == -128 else ""
+        function = f"es_depthwise_conv_2d_3x3{variant}_s8"
+        sources = ("es_depthwise_3x3",)
+        scales = scales.spread(out_c)
+        packed = by_channel
+        strip = _strip(out_h, out_w, stride)
+        scratch_bytes = depthwise_3x3_scratch_bytes(strip, out_w, stride)
+        instructions = _3x3_instructions(out_h, out_w, out_c, strip, stride)
+    elif in_groups:
+        function = "es_depthwise_conv_2d_x4_s8"
         scales = scales.spread(out_c)
         packed = by_channel.reshape(out_c // 4, 4, taps).transpose(0, 2, 1)
+        scratch_bytes = depthwise_x4_scratch_bytes(taps, in_c)
         instructions = _x4_instructions(context.core, out_h * out_w, out_c, taps)
     else:
         packed = np.moveaxis(by_channel, 0, 2)
-        instructions = out_h * out_w * (60 + out_c * (40 + 17 * taps))
+        bias = FoldedBias(Array("bias", "int32_t", values, "table"), bias.wide)
+        instructions = out_h * out_w * (60 + out_c * (40 + 10 * kernel_h + 8 * taps))
     array = Array("weights", "int8_t", np.ascontiguousarray(packed).reshape(-1), "weights")
     return (
         KernelCall(
             op_index=context.op_index,
-            function="es_depthwise_conv_2d_x4_s8" if in_groups else "es_depthwise_conv_2d_s8",
+            function=function,
             header="es_depthwise_conv_2d.h",
             struct="es_depthwise_conv_2d",
             fields=(
@@ -82,6 +109,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
                 ("pad_left", columns.pad),
                 ("depth_multiplier", out_c // in_c),
                 ("channel_mask", 0xFFFF if scales.per_channel else 0),
+                ("strip", strip),
                 ("input_zero_point", source.quant.zero_point),
                 ("output_zero_point", quantization.zero_point),
                 ("activation_min", low),
@@ -89,8 +117,9 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            takes_scratch=in_groups,
-            scratch_bytes=depthwise_x4_scratch_bytes(taps, in_c) if in_groups else 0,
+            takes_scratch=scratch_bytes > 0,
+            scratch_bytes=scratch_bytes,
+            sources=sources,
             weight_format="dense",
             reason="dense: depthwise filters are not pruned",
             wide_sums=bias.wide,
@@ -102,6 +131,39 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
 def depthwise_x4_scratch_bytes(taps: int, in_c: int, pointer_bytes: int = _POINTER_BYTES) -> int:
     """The formula in es_depthwise_conv_2d.h."""
     return round_up(in_c) + taps * pointer_bytes
+
+
+def depthwise_3x3_scratch_bytes(strip: int, out_w: int, stride: int) -> int:
+    """The formula in es_depthwise_conv_2d.h."""
+    return 16 * (strip * stride // 2 + 1) * ((out_w - 1) * stride + 3)
+
+
+def _strip(out_h: int, out_w: int, stride: int) -> int:
+    """Output rows, even: as many as _STRIP_BYTES of scratch allow, in strips of about the same height."""
+    strip = 2
+    while strip < out_h and depthwise_3x3_scratch_bytes(strip + 2, out_w, stride) <= _STRIP_BYTES:
+        strip += 2
+    strips = -(-out_h // strip)
+    return round_up(-(-out_h // strips), 2)
+
+
+def _3x3_pays(out_h: int, out_w: int, stride: int, input_bytes: int) -> bool:
+    """Whether the scratch is in proportion: two rows of outputs of a very wide image need a lot of it."""
+    return depthwise_3x3_scratch_bytes(_strip(out_h, out_w, stride), out_w, stride) <= max(
+        2 * _STRIP_BYTES, input_bytes // 4
+    )
+
+
+def _3x3_instructions(out_h: int, out_w: int, channels: int, strip: int, stride: int) -> int:
+    strips = -(-out_h // strip)
+    if stride == 1:
+        rows_of_pairs = -(-out_h // 2)
+        row = 16 + 58 * (out_w // 2) + 36 * (out_w % 2)
+    else:
+        rows_of_pairs = out_h
+        row = 8 + 26 * out_w
+    pairing = (rows_of_pairs + strips) * (24 + 17 * out_w * stride)
+    return -(-channels // 4) * (pairing + 4 * (110 * strips + rows_of_pairs * row))
 
 
 def _x4_instructions(core: Core, pixels: int, channels: int, taps: int) -> int:

@@ -16,6 +16,7 @@ from edgesparse.fixedpoint import (
 from edgesparse.graph import AddOptions, Int8Array
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context
+from edgesparse.lowering.linear_add import AddScaling, linear_add
 
 __all__ = [
     "lower_add",
@@ -46,6 +47,33 @@ def lower_add(context: Context) -> tuple[KernelCall, ...]:
     if shift_out >= 0:
         raise context.unsupported(f"the output scale {out.scale:g} is too fine for inputs of {a.scale:g}")
     low, high = activation_range(options.activation, out.scale, out.zero_point)
+    scaling = AddScaling(
+        quantize_multiplier(0.5),
+        (multiplier_2, shift_2),
+        (multiplier_out, shift_out),
+        (a.zero_point, b.zero_point, out.zero_point),
+    )
+    linear = linear_add(scaling, a.scale / out.scale, b.scale / out.scale) if (low, high) == (-128, 127) else None
+    if linear:
+        return (
+            KernelCall(
+                op_index=context.op_index,
+                function="es_add_linear_s8",
+                header="es_add.h",
+                struct="es_add_linear",
+                fields=(
+                    ("elements", target.elements),
+                    ("factor_1", linear.a),
+                    ("factor_2", linear.b),
+                    ("constant", linear.c),
+                ),
+                inputs=inputs,
+                output=context.op.outputs[0],
+                in_place=(0, 1),
+                reason="one linear form gives all 65,536 sums",
+                estimated_instructions=target.elements * (7 if context.core.has_dsp else 20),
+            ),
+        )
     return (
         KernelCall(
             op_index=context.op_index,
@@ -66,6 +94,7 @@ def lower_add(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=inputs,
             output=context.op.outputs[0],
+            in_place=(0, 1),
             estimated_instructions=target.elements * (29 if context.core.has_dsp else 45),
         ),
     )
@@ -82,6 +111,7 @@ def _lookup(context: Context, table: Int8Array) -> tuple[KernelCall, ...]:
             fields=(("table", Array("table", "int8_t", table, "table")), ("elements", elements)),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
+            in_place=(0,),
             estimated_instructions=6 * elements,
         ),
     )

@@ -55,9 +55,15 @@ def _pool(context: Context, function: str) -> tuple[KernelCall, ...]:
             ),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            estimated_instructions=target.elements * (20 + rows.kernel * (8 + 5 * columns.kernel)),
+            estimated_instructions=_pool_instructions(context, target.elements, rows.kernel, columns.kernel),
         ),
     )
+
+
+def _pool_instructions(context: Context, outputs: int, filter_h: int, filter_w: int) -> int:
+    if context.core.has_dsp:
+        return outputs * (24 + filter_h * (5 + 6 * filter_w) // 4)
+    return outputs * (20 + filter_h * (8 + 5 * filter_w))
 
 
 def lower_mean(context: Context) -> tuple[KernelCall, ...]:
@@ -75,6 +81,7 @@ def lower_mean(context: Context) -> tuple[KernelCall, ...]:
     reduced = math.prod(source.shape[axis] for axis in reduced_axes)
     outer = math.prod(source.shape[: reduced_axes[0]]) if reduced_axes else 1
     inner = source.elements // (outer * reduced)
+    by_four = context.core.has_dsp and inner >= 4
     multiplier, shift = mean_multiplier(source.quant.scale / target.quant.scale, reduced)
     if reduced * 255 << max(shift, 0) >= 1 << 30:
         raise context.unsupported(f"a mean over {reduced} values may overflow")
@@ -95,7 +102,7 @@ def lower_mean(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            estimated_instructions=outer * inner * (40 + 5 * reduced),
+            estimated_instructions=outer * inner * (40 + (6 * reduced // 4 if by_four else 5 * reduced)),
         ),
     )
 

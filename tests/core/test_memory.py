@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesparse.memory import ALIGNMENT, Buffer, place
+from edgesparse.lowering import lower
+from edgesparse.memory import ALIGNMENT, Buffer, place, plan_memory
+from edgesparse.tflite.read import read_graph
+from tests.support.host_kernels import DSP
+from tests.support.tflite_builder import TfliteBuilder
 
 
 def live_bound(buffers: list[Buffer]) -> int:
@@ -78,3 +83,33 @@ def test_any_lifetimes_are_placed_apart(rows: list[tuple[int, int, int]]) -> Non
     offsets, total = place(buffers)
     assert_valid(buffers, offsets, total)
     assert place(buffers) == (offsets, total), "the same input gives the same plan"
+
+
+def test_elementwise_ops_write_over_inputs_that_nobody_reads_later() -> None:
+    # a = RELU(x), b = QUANTIZE(a), total = x + b, y = RELU(total): x lives until the sum.
+    net = TfliteBuilder()
+    x = net.input((1, 4, 4, 8), 0.05, 3)
+    a, b, total, y = (net.activation((1, 4, 4, 8), scale, 3) for scale in (0.05, 0.07, 0.08, 0.08))
+    net.op("RELU", [x], [a])
+    net.op("QUANTIZE", [a], [b])
+    net.op("ADD", [x, b], [total])
+    net.op("RELU", [total], [y])
+    graph = read_graph(net.build([y]))
+    plan = plan_memory(graph, lower(graph, DSP))
+    offsets = plan.tensor_offsets
+    assert offsets[x] != offsets[a] == offsets[b], "x is read by the ADD"
+    assert offsets[y] == offsets[total]
+    assert offsets[total] in (offsets[x], offsets[b])
+    assert plan.arena_bytes == plan.bound_bytes == 2 * 128
+
+
+def test_outputs_of_the_network_are_not_written_over() -> None:
+    net = TfliteBuilder()
+    x = net.input((1, 4, 4, 8), 0.05, 3)
+    a, y = net.activation((1, 4, 4, 8), 0.05, 3), net.activation((1, 4, 4, 8), 0.07, 3)
+    net.op("RELU", [x], [a])
+    net.op("QUANTIZE", [a], [y])
+    graph = read_graph(net.build([y]))
+    graph = replace(graph, outputs=(a, y))
+    plan = plan_memory(graph, lower(graph, DSP))
+    assert plan.tensor_offsets[a] != plan.tensor_offsets[y]

@@ -126,19 +126,30 @@ def conv_2d(rng: Rng) -> Network:
 
 
 def depthwise_conv_2d(rng: Rng) -> Network:
-    h, w, c = _image(rng, (1, 2, 3, 4, 5, 8, 12))
+    """Half of them 3x3 with stride 1 or 2 and an activation that saturates only, as most networks have them."""
+    h, w, c = _image(rng, (1, 2, 3, 4, 5, 8, 11, 12))
     kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, padding, out_h, out_w = _filter(rng, h, w)
     multiplier = int(rng.choice([1, 1, 2, 3]))
+    activation, zero_point = int(rng.choice(ACTIVATIONS)), _zero_point(rng)
+    usual = rng.integers(0, 2) == 0
+    if usual:
+        h, w, c = int(rng.integers(3, 12)), int(rng.integers(3, 12)), int(rng.choice([4, 5, 8, 11, 12]))
+        kernel_h = kernel_w = 3
+        stride_h = stride_w = int(rng.integers(1, 3))
+        dilation_h = dilation_w = multiplier = 1
+        out_h, out_w = _out_size(padding, h, 3, stride_h, 1), _out_size(padding, w, 3, stride_w, 1)
+        activation = int(rng.choice(ACTIVATIONS[:2]))
+        zero_point = -128 if activation == ACTIVATIONS[1] else zero_point
     out_c = c * multiplier
     input_scale, output_scale = rng.uniform(0.01, 0.1, 2).astype(np.float32)
     b = TfliteBuilder()
     x = b.input((1, h, w, c), input_scale, _zero_point(rng))
     constants, _ = _parameters(rng, b, input_scale, (1, kernel_h, kernel_w, out_c), axis=3)
-    y = b.activation((1, out_h, out_w, out_c), output_scale, _zero_point(rng))
+    y = b.activation((1, out_h, out_w, out_c), output_scale, zero_point)
     b.op(
         "DEPTHWISE_CONV_2D", [x, *constants], [y], padding=padding, strideH=stride_h, strideW=stride_w,
         depthMultiplier=multiplier, dilationHFactor=dilation_h, dilationWFactor=dilation_w,
-        fusedActivationFunction=int(rng.choice(ACTIVATIONS)),
+        fusedActivationFunction=activation,
     )  # fmt: skip
     return b.build([y]), [_int8(rng, (1, h, w, c))]
 
@@ -179,12 +190,13 @@ def add(rng: Rng) -> Network:
     b.op("QUANTIZE", [x], [first])
     b.op("QUANTIZE", [smooth], [second])
     inputs = [first, second] if rng.integers(0, 2) else [second, first]
-    b.op("ADD", inputs, [y], fusedActivationFunction=int(rng.choice(ACTIVATIONS)))
+    activation = ACTIVATIONS[0] if rng.integers(0, 2) else int(rng.choice(ACTIVATIONS))
+    b.op("ADD", inputs, [y], fusedActivationFunction=activation)
     return b.build([y]), [_int8(rng, shape)]
 
 
 def _pool(rng: Rng, kind: str) -> Network:
-    h, w, c = _image(rng, (1, 3, 8))
+    h, w, c = _image(rng, (1, 3, 4, 7, 8))
     kernel_h, kernel_w, stride_h, stride_w, _, _, padding, _, _ = _filter(rng, h, w)
     kernel_h, kernel_w = min(kernel_h, h), min(kernel_w, w)
     out_h, out_w = (_out_size(padding, *axis, 1) for axis in ((h, kernel_h, stride_h), (w, kernel_w, stride_w)))
@@ -208,7 +220,9 @@ def max_pool_2d(rng: Rng) -> Network:
 
 
 def mean(rng: Rng) -> Network:
-    shape = (1, *_image(rng, (1, 3, 8)))
+    shape = (1, *_image(rng, (1, 3, 4, 7, 8)))
+    if rng.integers(0, 4) == 0:
+        shape = (1, int(rng.integers(16, 40)), 17, 5)  # more than 255 values
     axes = [(1, 2), (2, 1), (1,), (2,), (3,), (-1,), (2, 3), (1, 2, 3)][rng.integers(0, 8)]
     keep = bool(rng.integers(0, 2))
     positive = {axis % 4 for axis in axes}
@@ -343,4 +357,4 @@ NETWORKS: dict[str, Callable[[Rng], Network]] = {
         max_pool_2d, mean, pad, quantize, quantize_float, relu, relu6, reshape, softmax, tanh,
     )
 }  # fmt: skip
-CASES = {"conv_2d": 120, "fully_connected": 80, "depthwise_conv_2d": 80}
+CASES = {"add": 60, "conv_2d": 120, "fully_connected": 80, "depthwise_conv_2d": 160}

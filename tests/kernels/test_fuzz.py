@@ -93,6 +93,24 @@ def test_every_format_of_fully_connected_is_exact_on_any_weights(format: str, va
     _compare(tmp_path, variant, cases, expected)
 
 
+def test_depthwise_strips_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So little scratch that an image takes several strips, the last of them lower."""
+    core = CORES_UNDER_TEST["dsp"]
+    monkeypatch.setattr("edgesparse.lowering.depthwise_conv_2d._STRIP_BYTES", 400)
+    cases, expected, functions = [], [], set()
+    for seed in range(60):
+        model, inputs = NETWORKS["depthwise_conv_2d"](np.random.default_rng(2000 + seed))
+        graph = read_graph(model)
+        packed = lower(graph, core)
+        functions.add(packed.calls[0].function)
+        cases.append(Case(graph, packed, inputs[0].tobytes()))
+        expected.append(tflm_output(model, inputs).tobytes())
+    assert functions >= {
+        f"es_depthwise_conv_2d_{kernel}s8" for kernel in ("", "x4_", "3x3_", "3x3_relu_", "3x3_stride2_")
+    }
+    _compare(tmp_path, "dsp", cases, expected)
+
+
 def _wide_sum_network(bias: int, zero_point: int, left: bool) -> tuple[bytes, list[np.ndarray]]:
     """A 1x1 convolution whose sums come near 2^31 and still vary at the output: a dead filter with a large bias."""
     net = TfliteBuilder()

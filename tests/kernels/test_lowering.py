@@ -16,7 +16,7 @@ from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import choose
 from edgesparse.lowering.context import ChannelScales
 from edgesparse.lowering.conv_2d import conv_2d_cost, conv_2d_scratch_bytes
-from edgesparse.lowering.depthwise_conv_2d import depthwise_x4_scratch_bytes
+from edgesparse.lowering.depthwise_conv_2d import depthwise_3x3_scratch_bytes, depthwise_x4_scratch_bytes
 from edgesparse.lowering.fully_connected import fully_connected_scratch_bytes
 from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS, FcLayer, choose_fully_connected
 from edgesparse.lowering.lower import LOWERINGS, lower
@@ -157,13 +157,23 @@ def test_scratch_formulas_of_the_headers() -> None:
     assert fully_connected_scratch_bytes(PORTABLE, "wide", 13) == 16
     assert fully_connected_scratch_bytes(DSP, "delta8", 13) == 0
     assert depthwise_x4_scratch_bytes(9, 64) == 64 + 36
+    assert depthwise_3x3_scratch_bytes(26, 5, 1) == 16 * 14 * 7
+    assert depthwise_3x3_scratch_bytes(24, 24, 2) == 16 * 25 * 49
 
 
 def test_every_kernel_source_has_a_portable_variant() -> None:
     only_dsp = {path.stem for path in (KERNELS / "dsp").glob("*.c")} - {
         path.stem for path in (KERNELS / "portable").glob("*.c")
     }
-    assert only_dsp == {"es_patch_block_s16", "es_patch_pixel_s16"}  # es_patch_s8 is their portable counterpart
+    # Their portable counterparts are es_patch_s8 and es_depthwise_conv_2d_x4_s8.
+    assert only_dsp == {
+        "es_patch_block_s16",
+        "es_patch_pixel_s16",
+        "es_depthwise_conv_2d_3x3_s8",
+        "es_depthwise_conv_2d_3x3_relu_s8",
+        "es_depthwise_conv_2d_3x3_stride2_s8",
+        "es_depthwise_3x3",
+    }
 
 
 @pytest.mark.parametrize("variant", CORES_UNDER_TEST)

@@ -1,6 +1,7 @@
 /* ADD, int8, of two tensors of equal size. Both are moved to twice the larger of the two scales
  * with 20 fractional bits, added, and moved to the output's scale. Input 1 is the one with the
- * larger scale (the generator swaps them), so that its factor is exactly one half. */
+ * larger scale (the generator swaps them), so that its factor is exactly one half. output may be
+ * one of the inputs. */
 #ifndef ES_ADD_H
 #define ES_ADD_H
 
@@ -16,5 +17,19 @@ typedef struct {
 } es_add;
 
 void es_add_s8(const es_add *p, const int8_t *input_1, const int8_t *input_2, int8_t *output);
+
+/* The same where one linear form gives every output (the generator compares all 65,536 pairs):
+ *
+ *     saturate((factor_1 * x / 2^8 + factor_2 * y / 2^8 + constant) / 2^20)
+ *
+ * each division rounded down. No sum leaves int32. output may be one of the inputs. */
+typedef struct {
+    uint32_t elements;
+    int32_t factor_1, factor_2; /* in [0, 2^31) */
+    int32_t constant;
+} es_add_linear;
+
+void es_add_linear_s8(const es_add_linear *p, const int8_t *input_1, const int8_t *input_2,
+                      int8_t *output);
 
 #endif

@@ -37,19 +37,41 @@ static inline int32_t es_sxtb16_ror8(int32_t word) {
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(word));
     return result;
 }
+/* The same added to the lanes of sums. */
+ES_DSP_2(es_sxtab16, "sxtab16 %0, %1, %2")
+ES_DSP_2(es_sxtab16_ror8, "sxtab16 %0, %1, %2, ror #8")
 /* Bottom lanes (or top lanes) of a and b as one word: a's is the bottom lane. */
 ES_DSP_2(es_pack_bottoms, "pkhbt %0, %1, %2, lsl #16")
 ES_DSP_2(es_pack_tops_reversed, "pkhtb %0, %1, %2, asr #16")
 /* c + a.bottom * b.bottom + a.top * b.top, and the single products. */
 ES_DSP_3(es_smlad, "smlad %0, %1, %2, %3")
 ES_DSP_3(es_smlabb, "smlabb %0, %1, %2, %3")
+ES_DSP_3(es_smlabt, "smlabt %0, %1, %2, %3")
 ES_DSP_3(es_smlatb, "smlatb %0, %1, %2, %3")
 ES_DSP_3(es_smlatt, "smlatt %0, %1, %2, %3")
+/* c + a * b.bottom / 2^16 (or b.top), rounded down. */
+ES_DSP_3(es_smlawb, "smlawb %0, %1, %2, %3")
+ES_DSP_3(es_smlawt, "smlawt %0, %1, %2, %3")
 /* (a * b + 2^31) / 2^32, rounded down. */
 ES_DSP_2(es_smmulr, "smmulr %0, %1, %2")
+/* The same plus c. */
+ES_DSP_3(es_smmlar, "smmlar %0, %1, %2, %3")
+/* The larger of each of four int8. */
 #undef ES_DSP_2
 #undef ES_DSP_3
 
+/* The larger of each of four int8: the subtraction sets the flags that SEL reads. */
+static inline int32_t es_max_4(int32_t a, int32_t b) {
+    int32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+}
+/* Saturates x / 2^20, rounded down, to int8. */
+static inline int32_t es_ssat8_asr20(int32_t x) {
+    int32_t result;
+    __asm__("ssat %0, #8, %1, asr #20" : "=r"(result) : "r"(x) : "cc");
+    return result;
+}
 /* Saturates to int8. */
 static inline int32_t es_ssat8(int32_t x) {
     int32_t result;
@@ -141,6 +163,19 @@ static inline int32_t es_sxtb16(int32_t word) {
 static inline int32_t es_sxtb16_ror8(int32_t word) {
     return es_lanes(es_byte(word, 1), es_byte(word, 3));
 }
+static inline int32_t es_sxtab16(int32_t sums, int32_t word) {
+    return es_lanes(es_bottom(sums) + es_byte(word, 0), es_top(sums) + es_byte(word, 2));
+}
+static inline int32_t es_sxtab16_ror8(int32_t sums, int32_t word) {
+    return es_lanes(es_bottom(sums) + es_byte(word, 1), es_top(sums) + es_byte(word, 3));
+}
+static inline int32_t es_max_4(int32_t a, int32_t b) {
+    uint32_t result = 0;
+    for (int32_t i = 0; i < 4; i++) {
+        result |= ((uint32_t)es_max(es_byte(a, i), es_byte(b, i)) & 0xffu) << (8 * i);
+    }
+    return (int32_t)result;
+}
 static inline int32_t es_pack_bottoms(int32_t a, int32_t b) {
     return es_lanes(es_bottom(a), es_bottom(b));
 }
@@ -149,6 +184,9 @@ static inline int32_t es_pack_tops_reversed(int32_t a, int32_t b) {
 }
 static inline int32_t es_smlabb(int32_t a, int32_t b, int32_t c) {
     return es_wrapping_add(es_bottom(a) * es_bottom(b), c);
+}
+static inline int32_t es_smlabt(int32_t a, int32_t b, int32_t c) {
+    return es_wrapping_add(es_bottom(a) * es_top(b), c);
 }
 static inline int32_t es_smlatb(int32_t a, int32_t b, int32_t c) {
     return es_wrapping_add(es_top(a) * es_bottom(b), c);
@@ -159,8 +197,18 @@ static inline int32_t es_smlatt(int32_t a, int32_t b, int32_t c) {
 static inline int32_t es_smlad(int32_t a, int32_t b, int32_t c) {
     return es_smlabb(a, b, es_smlatt(a, b, c));
 }
+static inline int32_t es_smlawb(int32_t a, int32_t b, int32_t c) {
+    return es_wrapping_add((int32_t)(((int64_t)a * es_bottom(b)) >> 16), c);
+}
+static inline int32_t es_smlawt(int32_t a, int32_t b, int32_t c) {
+    return es_wrapping_add((int32_t)(((int64_t)a * es_top(b)) >> 16), c);
+}
+static inline int32_t es_ssat8_asr20(int32_t x) { return es_clamp(x >> 20, -128, 127); }
 static inline int32_t es_smmulr(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+}
+static inline int32_t es_smmlar(int32_t a, int32_t b, int32_t c) {
+    return es_wrapping_add(es_smmulr(a, b), c);
 }
 static inline int32_t es_ssat8(int32_t x) { return es_clamp(x, -128, 127); }
 static inline int32_t es_ssat8_half(int32_t x) { return es_clamp(x >> 1, -128, 127); }

@@ -22,10 +22,11 @@ static inline int32_t es_divide_by_power_of_two(int32_t x, int32_t exponent) {
 }
 
 static inline int32_t es_multiply(int32_t x, int32_t multiplier, int32_t shift) {
-    const int32_t left = shift > 0 ? shift : 0;
-    const int32_t right = shift > 0 ? 0 : -shift;
-    const int32_t shifted = (int32_t)((uint32_t)x << left);
-    return es_divide_by_power_of_two(es_doubling_high_multiply(shifted, multiplier), right);
+    if (shift < 0) { /* es_divide_by_power_of_two for an exponent of at least 1 */
+        const int32_t high = es_doubling_high_multiply(x, multiplier);
+        return (((high + (high >> 31)) >> ~shift) + 1) >> 1;
+    }
+    return es_doubling_high_multiply((int32_t)((uint32_t)x << shift), multiplier);
 }
 
 /* One output: scaled, moved to the output's zero point, clamped to the fused activation. */

@@ -1,12 +1,18 @@
 #include "es_depthwise_conv_2d.h"
 #include "es_requantize.h"
 
+static int8_t es_output(const es_depthwise_conv_2d *p, int32_t c, int32_t sum) {
+    return es_requantize(sum, p->multipliers[c], p->shifts[c], p->output_zero_point,
+                         p->activation_min, p->activation_max);
+}
+
 /* Scratch: one pointer per tap, then a pixel of zero points for taps outside of the image. */
 void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
                                 void *scratch) {
     const int32_t taps = (int32_t)p->kernel_h * p->kernel_w;
     const int8_t **pixels = scratch;
-    int8_t *outside = (int8_t *)(pixels + taps);
+    const int8_t **end = pixels + taps;
+    int8_t *outside = (int8_t *)end;
     __builtin_memset(outside, p->input_zero_point, p->in_c);
 
     for (int32_t oy = 0; oy < p->out_h; oy++) {
@@ -21,23 +27,23 @@ void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *inp
                 }
             }
             const int8_t *weights = p->weights;
-            for (int32_t first = 0; first < p->out_c; first += 4) {
-                int32_t sums[4];
-                __builtin_memcpy(sums, p->bias + first, sizeof(sums));
-                for (int32_t tap = 0; tap < taps; tap++) {
-                    const int8_t *x = pixels[tap] + first;
-                    sums[0] += x[0] * weights[0];
-                    sums[1] += x[1] * weights[1];
-                    sums[2] += x[2] * weights[2];
-                    sums[3] += x[3] * weights[3];
+            for (int32_t c = 0; c < p->out_c; c += 4) {
+                /* Not an array: output might lie on it, for all that the compiler knows. */
+                int32_t sum_0 = p->bias[c], sum_1 = p->bias[c + 1];
+                int32_t sum_2 = p->bias[c + 2], sum_3 = p->bias[c + 3];
+                for (const int8_t **pixel = pixels; pixel < end; pixel++) {
+                    const int8_t *x = *pixel + c;
+                    sum_0 += x[0] * weights[0];
+                    sum_1 += x[1] * weights[1];
+                    sum_2 += x[2] * weights[2];
+                    sum_3 += x[3] * weights[3];
                     weights += 4;
                 }
-                for (int32_t i = 0; i < 4; i++) {
-                    const int32_t channel = first + i;
-                    *output++ =
-                        es_requantize(sums[i], p->multipliers[channel], p->shifts[channel],
-                                      p->output_zero_point, p->activation_min, p->activation_max);
-                }
+                output[0] = es_output(p, c, sum_0);
+                output[1] = es_output(p, c + 1, sum_1);
+                output[2] = es_output(p, c + 2, sum_2);
+                output[3] = es_output(p, c + 3, sum_3);
+                output += 4;
             }
         }
     }

@@ -1,0 +1,110 @@
+#include "es_depthwise_3x3.h"
+
+/* One column of two rows of four channels. */
+static inline void es_store_pairs(int32_t upper, int32_t lower, int32_t *to, int32_t plane) {
+    const int32_t upper_02 = es_sxtb16(upper), upper_13 = es_sxtb16_ror8(upper);
+    const int32_t lower_02 = es_sxtb16(lower), lower_13 = es_sxtb16_ror8(lower);
+    to[0] = es_pack_bottoms(upper_02, lower_02);
+    to += plane;
+    to[0] = es_pack_bottoms(upper_13, lower_13);
+    to += plane;
+    to[0] = es_pack_tops_reversed(lower_02, upper_02);
+    to += plane;
+    to[0] = es_pack_tops_reversed(lower_13, upper_13);
+}
+
+typedef struct {
+    const int8_t *at;
+    int32_t step;
+} es_row;
+
+/* A row outside of the image is one word of zero points, read again and again. */
+static inline es_row es_row_of(const es_depthwise_conv_2d *p, const int8_t *input, int32_t y,
+                               const int8_t *outside) {
+    const int inside = (uint32_t)y < p->in_h;
+    return inside ? (es_row){input + y * p->in_w * p->in_c, p->in_c} : (es_row){outside, 0};
+}
+
+/* Where both rows, or the column, are outside of the image, es_pair leaves what this wrote. */
+static void es_clear_pairs(const es_depthwise_conv_2d *p, int32_t plane, int32_t *pairs) {
+    const int32_t zero_points = es_pack_bottoms(p->input_zero_point, p->input_zero_point);
+    for (const int32_t *end = pairs + 4 * plane; pairs < end;) {
+        *pairs++ = zero_points;
+    }
+}
+
+/* input: at the first of the four channels */
+static void es_pair(const es_depthwise_conv_2d *p, const int8_t *input, int32_t y, int32_t count,
+                    int32_t columns, int32_t *pairs) {
+    int8_t outside[4];
+    __builtin_memset(outside, p->input_zero_point, sizeof(outside));
+    const int32_t plane = count * columns;
+    const int32_t image = es_min(p->in_w, columns - p->pad_left);
+    pairs += p->pad_left;
+    for (const int32_t end = y + 2 * count; y < end; y += 2) {
+        es_row upper = es_row_of(p, input, y, outside);
+        es_row lower = es_row_of(p, input, y + 1, outside);
+        int32_t *to = pairs;
+        for (const int32_t *last = to + image; to < last; to++) {
+            es_store_pairs(es_load_4(upper.at), es_load_4(lower.at), to, plane);
+            upper.at += upper.step;
+            lower.at += lower.step;
+        }
+        pairs += columns;
+    }
+}
+
+static void es_load_channel(const es_depthwise_conv_2d *p, int32_t c,
+                            es_depthwise_channel *channel) {
+    const int8_t *w = p->weights + 9 * c;
+    const int32_t right = -p->shifts[c];
+    for (int32_t kx = 0; kx < 3; kx++) {
+        const int32_t middle = 2 * w[kx + 3];
+        channel->weights[kx][0] = es_pack_bottoms(2 * w[kx], middle);
+        channel->weights[kx][1] = es_pack_bottoms(middle, 2 * w[kx + 6]);
+    }
+    channel->bias = 2 * p->bias[c];
+    channel->multiplier = p->multipliers[c];
+    channel->rounding = (2 * p->output_zero_point + 1) * (1 << (right - 1));
+    channel->shift = right;
+}
+
+void es_depthwise_3x3(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
+                      int32_t *pairs, es_depthwise_rows *compute) {
+    /* With stride 1 two rows of outputs, and then two columns, come from one row of pairs. */
+    const int32_t stride = p->stride_h, halves = 2 - stride;
+    const int32_t columns = stride * (p->out_w - 1) + 3;
+    const int32_t row = p->out_w * p->out_c;
+    es_depthwise_channel channel;
+    channel.pixel = p->out_c;
+    channel.odd = p->out_w & halves;
+    channel.pitch = 4 * columns;
+    for (int32_t top = 0; top < p->out_h; top += p->strip) {
+        const int32_t rows = es_min(p->strip, p->out_h - top);
+        const int32_t count = ((rows + halves) >> halves) + 1;
+        es_clear_pairs(p, count * columns, pairs);
+        for (int32_t group = 0; group < p->out_c; group += 4) {
+            const int32_t first = es_min(group, p->out_c - 4);
+            es_pair(p, input + first, stride * top - p->pad_top, count, columns, pairs);
+            const int32_t *upper = pairs;
+            for (int32_t c = first; c < first + 4; c++) {
+                es_load_channel(p, c, &channel);
+                channel.to = output + top * row + c;
+                channel.end = upper + (stride * p->out_w - channel.odd);
+                channel.row = row;
+                channel.left = rows >> halves;
+                if (channel.left > 0) {
+                    compute(&channel, upper, upper + columns);
+                }
+                upper += count * columns;
+                if (rows & halves) { /* the last row alone: the one below it lies on it */
+                    const int32_t *last = upper - 2 * columns;
+                    channel.end = last + (p->out_w - channel.odd);
+                    channel.row = 0;
+                    channel.left = 1;
+                    compute(&channel, last, last + columns);
+                }
+            }
+        }
+    }
+}
