@@ -2,7 +2,7 @@
 
 A filter that training let die, or that pruning emptied, leaves a channel whose output is its bias. The converter
 then picks a tiny scale, and the int32 bias grows to 2^30. The output is still a constant byte, which a small sum
-with a multiplier of one half and a left shift of one gives exactly.
+with a multiplier of a quarter gives exactly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from edgesparse.lowering.context import ChannelScales
 __all__ = ["fold_constant_channels"]
 
 _HALF = 1 << 30
-_LEFT_ONE = 1
+_RIGHT_ONE = -1
+_USUAL_SHIFTS = range(-22, 0)
+"""Those that every kernel takes."""
 
 
 def fold_constant_channels(
@@ -52,7 +54,8 @@ def fold_constant_channels(
             continue
         large = max(abs(end) for end in ends) << max(shift, 0) >= _HALF
         # One scale for all channels stays one, unless a sum leaves no choice.
-        if not large and not (per_channel and rows[channel].any()):
+        odd = shift not in _USUAL_SHIFTS
+        if not large and not (per_channel and (odd or rows[channel].any())):
             continue
         outputs = {
             min(max(multiply_by_quantized_multiplier(end, multiplier, shift) + output_zero_point, low), high)
@@ -60,8 +63,8 @@ def fold_constant_channels(
         }
         if len(outputs) == 1:
             new_weights[channel] = 0
-            new_bias[channel] = outputs.pop() - output_zero_point
-            multipliers[channel], shifts[channel] = _HALF, _LEFT_ONE
+            new_bias[channel] = 4 * (outputs.pop() - output_zero_point)
+            multipliers[channel], shifts[channel] = _HALF, _RIGHT_ONE
             changed = True
     if not changed:
         return weights, bias, scales

@@ -1,28 +1,37 @@
+#include "es_conv_2d_rows.h"
 #include "es_dsp.h"
 #include "es_patch.h"
 
-/* Four channels of four pixels at a time: each pixel's word becomes two words of two lanes. */
-static int32_t *es_expand_tap(const int8_t *const from[4], int32_t channels, int32_t *to) {
-    const int8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3];
-    for (const int8_t *end = a + channels; a < end; a += 4, b += 4, c += 4, d += 4, to += 8) {
-        int32_t word = es_load_4(a);
-        to[0] = es_sxtb16(word);
-        to[1] = es_sxtb16_ror8(word);
-        word = es_load_4(b);
-        to[2] = es_sxtb16(word);
-        to[3] = es_sxtb16_ror8(word);
-        word = es_load_4(c);
-        to[4] = es_sxtb16(word);
-        to[5] = es_sxtb16_ror8(word);
-        word = es_load_4(d);
-        to[6] = es_sxtb16(word);
-        to[7] = es_sxtb16_ror8(word);
+enum { N = ES_BLOCK_PIXELS };
+
+static inline const int8_t *es_expand_word(const int8_t *from, int32_t *to) {
+    const int32_t word = es_load_4(from);
+    to[0] = es_sxtb16(word);
+    to[1] = es_sxtb16_ror8(word);
+    return from + 4;
+}
+
+/* The channels of one tap of six pixels, four at a time: each pixel's word becomes two words of two
+ * lanes. */
+static int32_t *es_expand_tap(const int8_t *const from[N], int32_t channels, int32_t *to) {
+    const int8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3], *e = from[4], *f = from[5];
+    for (const int32_t *end = to + channels * (N / 2); to < end; to += 2 * N) {
+        a = es_expand_word(a, to);
+        b = es_expand_word(b, to + 2);
+        c = es_expand_word(c, to + 4);
+        d = es_expand_word(d, to + 6);
+        e = es_expand_word(e, to + 8);
+        f = es_expand_word(f, to + 10);
     }
     return to;
 }
 
+/* Whole words from any address to any address, never past the end of `from`. */
 static int8_t *es_copy(int8_t *to, const int8_t *from, int32_t count) {
-    for (const int8_t *end = from + count; from < end;) {
+    for (; count >= 4; count -= 4, from += 4, to += 4) {
+        __builtin_memcpy(to, from, 4);
+    }
+    for (; count > 0; count--) {
         *to++ = *from++;
     }
     return to;
@@ -56,24 +65,21 @@ static void es_expand_pixel(const es_conv_2d *p, const int8_t *input, const es_p
             }
         }
     }
-    byte[0] = byte[1] = byte[2] = 0;
-    for (const int8_t *word = gathered; word < byte; word += 4, to += 8) {
-        to[0] = es_sxtb16(es_load_4(word));
-        to[1] = es_sxtb16_ror8(es_load_4(word));
+    for (const int8_t *word = gathered; word < byte; to += 2 * N) {
+        word = es_expand_word(word, to);
     }
 }
 
 void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                         int32_t *patches, int8_t *outside) {
     const int32_t channels = p->in_c;
-    es_patch_origin origins[4];
-    for (int32_t i = 0; i < 4; i++) {
-        origins[i] = es_patch_origin_of(p, first_pixel + i * lane);
-        if (channels & 3) {
-            es_expand_pixel(p, input, &origins[i], outside, outside + channels, patches + 2 * i);
-        }
-    }
+    es_patch_origin origins[N];
+    const bool inside = es_patch_origins_of(p, first_pixel, lane, N, origins);
     if (channels & 3) {
+        for (int32_t i = 0; i < N; i++) {
+            es_expand_pixel(p, input, &origins[i], outside, outside + ((channels + 3) & ~3),
+                            patches + 2 * i);
+        }
         return;
     }
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
@@ -81,9 +87,10 @@ void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_
         for (int32_t kx = 0; kx < p->kernel_w; kx++) {
             const int32_t right = kx * p->dilation_w;
             const int32_t offset = (down * p->in_w + right) * channels;
-            const int8_t *from[4];
-            for (int32_t i = 0; i < 4; i++) {
-                from[i] = es_patch_tap(p, input, &origins[i], down, right, offset, outside);
+            const int8_t *from[N];
+            for (int32_t i = 0; i < N; i++) {
+                from[i] = inside ? input + (origins[i].offset + offset)
+                                 : es_patch_tap(p, input, &origins[i], down, right, offset, outside);
             }
             patches = es_expand_tap(from, channels, patches);
         }
