@@ -127,7 +127,7 @@ def conv_2d_scratch_bytes(core: Core, format: str, patch: int, in_c: int) -> int
         return 4 * round_up(patch)
     if format == "delta8":
         return 16 * patch + round_up(in_c)
-    return (13 if in_c % 4 else 12) * round_up(patch) + round_up(in_c)
+    return 12 * round_up(patch) + round_up(in_c) + (round_up(patch) + 4 if in_c % 4 else 0)
 
 
 def conv_2d_cost(core: Core, pixels: int, taps: int, in_c: int) -> ConvCost:

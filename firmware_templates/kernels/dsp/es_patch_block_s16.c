@@ -4,69 +4,152 @@
 
 enum { N = ES_BLOCK_PIXELS };
 
-static inline const int8_t *es_expand_word(const int8_t *from, int32_t *to) {
-    const int32_t word = es_load_4(from);
-    to[0] = es_sxtb16(word);
-    to[1] = es_sxtb16_ror8(word);
-    return from + 4;
+#if ES_CONV_2D_ASSEMBLY
+
+#define EXPAND(from, a, b)                                                                         \
+    "ldr r2, [" from "], #4\n\t"                                                                   \
+    "sxtb16 " a ", r2\n\t"                                                                         \
+    "sxtb16 " b ", r2, ror #8\n\t"
+
+/* One tap of six pixels, four channels at a time: each pixel's word becomes two words of two lanes.
+ */
+__attribute__((naked, noinline)) static void
+es_expand_tap(const int8_t *const *from __attribute__((unused)), int32_t *to __attribute__((unused)),
+              const int32_t *end __attribute__((unused))) {
+    __asm__(".syntax unified\n\t"
+            "push {r4-r11, lr}\n\t"
+            "mov r12, r2\n\t"
+            "ldm r0, {r5-r10}\n"
+            "1:\n\t" EXPAND("r5", "r0", "r3") EXPAND("r6", "r4", "r11") "stm r1!, {r0, r3, r4, r11}\n\t"
+            EXPAND("r7", "r0", "r3") EXPAND("r8", "r4", "r11") "stm r1!, {r0, r3, r4, r11}\n\t"
+            EXPAND("r9", "r0", "r3") EXPAND("r10", "r4", "r11") "stm r1!, {r0, r3, r4, r11}\n\t"
+            "cmp r1, r12\n\t"
+            "bne 1b\n\t"
+            "pop {r4-r11, pc}\n\t");
 }
 
-/* The channels of one tap of six pixels, four at a time: each pixel's word becomes two words of two
- * lanes. */
-static int32_t *es_expand_tap(const int8_t *const from[N], int32_t channels, int32_t *to) {
-    const int8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3], *e = from[4], *f = from[5];
-    for (const int32_t *end = to + channels * (N / 2); to < end; to += 2 * N) {
-        a = es_expand_word(a, to);
-        b = es_expand_word(b, to + 2);
-        c = es_expand_word(c, to + 4);
-        d = es_expand_word(d, to + 6);
-        e = es_expand_word(e, to + 8);
-        f = es_expand_word(f, to + 10);
+/* The tap to the right of one that is gathered already: what pixel i sees there, pixel i + 1 saw
+ * at `left`. Only the last pixel's channels come from the input. */
+__attribute__((naked, noinline)) static void
+es_shift_tap(const int32_t *left __attribute__((unused)), int32_t *to __attribute__((unused)),
+             const int32_t *end __attribute__((unused)),
+             const int8_t *from __attribute__((unused))) {
+    __asm__(".syntax unified\n\t"
+            "push {r4-r9, lr}\n\t"
+            "adds r0, #8\n"
+            "1:\n\t"
+            "ldm r0!, {r4-r9}\n\t"
+            "stm r1!, {r4-r9}\n\t"
+            "ldm r0!, {r4-r7}\n\t"
+            "adds r0, #8\n\t"
+            "ldr r12, [r3], #4\n\t"
+            "sxtb16 r8, r12\n\t"
+            "sxtb16 r9, r12, ror #8\n\t"
+            "stm r1!, {r4-r9}\n\t"
+            "cmp r1, r2\n\t"
+            "bne 1b\n\t"
+            "pop {r4-r9, pc}\n\t");
+}
+
+#else
+
+static void es_expand_tap(const int8_t *const *from, int32_t *to, const int32_t *end) {
+    for (int32_t at = 0; to < end; at += 4) {
+        for (int32_t i = 0; i < N; i++) {
+            *to++ = es_sxtb16(es_load_4(from[i] + at));
+            *to++ = es_sxtb16_ror8(es_load_4(from[i] + at));
+        }
+    }
+}
+
+static void es_shift_tap(const int32_t *left, int32_t *to, const int32_t *end, const int8_t *from) {
+    for (; to < end; left += 2 * N, to += 2 * N, from += 4) {
+        for (int32_t i = 0; i < 2 * N - 2; i++) {
+            to[i] = left[i + 2];
+        }
+        to[2 * N - 2] = es_sxtb16(es_load_4(from));
+        to[2 * N - 1] = es_sxtb16_ror8(es_load_4(from));
+    }
+}
+
+#endif
+
+/* `count` bytes, a multiple of 4, of one pixel; returns where its next block goes. */
+static inline int32_t *es_expand_run(const int8_t *from, int32_t count, int32_t *to) {
+    for (const int8_t *end = from + count; from < end; from += 4, to += 2 * N) {
+        const int32_t word = es_load_4(from);
+        to[0] = es_sxtb16(word);
+        to[1] = es_sxtb16_ror8(word);
     }
     return to;
 }
 
-/* Whole words from any address to any address, never past the end of `from`. */
-static int8_t *es_copy(int8_t *to, const int8_t *from, int32_t count) {
-    for (; count >= 4; count -= 4, from += 4, to += 4) {
-        __builtin_memcpy(to, from, 4);
+/* Whole words, up to 3 bytes more than `count`; returns the end of what was asked for. */
+static inline int8_t *es_copy_words(int8_t *to, const int8_t *from, int32_t count) {
+    int8_t *const end = to + count;
+    for (; to < end; from += 4, to += 4) {
+        const int32_t word = es_load_4(from);
+        __builtin_memcpy(to, &word, 4);
     }
-    for (; count > 0; count--) {
+    return end;
+}
+
+static inline int8_t *es_copy_bytes(int8_t *to, const int8_t *from, int32_t count) {
+    for (int8_t *const end = to + count; to < end;) {
         *to++ = *from++;
     }
     return to;
 }
 
-/* Where in_c is no multiple of 4, blocks straddle taps: one pixel's patch is gathered as int8
- * first. */
+/* One kernel row of one pixel whose taps are not all in the image, or dilated. */
+static __attribute__((noinline)) void es_gather_row(const es_conv_2d *p, const int8_t *from,
+                                                    int32_t x, const int8_t *outside, int8_t *to) {
+    const int32_t channels = p->in_c;
+    const int32_t step = p->dilation_w * channels;
+    for (int32_t kx = p->kernel_w; kx > 0; kx--, x += p->dilation_w, from += step) {
+        to = es_copy_bytes(to, (uint32_t)x < p->in_w ? from : outside, channels);
+    }
+}
+
+/* Where in_c is no multiple of 4, blocks straddle taps: a patch is gathered as int8 first. The taps
+ * of a kernel row lie side by side unless they are dilated or leave the image; where their bytes
+ * make whole words, they need not be gathered. */
 static void es_expand_pixel(const es_conv_2d *p, const int8_t *input, const es_patch_origin *origin,
                             const int8_t *outside, int8_t *gathered, int32_t *to) {
-    const int32_t channels = p->in_c;
-    const int32_t row_is_run =
+    const int32_t run = p->kernel_w * p->in_c;
+    const int32_t row = p->dilation_h * p->in_w * p->in_c;
+    const int8_t *const last_run = input + (int32_t)p->in_h * p->in_w * p->in_c - ((run + 3) & ~3);
+    const bool side_by_side =
         p->dilation_w == 1 && origin->x >= 0 && origin->x + p->kernel_w <= p->in_w;
-    const int32_t run =
-        row_is_run ? p->kernel_w : 1; /* taps that lie side by side, all in or all out */
+    const bool words = (run & 3) == 0;
+    const int8_t *from = input + origin->offset;
     int8_t *byte = gathered;
-    for (int32_t ky = 0; ky < p->kernel_h; ky++) {
-        const int32_t down = ky * p->dilation_h;
-        if ((uint32_t)(origin->y + down) >= p->in_h) {
-            for (int32_t kx = 0; kx < p->kernel_w; kx++) {
-                byte = es_copy(byte, outside, channels);
-            }
-            continue;
-        }
-        const int8_t *from = input + (origin->offset + down * p->in_w * channels);
-        for (int32_t kx = 0; kx < p->kernel_w; kx += run) {
-            const int32_t right = kx * p->dilation_w;
-            if ((uint32_t)(origin->x + right) < p->in_w) {
-                byte = es_copy(byte, from + right * channels, run * channels);
+    int32_t y = origin->y;
+    for (int32_t ky = p->kernel_h; ky > 0; ky--, from += row, y += p->dilation_h) {
+        const bool within = (uint32_t)y < p->in_h;
+        if (within && side_by_side && words) {
+            to = es_expand_run(from, run, to);
+        } else if (within && side_by_side && from <= last_run) {
+            byte = es_copy_words(byte, from, run);
+        } else {
+            es_gather_row(p, from, within ? origin->x : INT16_MIN, outside, byte);
+            if (words) {
+                to = es_expand_run(gathered, run, to);
             } else {
-                byte = es_copy(byte, outside, channels);
+                byte += run;
             }
         }
     }
-    for (const int8_t *word = gathered; word < byte; to += 2 * N) {
-        word = es_expand_word(word, to);
+    if (!words) {
+        es_expand_run(gathered, (int32_t)(byte - gathered + 3) & ~3, to);
+    }
+}
+
+static void es_expand_pixels(const es_conv_2d *p, const int8_t *input,
+                             const es_patch_origin *origins, int32_t *patches, int8_t *outside) {
+    int8_t *gathered = outside + ((p->in_c + 3) & ~3);
+    for (int32_t i = 0; i < N; i++) {
+        es_expand_pixel(p, input, &origins[i], outside, gathered, patches + 2 * i);
     }
 }
 
@@ -76,23 +159,54 @@ void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_
     es_patch_origin origins[N];
     const bool inside = es_patch_origins_of(p, first_pixel, lane, N, origins);
     if (channels & 3) {
-        for (int32_t i = 0; i < N; i++) {
-            es_expand_pixel(p, input, &origins[i], outside, outside + ((channels + 3) & ~3),
-                            patches + 2 * i);
-        }
+        es_expand_pixels(p, input, origins, patches, outside);
         return;
     }
+    /* Neighbours in a row see the same taps, one step later; the last pixel of a row has none. */
+    const bool slides = p->stride_w == 1 && p->dilation_w == 1 && lane != 0;
+    const bool one_row = origins[0].y == origins[N - 1].y;
+    const int32_t words = channels * (N / 2);
+    const int32_t kernel_w = p->kernel_w;
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int32_t down = ky * p->dilation_h;
-        for (int32_t kx = 0; kx < p->kernel_w; kx++) {
+        int32_t offset = down * p->in_w * channels;
+        const int8_t *from[N];
+        for (int32_t i = 0; i < N; i++) {
+            from[i] = inside ? input + (origins[i].offset + offset)
+                             : es_patch_tap(p, input, &origins[i], down, 0, offset, outside);
+        }
+        es_expand_tap(from, patches, patches + words);
+        patches += words;
+        if (slides && one_row && kernel_w > 1 && from[N - 1] != outside &&
+            origins[N - 1].x + kernel_w <= p->in_w) {
+            int32_t *const end = patches + (kernel_w - 1) * words;
+            es_shift_tap(patches - words, patches, end, from[N - 1] + channels);
+            patches = end;
+            continue;
+        }
+        for (int32_t kx = 1; kx < kernel_w; kx++, patches += words) {
             const int32_t right = kx * p->dilation_w;
-            const int32_t offset = (down * p->in_w + right) * channels;
-            const int8_t *from[N];
-            for (int32_t i = 0; i < N; i++) {
-                from[i] = inside ? input + (origins[i].offset + offset)
-                                 : es_patch_tap(p, input, &origins[i], down, right, offset, outside);
+            offset += p->dilation_w * channels;
+            if (!slides) {
+                for (int32_t i = 0; i < N; i++) {
+                    from[i] =
+                        inside ? input + (origins[i].offset + offset)
+                               : es_patch_tap(p, input, &origins[i], down, right, offset, outside);
+                }
+                es_expand_tap(from, patches, patches + words);
+                continue;
             }
-            patches = es_expand_tap(from, channels, patches);
+            es_shift_tap(patches - words, patches, patches + words,
+                         es_patch_tap(p, input, &origins[N - 1], down, right, offset, outside));
+            if (one_row) {
+                continue;
+            }
+            for (int32_t i = 0; i < N - 1; i++) {
+                if (origins[i].y != origins[i + 1].y) {
+                    es_expand_run(es_patch_tap(p, input, &origins[i], down, right, offset, outside),
+                                  channels, patches + 2 * i);
+                }
+            }
         }
     }
 }

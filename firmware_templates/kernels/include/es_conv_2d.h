@@ -29,7 +29,7 @@ typedef struct {
 /* Scratch, with patch = kernel_h * kernel_w * in_c and r4(n) = n rounded up to 4:
  *   portable: 4 * r4(patch);
  *   dsp: dense and block1x4: 12 * r4(patch) + r4(in_c), and where in_c % 4 != 0:
- *        13 * r4(patch) + r4(in_c);
+ *        13 * r4(patch) + 4 + r4(in_c);
  *        delta8: 16 * patch + r4(in_c).
  * dsp needs |sum| < 2^30 for every channel, and delta8 there -2^22 <= sum < 2^22 (the packer proves
  * both). */

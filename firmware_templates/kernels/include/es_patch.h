@@ -16,7 +16,7 @@ void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, 
  * patches [r4(patch) / 4][6 pixels][4] int16, the four values of a block in the order 0 2 1 3 (as
  * SXTB16 leaves those of the weights); padded with anything.
  * outside [in_c] int8: the input's zero point, read for taps outside of the image; behind it, where
- * in_c % 4 != 0, room to gather a patch: [r4(patch)] int8 from a multiple of 4. */
+ * in_c % 4 != 0, room to gather a patch: [r4(patch) + 4] int8. */
 void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                         int32_t *patches, int8_t *outside);
 
