@@ -52,10 +52,7 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     filters = ConvFilters(rows_of, *_ends(rows_of, folded), context.core)
     choice = choose_conv_2d(filters, cost, excluded)
     scales = scales.spread(out_c)
-    sources: tuple[str, ...] = ("es_patch_s8",)
-    if context.core.has_dsp:
-        patches = "es_patch_pair_s32" if choice.format == "delta8" else "es_patch_block_s16"
-        sources = (patches, f"es_conv_2d_rows_{choice.format}")
+    gather, sources = _gather(context.core, choice.format, in_c)
     return (
         KernelCall(
             op_index=context.op_index,
@@ -63,6 +60,7 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             header="es_conv_2d.h",
             struct="es_conv_2d",
             fields=(
+                ("gather", gather),
                 *_scale_fields(folded, scales),
                 *choice.fields(),
                 ("in_h", in_h),
@@ -114,6 +112,15 @@ def _scale_fields(bias: Int32Array, scales: ChannelScales) -> tuple[tuple[str, A
         ("scales", Array("scales", "int32_t", pairs, "table")),
         ("shifts", Array("shifts", "int8_t", np.bitwise_not(scales.shifts.astype(np.int8)), "table")),
     )
+
+
+def _gather(core: Core, format: str, in_c: int) -> tuple[str | None, tuple[str, ...]]:
+    """The struct field `gather`, and the sources that the kernel needs."""
+    if not core.has_dsp:
+        return None, ("es_patch_s8",)
+    blocks = "es_patch_bytes_s16" if in_c % 4 else "es_patch_block_s16"
+    gather = "es_patch_pair_s32" if format == "delta8" else blocks
+    return gather, ("es_conv_2d_groups", f"es_conv_2d_rows_{format}", gather)
 
 
 def _shifts_fit(scales: ChannelScales) -> bool:

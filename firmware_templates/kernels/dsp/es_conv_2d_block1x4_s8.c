@@ -3,5 +3,5 @@
 void es_conv_2d_block1x4_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch) {
     const int32_t values = (es_patch_values(p) + 3) & ~3;
     es_conv_2d_groups(p, input, output, scratch, p->weights, ES_BLOCK_PIXELS, values,
-                      es_patch_block_s16, es_conv_2d_rows_block1x4);
+                      p->gather, es_conv_2d_rows_block1x4);
 }

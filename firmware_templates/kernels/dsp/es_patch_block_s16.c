@@ -1,6 +1,5 @@
-#include "es_conv_2d_rows.h"
-#include "es_dsp.h"
 #include "es_patch.h"
+#include "es_patch_expand.h"
 
 enum { N = ES_BLOCK_PIXELS };
 
@@ -74,94 +73,11 @@ static void es_shift_tap(const int32_t *left, int32_t *to, const int32_t *end, c
 
 #endif
 
-/* `count` bytes, a multiple of 4, of one pixel; returns where its next block goes. */
-static inline int32_t *es_expand_run(const int8_t *from, int32_t count, int32_t *to) {
-    for (const int8_t *end = from + count; from < end; from += 4, to += 2 * N) {
-        const int32_t word = es_load_4(from);
-        to[0] = es_sxtb16(word);
-        to[1] = es_sxtb16_ror8(word);
-    }
-    return to;
-}
-
-/* Whole words, up to 3 bytes more than `count`; returns the end of what was asked for. */
-static inline int8_t *es_copy_words(int8_t *to, const int8_t *from, int32_t count) {
-    int8_t *const end = to + count;
-    for (; to < end; from += 4, to += 4) {
-        const int32_t word = es_load_4(from);
-        __builtin_memcpy(to, &word, 4);
-    }
-    return end;
-}
-
-static inline int8_t *es_copy_bytes(int8_t *to, const int8_t *from, int32_t count) {
-    for (int8_t *const end = to + count; to < end;) {
-        *to++ = *from++;
-    }
-    return to;
-}
-
-/* One kernel row of one pixel whose taps are not all in the image, or dilated. */
-static __attribute__((noinline)) void es_gather_row(const es_conv_2d *p, const int8_t *from,
-                                                    int32_t x, const int8_t *outside, int8_t *to) {
-    const int32_t channels = p->in_c;
-    const int32_t step = p->dilation_w * channels;
-    for (int32_t kx = p->kernel_w; kx > 0; kx--, x += p->dilation_w, from += step) {
-        to = es_copy_bytes(to, (uint32_t)x < p->in_w ? from : outside, channels);
-    }
-}
-
-/* Where in_c is no multiple of 4, blocks straddle taps: a patch is gathered as int8 first. The taps
- * of a kernel row lie side by side unless they are dilated or leave the image; where their bytes
- * make whole words, they need not be gathered. */
-static void es_expand_pixel(const es_conv_2d *p, const int8_t *input, const es_patch_origin *origin,
-                            const int8_t *outside, int8_t *gathered, int32_t *to) {
-    const int32_t run = p->kernel_w * p->in_c;
-    const int32_t row = p->dilation_h * p->in_w * p->in_c;
-    const int8_t *const last_run = input + (int32_t)p->in_h * p->in_w * p->in_c - ((run + 3) & ~3);
-    const bool side_by_side =
-        p->dilation_w == 1 && origin->x >= 0 && origin->x + p->kernel_w <= p->in_w;
-    const bool words = (run & 3) == 0;
-    const int8_t *from = input + origin->offset;
-    int8_t *byte = gathered;
-    int32_t y = origin->y;
-    for (int32_t ky = p->kernel_h; ky > 0; ky--, from += row, y += p->dilation_h) {
-        const bool within = (uint32_t)y < p->in_h;
-        if (within && side_by_side && words) {
-            to = es_expand_run(from, run, to);
-        } else if (within && side_by_side && from <= last_run) {
-            byte = es_copy_words(byte, from, run);
-        } else {
-            es_gather_row(p, from, within ? origin->x : INT16_MIN, outside, byte);
-            if (words) {
-                to = es_expand_run(gathered, run, to);
-            } else {
-                byte += run;
-            }
-        }
-    }
-    if (!words) {
-        es_expand_run(gathered, (int32_t)(byte - gathered + 3) & ~3, to);
-    }
-}
-
-static void es_expand_pixels(const es_conv_2d *p, const int8_t *input,
-                             const es_patch_origin *origins, int32_t *patches, int8_t *outside) {
-    int8_t *gathered = outside + ((p->in_c + 3) & ~3);
-    for (int32_t i = 0; i < N; i++) {
-        es_expand_pixel(p, input, &origins[i], outside, gathered, patches + 2 * i);
-    }
-}
-
 void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                         int32_t *patches, int8_t *outside) {
     const int32_t channels = p->in_c;
     es_patch_origin origins[N];
     const bool inside = es_patch_origins_of(p, first_pixel, lane, N, origins);
-    if (channels & 3) {
-        es_expand_pixels(p, input, origins, patches, outside);
-        return;
-    }
     /* Neighbours in a row see the same taps, one step later; the last pixel of a row has none. */
     const bool slides = p->stride_w == 1 && p->dilation_w == 1 && lane != 0;
     const bool one_row = origins[0].y == origins[N - 1].y;

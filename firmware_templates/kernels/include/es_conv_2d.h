@@ -10,7 +10,18 @@
 
 #include "es_types.h"
 
-typedef struct {
+typedef struct es_conv_2d es_conv_2d;
+
+/* Gathers one group of pixels (es_patch.h). */
+typedef void es_patch_function(const es_conv_2d *p, const int8_t *input, int32_t first_pixel,
+                               int32_t lane, int32_t *patches, int8_t *outside);
+es_patch_function es_patch_block_s16;
+es_patch_function es_patch_bytes_s16;
+es_patch_function es_patch_pair_s32;
+
+struct es_conv_2d {
+    es_patch_function *gather; /* dsp: dense, block1x4: es_patch_block_s16, or
+                                  es_patch_bytes_s16 where in_c % 4 != 0; delta8: es_patch_pair_s32 */
     const int32_t *scales; /* [out_c][2]: bias - input_zero_point * sum of the filter; multiplier */
     const int8_t *shifts;  /* [out_c] shift to the right less 1; dsp: in [0, 21], portable: [-31, 30] */
     const int8_t *weights; /* dense: [out_c][patch, rounded up to 4]; block1x4: the stream */
@@ -24,7 +35,7 @@ typedef struct {
     int8_t input_zero_point;
     int8_t output_zero_point;
     int8_t activation_min, activation_max;
-} es_conv_2d;
+};
 
 /* Scratch, with patch = kernel_h * kernel_w * in_c and r4(n) = n rounded up to 4:
  *   portable: 4 * r4(patch);

@@ -12,18 +12,14 @@
 void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                  int8_t *patches);
 
-/* dsp/es_patch_block_s16.c
+/* dsp/es_patch_block_s16.c, and es_patch_bytes_s16.c where in_c % 4 != 0
  * patches [r4(patch) / 4][6 pixels][4] int16, the four values of a block in the order 0 2 1 3 (as
  * SXTB16 leaves those of the weights); padded with anything.
- * outside [in_c] int8: the input's zero point, read for taps outside of the image; behind it, where
- * in_c % 4 != 0, room to gather a patch: [r4(patch) + 4] int8. */
-void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
-                        int32_t *patches, int8_t *outside);
+ * outside [in_c] int8: the input's zero point, read for taps outside of the image; behind it,
+ * where in_c % 4 != 0, room to gather a patch: [r4(patch) + 4] int8 from a multiple of 4. */
 
 /* dsp/es_patch_pair_s32.c
  * patches [patch][4 pairs of pixels] int32: x0 + (x1 << 23). */
-void es_patch_pair_s32(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
-                       int32_t *patches, int8_t *outside);
 
 static inline int32_t es_patch_values(const es_conv_2d *p) {
     return (int32_t)p->kernel_h * p->kernel_w * p->in_c;
