@@ -3,19 +3,33 @@
 
 #if ES_CONV_2D_ASSEMBLY
 
-/* Two blocks a round; a row with an odd number of them enters in the middle. */
+/* Behind the first block two a round; an odd number of them enters in the middle. */
 __attribute__((naked)) void es_conv_2d_rows_dense(const es_conv_2d_rows *rows
                                                   __attribute__((unused))) {
-    __asm__(ES_ASM_ENTER_10 "1:\n\t" ES_ASM_START_6
-                            "ldr r1, [sp, #36]\n\t"
-                            "cmp r1, #0\n\t"
-                            "bmi 3f\n"
-                            "2:\n\t"
-                            "ldr r11, [lr], #4\n\t" ES_ASM_BLOCK_6("r12!") "3:\n\t"
-                                                                          "ldr r11, [lr], #4\n\t"
-            ES_ASM_BLOCK_6("r12!") "ldr r0, [sp, #32]\n\t"
-                                   "cmp r12, r0\n\t"
-                                   "bne 2b\n\t" ES_ASM_STORE_6 "bne 1b\n\t" ES_ASM_LEAVE("40"));
+    /* clang-format off */
+    __asm__(ES_ASM_ENTER
+            "1:\n\t"
+            ES_ASM_START("r9")
+            "ldr r11, [lr], #4\n\t"
+            ES_ASM_FIRST_BLOCK("r12!")
+            "ldr r1, [sp, #32]\n\t"
+            "cmp r1, #0\n\t"
+            "bmi 3f\n\t"
+            "bne 4f\n"
+            "2:\n\t"
+            "ldr r11, [lr], #4\n\t"
+            ES_ASM_NEXT_BLOCK("r12!")
+            "3:\n\t"
+            "ldr r11, [lr], #4\n\t"
+            ES_ASM_NEXT_BLOCK("r12!")
+            "ldr r0, [sp, #28]\n\t"
+            "cmp r12, r0\n\t"
+            "bne 2b\n"
+            "4:\n\t"
+            ES_ASM_STORE_6
+            "bne 1b\n\t"
+            ES_ASM_LEAVE);
+    /* clang-format on */
 }
 
 #else

@@ -6,12 +6,12 @@ enum { N = ES_PAIR_PIXELS };
 
 static inline int32_t es_pair(int32_t low, int32_t high) { return low + high * (1 << 23); }
 
-/* The channels of one tap of four pixels, behind which come those of four others. */
-static void es_pair_tap(const int8_t *const from[4], int32_t channels, int32_t *to) {
-    const int8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3];
+/* The channels of one tap of two pairs, behind which come those of two others. */
+static void es_pair_tap(const int8_t *const from[N - 2], int32_t channels, int32_t *to) {
+    const int8_t *a = from[0], *b = from[1], *c = from[4], *d = from[5];
     for (const int8_t *end = a + channels; a < end; to += N / 2) {
-        to[0] = es_pair(*a++, *b++);
-        to[1] = es_pair(*c++, *d++);
+        to[0] = es_pair(*a++, *c++);
+        to[1] = es_pair(*b++, *d++);
     }
 }
 
@@ -31,7 +31,7 @@ void es_patch_pair_s32(const es_conv_2d *p, const int8_t *input, int32_t first_p
                                  : es_patch_tap(p, input, &origins[i], down, right, offset, outside);
             }
             es_pair_tap(from, channels, patches);
-            es_pair_tap(from + 4, channels, patches + 2);
+            es_pair_tap(from + 2, channels, patches + 2);
             patches += channels * (N / 2);
         }
     }

@@ -10,16 +10,17 @@ enum { ES_BLOCK_PIXELS = 6, ES_PAIR_PIXELS = 8 };
 
 /* The assembly knows this order. */
 typedef struct {
-    const int32_t *patches; /* es_patch.h */
-    const void *weights;    /* of the first filter */
-    const int32_t *scales;  /* es_conv_2d */
-    const int8_t *shifts;   /* es_conv_2d */
-    int8_t *to;             /* output of the first pixel */
-    int32_t pixel;          /* bytes from pixel to pixel; 0 where all are the same */
-    const int8_t *end;      /* to + out_c */
-    int32_t rounding;       /* 2 * output_zero_point + 1 */
+    int32_t rounding;           /* 2 * output_zero_point + 1 */
+    const int32_t *scales;      /* es_conv_2d */
+    int8_t *to;                 /* output of the first pixel */
+    uintptr_t shifts;           /* es_conv_2d's, less `to` */
+    const int32_t *patches;     /* es_patch.h */
+    int32_t pixel;              /* bytes from pixel to pixel; 0 where all are the same */
+    const int8_t *end;          /* to + out_c */
     const int32_t *patches_end; /* dense: behind the last block */
-    uint32_t odd;               /* dense: bit 31: the number of blocks is odd */
+    int32_t entry;              /* dense: blocks behind the first: 0 even, -1 odd, 1 none;
+                                   delta8: 2^23 + 1 */
+    const void *weights;        /* of the first filter */
 } es_conv_2d_rows;
 
 void es_conv_2d_rows_dense(const es_conv_2d_rows *rows);
@@ -36,96 +37,86 @@ void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows);
  *
  * The sign of x may stand for that of high: they differ only where high is 0, and there the 1 stays
  * below the half. Exact for |x| < 2^30, shift_less_1 in [0, 21]. */
-#define ES_ASM_SCALE(x)                                                                            \
+#define ES_ASM_SCALE(x, multiplier, less_1)                                                         \
     "add r0, r12, " x ", asr #31\n\t"                                                              \
     "lsl " x ", " x ", #1\n\t"                                                                     \
-    "smmlar " x ", " x ", r2, r0\n\t"                                                              \
-    "asr " x ", " x ", r3\n\t"                                                                     \
+    "smmlar " x ", " x ", " multiplier ", r0\n\t"                                                  \
+    "asr " x ", " x ", " less_1 "\n\t"                                                             \
     "ssat " x ", #8, " x ", asr #1\n\t"
 
-/* To the stack: es_conv_2d_rows, without its last two fields or with them. */
-#define ES_ASM_ENTER_8                                                                             \
-    ".syntax unified\n\t"                                                                          \
-    "push {r4-r11, lr}\n\t"                                                                        \
-    "ldm r0, {r1-r8}\n\t"                                                                          \
-    "push {r1-r8}\n\t"                                                                             \
-    "mov lr, r2\n\t"
-#define ES_ASM_ENTER_10                                                                            \
+/* All fields but the last to the stack; lr = weights. */
+#define ES_ASM_ENTER                                                                               \
     ".syntax unified\n\t"                                                                          \
     "push {r4-r11, lr}\n\t"                                                                        \
     "ldm r0, {r1-r10}\n\t"                                                                         \
-    "push {r1-r10}\n\t"                                                                            \
-    "mov lr, r2\n\t"
-#define ES_ASM_LEAVE(bytes)                                                                        \
-    "add sp, sp, #" bytes "\n\t"                                                                   \
+    "mov lr, r10\n\t"                                                                              \
+    "push {r1-r9}\n\t"
+#define ES_ASM_LEAVE                                                                               \
+    "add sp, sp, #36\n\t"                                                                          \
     "pop {r4-r11, pc}\n\t"
 
-/* r2 = multiplier, r3 = shift less 1, r12 = rounding << r3; both pointers move on. */
-#define ES_ASM_NEXT_SCALE                                                                          \
-    "ldr r0, [sp, #8]\n\t"                                                                         \
-    "ldr r1, [sp, #12]\n\t"                                                                        \
-    "ldr r2, [r0, #4]\n\t"                                                                         \
-    "adds r0, #8\n\t"                                                                              \
-    "str r0, [sp, #8]\n\t"                                                                         \
-    "ldrb r3, [r1], #1\n\t"                                                                        \
-    "str r1, [sp, #12]\n\t"                                                                        \
-    "ldr r12, [sp, #28]\n\t"                                                                       \
-    "lsl r12, r12, r3\n\t"
+/* r12 = patches, bias = the first word of scales */
+#define ES_ASM_START(bias)                                                                         \
+    "ldr r0, [sp, #4]\n\t"                                                                         \
+    "ldr r12, [sp, #16]\n\t"                                                                       \
+    "ldr " bias ", [r0]\n\t"
 
-/* r0 = to, r1 = pixel; behind the last channel the flags say equal. */
-#define ES_ASM_OUTPUT "ldrd r0, r1, [sp, #16]\n\t"
+/* The multiplier, the shift less 1, r12 = rounding << less_1; r2 = to, if it is not the multiplier. */
+#define ES_ASM_NEXT_SCALE(multiplier, less_1)                                                                       \
+    "ldm sp, {r0-r3}\n\t"                                                                          \
+    "ldrb " less_1 ", [r2, r3]\n\t"                                                                \
+    "ldr " multiplier ", [r1, #4]\n\t"                                                             \
+    "adds r1, #8\n\t"                                                                              \
+    "str r1, [sp, #4]\n\t"                                                                         \
+    "lsl r12, r0, " less_1 "\n\t"
+
+/* r0 = pixel, r1 = end */
+#define ES_ASM_OUTPUT "ldrd r0, r1, [sp, #20]\n\t"
+/* Behind the last channel the flags say equal. */
 #define ES_ASM_NEXT_OUTPUT                                                                         \
-    "ldr r2, [sp, #24]\n\t"                                                                        \
-    "adds r0, #1\n\t"                                                                              \
-    "str r0, [sp, #16]\n\t"                                                                        \
-    "cmp r0, r2\n\t"
+    "adds r2, #1\n\t"                                                                              \
+    "str r2, [sp, #8]\n\t"                                                                         \
+    "cmp r2, r1\n\t"
 
-/* Six pixels, accumulators r4 to r9. */
-#define ES_ASM_START_6                                                                             \
-    "ldr r0, [sp, #8]\n\t"                                                                         \
-    "ldr r12, [sp]\n\t"                                                                            \
-    "ldr r4, [r0]\n\t"                                                                             \
-    "mov r5, r4\n\t"                                                                               \
-    "mov r6, r4\n\t"                                                                               \
-    "mov r7, r4\n\t"                                                                               \
-    "mov r8, r4\n\t"                                                                               \
-    "mov r9, r4\n\t"
-/* The word in r11: four weights. r12: the block of the patches; behind it with last = "r12!", or 16
- * bytes before that. */
-#define ES_ASM_BLOCK_6(last)                                                                       \
+/* The word in r11, four weights, times the block of six pixels at r12. Accumulators r4 to r9; the
+ * first product of each is added to the given ones. Afterwards r12 is behind the block with last =
+ * "r12!", or 16 bytes before that. */
+#define ES_ASM_BLOCK(a4, a5, a6, a7, a8, last)                                                     \
     "sxtb16 r10, r11\n\t"                                                                          \
     "sxtb16 r11, r11, ror #8\n\t"                                                                  \
     "ldm r12!, {r0-r3}\n\t"                                                                        \
-    "smlad r4, r0, r10, r4\n\t"                                                                    \
+    "smlad r4, r0, r10, " a4 "\n\t"                                                                \
     "smlad r4, r1, r11, r4\n\t"                                                                    \
-    "smlad r5, r2, r10, r5\n\t"                                                                    \
+    "smlad r5, r2, r10, " a5 "\n\t"                                                                \
     "smlad r5, r3, r11, r5\n\t"                                                                    \
     "ldm r12!, {r0-r3}\n\t"                                                                        \
-    "smlad r6, r0, r10, r6\n\t"                                                                    \
+    "smlad r6, r0, r10, " a6 "\n\t"                                                                \
     "smlad r6, r1, r11, r6\n\t"                                                                    \
-    "smlad r7, r2, r10, r7\n\t"                                                                    \
+    "smlad r7, r2, r10, " a7 "\n\t"                                                                \
     "smlad r7, r3, r11, r7\n\t"                                                                    \
     "ldm " last ", {r0-r3}\n\t"                                                                    \
-    "smlad r8, r0, r10, r8\n\t"                                                                    \
+    "smlad r8, r0, r10, " a8 "\n\t"                                                                \
     "smlad r8, r1, r11, r8\n\t"                                                                    \
     "smlad r9, r2, r10, r9\n\t"                                                                    \
     "smlad r9, r3, r11, r9\n\t"
+#define ES_ASM_FIRST_BLOCK(last) ES_ASM_BLOCK("r9", "r9", "r9", "r9", "r9", last)
+#define ES_ASM_NEXT_BLOCK(last) ES_ASM_BLOCK("r4", "r5", "r6", "r7", "r8", last)
 #define ES_ASM_STORE_6                                                                             \
-    ES_ASM_NEXT_SCALE                                                                              \
-    ES_ASM_SCALE("r4")                                                                             \
-    ES_ASM_SCALE("r5")                                                                             \
-    ES_ASM_SCALE("r6")                                                                             \
-    ES_ASM_SCALE("r7")                                                                             \
-    ES_ASM_SCALE("r8")                                                                             \
-    ES_ASM_SCALE("r9")                                                                             \
+    ES_ASM_NEXT_SCALE("r10", "r11")                                                                \
+    ES_ASM_SCALE("r4", "r10", "r11")                                                               \
+    ES_ASM_SCALE("r5", "r10", "r11")                                                               \
+    ES_ASM_SCALE("r6", "r10", "r11")                                                               \
+    ES_ASM_SCALE("r7", "r10", "r11")                                                               \
+    ES_ASM_SCALE("r8", "r10", "r11")                                                               \
+    ES_ASM_SCALE("r9", "r10", "r11")                                                               \
     ES_ASM_OUTPUT                                                                                  \
-    "add r2, r0, r1\n\t"                                                                           \
-    "strb r4, [r0]\n\t"                                                                            \
-    "strb r5, [r0, r1]\n\t"                                                                        \
-    "strb r6, [r0, r1, lsl #1]\n\t"                                                                \
-    "strb r7, [r2, r1, lsl #1]\n\t"                                                                \
-    "strb r8, [r0, r1, lsl #2]\n\t"                                                                \
-    "strb r9, [r2, r1, lsl #2]\n\t" ES_ASM_NEXT_OUTPUT
+    "add r3, r2, r0\n\t"                                                                           \
+    "strb r4, [r2]\n\t"                                                                            \
+    "strb r5, [r2, r0]\n\t"                                                                        \
+    "strb r6, [r2, r0, lsl #1]\n\t"                                                                \
+    "strb r7, [r3, r0, lsl #1]\n\t"                                                                \
+    "strb r8, [r2, r0, lsl #2]\n\t"                                                                \
+    "strb r9, [r3, r0, lsl #2]\n\t" ES_ASM_NEXT_OUTPUT
 
 #if defined(__ARM_FEATURE_DSP) && !defined(ES_PLAIN_C)
 #define ES_CONV_2D_ASSEMBLY 1
@@ -137,7 +128,7 @@ void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows);
 static inline void es_conv_2d_rows_store(const es_conv_2d_rows *rows, int32_t c, int32_t pixels,
                                          const int32_t *sums) {
     const int32_t multiplier = rows->scales[2 * c + 1];
-    const int32_t less_1 = rows->shifts[c];
+    const int32_t less_1 = *(const int8_t *)((uintptr_t)rows->to + rows->shifts + (uintptr_t)c);
     for (int32_t i = 0; i < pixels; i++) {
         const int64_t product = 2 * (int64_t)sums[i] * multiplier + ((int64_t)1 << 31);
         const int32_t high = (int32_t)(product >> 32) + (sums[i] >> 31);

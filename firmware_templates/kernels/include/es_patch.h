@@ -19,7 +19,7 @@ void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, 
  * where in_c % 4 != 0, room to gather a patch: [r4(patch) + 4] int8 from a multiple of 4. */
 
 /* dsp/es_patch_pair_s32.c
- * patches [patch][4 pairs of pixels] int32: x0 + (x1 << 23). */
+ * patches [patch][4 pairs of pixels] int32: x of pixel i + (x of pixel i + 4) << 23. */
 
 static inline int32_t es_patch_values(const es_conv_2d *p) {
     return (int32_t)p->kernel_h * p->kernel_w * p->in_c;

@@ -14,8 +14,9 @@ void es_conv_2d_block1x4_s8(const es_conv_2d *p, const int8_t *input, int8_t *ou
         for (int32_t c = 0; c < p->out_c; c++) {
             const int32_t bias = p->scales[2 * c];
             int32_t sums[4] = {bias, bias, bias, bias};
-            int32_t column = -4;
-            for (uint32_t gap = (uint8_t)*stream++; gap != 0; gap = (uint8_t)*stream++) {
+            int32_t column = 0;
+            uint32_t gap = (uint8_t)*stream++;
+            do {
                 column += 4 * (int32_t)gap;
                 const int8_t *x = patches + column;
                 for (int32_t k = 0; k < 4; k++) {
@@ -25,7 +26,8 @@ void es_conv_2d_block1x4_s8(const es_conv_2d *p, const int8_t *input, int8_t *ou
                     sums[2] += weight * x[2 * stride + k];
                     sums[3] += weight * x[3 * stride + k];
                 }
-            }
+                gap = (uint8_t)*stream++;
+            } while (gap != 0);
             for (int32_t i = 0; i < 4; i++) {
                 output[(first + i * groups.lane) * p->out_c + c] =
                     es_requantize(sums[i], p->scales[2 * c + 1], ~p->shifts[c],

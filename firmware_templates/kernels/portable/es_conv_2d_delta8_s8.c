@@ -13,8 +13,9 @@ void es_conv_2d_delta8_s8(const es_conv_2d *p, const int8_t *input, int8_t *outp
         for (int32_t c = 0; c < p->out_c; c++) {
             const int32_t bias = p->scales[2 * c];
             int32_t sums[4] = {bias, bias, bias, bias};
-            int32_t column = -1;
-            for (uint32_t pair = *pairs++; pair != 0; pair = *pairs++) {
+            int32_t column = 0;
+            uint32_t pair = *pairs++;
+            do {
                 const int32_t weight = (int8_t)(uint8_t)(pair >> 8);
                 column += (int32_t)(pair & 0xffu);
                 const int8_t *x = patches + column;
@@ -22,7 +23,8 @@ void es_conv_2d_delta8_s8(const es_conv_2d *p, const int8_t *input, int8_t *outp
                 sums[1] += weight * x[stride];
                 sums[2] += weight * x[2 * stride];
                 sums[3] += weight * x[3 * stride];
-            }
+                pair = *pairs++;
+            } while ((pair & 0xffu) != 0);
             for (int32_t i = 0; i < 4; i++) {
                 output[(first + i * groups.lane) * p->out_c + c] =
                     es_requantize(sums[i], p->scales[2 * c + 1], ~p->shifts[c],
