@@ -45,6 +45,11 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     bias = fold_bias(context, values, weights, source.quant.zero_point, scales)
 
     patch = kernel_h * kernel_w * in_c
+    in_shape, out_shape = (in_h, in_w), (out_h, out_w)
+    if kernel_h * kernel_w * rows.stride * columns.stride == 1 and in_shape == out_shape:
+        pixels = in_h * in_w
+        if pixels < 1 << 16:  # the same numbers as one row, which is the fast case
+            in_shape = out_shape = (1, pixels)
     excluded = frozenset(format for kind, format in context.excluded if kind == context.op.kind)
     cost = conv_2d_cost(context.core, out_h * out_w, kernel_h * kernel_w, in_c)
     rows_of = weights.reshape(out_c, patch)
@@ -63,11 +68,11 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
                 ("gather", gather),
                 *_scale_fields(folded, scales),
                 *choice.fields(),
-                ("in_h", in_h),
-                ("in_w", in_w),
+                ("in_h", in_shape[0]),
+                ("in_w", in_shape[1]),
                 ("in_c", in_c),
-                ("out_h", out_h),
-                ("out_w", out_w),
+                ("out_h", out_shape[0]),
+                ("out_w", out_shape[1]),
                 ("out_c", out_c),
                 ("kernel_h", kernel_h),
                 ("kernel_w", kernel_w),

@@ -1,5 +1,6 @@
+#include "es_conv_2d_rows.h"
+#include "es_dsp.h"
 #include "es_patch.h"
-#include "es_patch_expand.h"
 
 enum { N = ES_BLOCK_PIXELS };
 
@@ -73,56 +74,80 @@ static void es_shift_tap(const int32_t *left, int32_t *to, const int32_t *end, c
 
 #endif
 
-void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
-                        int32_t *patches, int8_t *outside) {
-    const int32_t channels = p->in_c;
-    es_patch_origin origins[N];
-    const bool inside = es_patch_origins_of(p, first_pixel, lane, N, origins);
-    /* Neighbours in a row see the same taps, one step later; the last pixel of a row has none. */
-    const bool slides = p->stride_w == 1 && p->dilation_w == 1 && lane != 0;
-    const bool one_row = origins[0].y == origins[N - 1].y;
+/* Pixels of one output row. Neighbours see the same taps, one step later: those behind a kernel
+ * row's first are shifted. */
+static void es_gather_in_row(const es_conv_2d *p, const int8_t *input,
+                             const es_patch_origin *origin, int32_t lane, int32_t *patches,
+                             const int8_t *outside) {
+    const int32_t channels = p->in_c, in_w = p->in_w, kernel_w = p->kernel_w;
     const int32_t words = channels * (N / 2);
-    const int32_t kernel_w = p->kernel_w;
+    const int32_t stride = p->stride_w * lane;
+    const bool slides = stride == 1 && p->dilation_w == 1;
+    const int32_t row = p->dilation_h * in_w * channels;
+    const int8_t *base = input + origin->offset;
+    int32_t y = origin->y;
+    for (int32_t ky = p->kernel_h; ky > 0; ky--, y += p->dilation_h, base += row) {
+        const bool within = (uint32_t)y < p->in_h;
+        const int8_t *corner = base;
+        int32_t x = origin->x;
+        for (int32_t kx = 0; kx < kernel_w; kx++) {
+            int32_t *end = patches + words;
+            const int8_t *from[N];
+            if (kx > 0 && slides) {
+                const int8_t *last = corner + (N - 1) * channels;
+                const int32_t last_x = x + N - 1;
+                if (!within || (uint32_t)last_x >= (uint32_t)in_w) {
+                    last = outside;
+                } else if (last_x + kernel_w - kx <= in_w) {
+                    end += (kernel_w - 1 - kx) * words;
+                    kx = kernel_w;
+                }
+                es_shift_tap(patches - words, patches, end, last);
+            } else {
+                const int8_t *at = corner;
+                int32_t at_x = x;
+                for (int32_t i = 0; i < N; i++) {
+                    from[i] = within && (uint32_t)at_x < (uint32_t)in_w ? at : outside;
+                    at += stride * channels;
+                    at_x += stride;
+                }
+                es_expand_tap(from, patches, end);
+            }
+            patches = end;
+            x += p->dilation_w;
+            corner += p->dilation_w * channels;
+        }
+    }
+}
+
+/* Any other group. */
+static void es_gather_across(const es_conv_2d *p, const int8_t *input, int32_t first_pixel,
+                             int32_t *patches, const int8_t *outside) {
+    const int32_t channels = p->in_c;
+    const int32_t words = channels * (N / 2);
+    es_patch_origin origins[N];
+    es_patch_origins_of(p, first_pixel, 1, N, origins);
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int32_t down = ky * p->dilation_h;
-        int32_t offset = down * p->in_w * channels;
-        const int8_t *from[N];
-        for (int32_t i = 0; i < N; i++) {
-            from[i] = inside ? input + (origins[i].offset + offset)
-                             : es_patch_tap(p, input, &origins[i], down, 0, offset, outside);
-        }
-        es_expand_tap(from, patches, patches + words);
-        patches += words;
-        if (slides && one_row && kernel_w > 1 && from[N - 1] != outside &&
-            origins[N - 1].x + kernel_w <= p->in_w) {
-            int32_t *const end = patches + (kernel_w - 1) * words;
-            es_shift_tap(patches - words, patches, end, from[N - 1] + channels);
-            patches = end;
-            continue;
-        }
-        for (int32_t kx = 1; kx < kernel_w; kx++, patches += words) {
+        for (int32_t kx = 0; kx < p->kernel_w; kx++, patches += words) {
             const int32_t right = kx * p->dilation_w;
-            offset += p->dilation_w * channels;
-            if (!slides) {
-                for (int32_t i = 0; i < N; i++) {
-                    from[i] =
-                        inside ? input + (origins[i].offset + offset)
-                               : es_patch_tap(p, input, &origins[i], down, right, offset, outside);
-                }
-                es_expand_tap(from, patches, patches + words);
-                continue;
+            const int32_t offset = (down * p->in_w + right) * channels;
+            const int8_t *from[N];
+            for (int32_t i = 0; i < N; i++) {
+                from[i] = es_patch_tap(p, input, &origins[i], down, right, offset, outside);
             }
-            es_shift_tap(patches - words, patches, patches + words,
-                         es_patch_tap(p, input, &origins[N - 1], down, right, offset, outside));
-            if (one_row) {
-                continue;
-            }
-            for (int32_t i = 0; i < N - 1; i++) {
-                if (origins[i].y != origins[i + 1].y) {
-                    es_expand_run(es_patch_tap(p, input, &origins[i], down, right, offset, outside),
-                                  channels, patches + 2 * i);
-                }
-            }
+            es_expand_tap(from, patches, patches + words);
         }
+    }
+}
+
+void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
+                        int32_t *patches, int8_t *outside) {
+    const es_patch_origin origin = es_patch_origin_of(p, first_pixel);
+    const int32_t last_in_row = (p->out_w - N) * p->stride_w - p->pad_left;
+    if (lane == 0 || origin.x <= last_in_row) {
+        es_gather_in_row(p, input, &origin, lane, patches, outside);
+    } else {
+        es_gather_across(p, input, first_pixel, patches, outside);
     }
 }

@@ -33,9 +33,18 @@ static __attribute__((noinline)) void es_expand_inside(const es_bytes *b, const 
     const int32_t run = b->run, row = b->row;
     int32_t rows = b->rows;
     if ((run & 3) == 0) {
+        const int32_t gap = row - run;
         do {
-            to = es_expand_run(from, run, to);
-            from += row;
+            int32_t left = run;
+            do {
+                const int32_t word = es_load_4(from);
+                to[0] = es_sxtb16(word);
+                to[1] = es_sxtb16_ror8(word);
+                from += 4;
+                to += 2 * N;
+                left -= 4;
+            } while (left > 0);
+            from += gap;
         } while (--rows > 0);
         return;
     }
@@ -83,7 +92,7 @@ static __attribute__((noinline)) void es_expand_any(const es_bytes *b, const int
 void es_patch_bytes_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                         int32_t *patches, int8_t *outside) {
     es_patch_origin origins[N];
-    (void)es_patch_origins_of(p, first_pixel, lane, N, origins);
+    es_patch_origins_of(p, first_pixel, lane, N, origins);
     const int32_t image = (int32_t)p->in_h * p->in_w * p->in_c;
     es_bytes b = {
         .p = p,

@@ -3,8 +3,6 @@
 #ifndef ES_PATCH_H
 #define ES_PATCH_H
 
-#include <stdbool.h>
-
 #include "es_conv_2d.h"
 
 /* portable/es_patch_s8.c
@@ -69,28 +67,21 @@ static inline const int8_t *es_patch_tap(const es_conv_2d *p, const int8_t *inpu
     return outside;
 }
 
-/* The origins of `count` pixels; returns whether all of their taps lie in the image. */
-static inline bool es_patch_origins_of(const es_conv_2d *p, int32_t first_pixel, int32_t lane,
+static inline void es_patch_origins_of(const es_conv_2d *p, int32_t first_pixel, int32_t lane,
                                        int32_t count, es_patch_origin *origins) {
-    const int32_t last_y = p->in_h - (p->kernel_h - 1) * p->dilation_h;
-    const int32_t last_x = p->in_w - (p->kernel_w - 1) * p->dilation_w;
     es_patch_origin origin = es_patch_origin_of(p, first_pixel);
     const int32_t end_x = p->out_w * p->stride_w - p->pad_left;
-    bool inside = true;
+    const int32_t step = p->stride_w * lane;
     for (int32_t i = 0; i < count; i++) {
         origins[i] = origin;
-        inside &= origin.y >= 0 && origin.y < last_y && origin.x >= 0 && origin.x < last_x;
-        if (lane != 0) {
-            origin.x += p->stride_w;
-            origin.offset += p->stride_w * p->in_c;
-            if (origin.x == end_x) {
-                origin.x = -p->pad_left;
-                origin.y += p->stride_h;
-                origin.offset = (origin.y * p->in_w + origin.x) * p->in_c;
-            }
+        origin.x += step;
+        origin.offset += step * p->in_c;
+        if (origin.x == end_x) {
+            origin.x = -p->pad_left;
+            origin.y += p->stride_h;
+            origin.offset = (origin.y * p->in_w + origin.x) * p->in_c;
         }
     }
-    return inside;
 }
 
 #endif
