@@ -9,7 +9,8 @@
     "lsr r0, " low ", #23\n\t"                                                                     \
     "orr r0, r0, " high ", lsl #9\n\t"                                                             \
     "sbfx " low ", " low ", #0, #23\n\t"                                                           \
-    "sub " high ", r0, " low ", asr #31\n\t" ES_ASM_SCALE(low, "r2", "r3") ES_ASM_SCALE(high, "r2", "r3")
+    "sub " high ", r0, " low ", asr #31\n\t" ES_ASM_SCALE(low, "r2", "r3")                         \
+        ES_ASM_SCALE(high, "r2", "r3")
 
 __attribute__((naked)) void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows
                                                    __attribute__((unused))) {

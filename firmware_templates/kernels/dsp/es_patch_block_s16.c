@@ -12,20 +12,39 @@ enum { N = ES_BLOCK_PIXELS };
     "sxtb16 " b ", r2, ror #8\n\t"
 
 /* One tap of six pixels, four channels at a time: each pixel's word becomes two words of two lanes.
- */
+ * from: of the first pixel, the others `step` bytes apart; with step 0 the six pointers. */
 __attribute__((naked, noinline)) static void
-es_expand_tap(const int8_t *const *from __attribute__((unused)), int32_t *to __attribute__((unused)),
-              const int32_t *end __attribute__((unused))) {
+es_expand_tap(const void *from __attribute__((unused)), int32_t *to __attribute__((unused)),
+              const int32_t *end __attribute__((unused)), int32_t step __attribute__((unused))) {
+    /* clang-format off */
     __asm__(".syntax unified\n\t"
             "push {r4-r11, lr}\n\t"
             "mov r12, r2\n\t"
+            "cmp r3, #0\n\t"
+            "bne 2f\n\t"
             "ldm r0, {r5-r10}\n"
-            "1:\n\t" EXPAND("r5", "r0", "r3") EXPAND("r6", "r4", "r11") "stm r1!, {r0, r3, r4, r11}\n\t"
-            EXPAND("r7", "r0", "r3") EXPAND("r8", "r4", "r11") "stm r1!, {r0, r3, r4, r11}\n\t"
-            EXPAND("r9", "r0", "r3") EXPAND("r10", "r4", "r11") "stm r1!, {r0, r3, r4, r11}\n\t"
+            "1:\n\t"
+            EXPAND("r5", "r0", "r3")
+            EXPAND("r6", "r4", "r11")
+            "stm r1!, {r0, r3, r4, r11}\n\t"
+            EXPAND("r7", "r0", "r3")
+            EXPAND("r8", "r4", "r11")
+            "stm r1!, {r0, r3, r4, r11}\n\t"
+            EXPAND("r9", "r0", "r3")
+            EXPAND("r10", "r4", "r11")
+            "stm r1!, {r0, r3, r4, r11}\n\t"
             "cmp r1, r12\n\t"
             "bne 1b\n\t"
-            "pop {r4-r11, pc}\n\t");
+            "pop {r4-r11, pc}\n"
+            "2:\n\t"
+            "mov r5, r0\n\t"
+            "add r6, r5, r3\n\t"
+            "add r7, r6, r3\n\t"
+            "add r8, r7, r3\n\t"
+            "add r9, r8, r3\n\t"
+            "add r10, r9, r3\n\t"
+            "b 1b\n\t");
+    /* clang-format on */
 }
 
 /* The tap to the right of one that is gathered already: what pixel i sees there, pixel i + 1 saw
@@ -53,11 +72,13 @@ es_shift_tap(const int32_t *left __attribute__((unused)), int32_t *to __attribut
 
 #else
 
-static void es_expand_tap(const int8_t *const *from, int32_t *to, const int32_t *end) {
+static void es_expand_tap(const void *from, int32_t *to, const int32_t *end, int32_t step) {
     for (int32_t at = 0; to < end; at += 4) {
         for (int32_t i = 0; i < N; i++) {
-            *to++ = es_sxtb16(es_load_4(from[i] + at));
-            *to++ = es_sxtb16_ror8(es_load_4(from[i] + at));
+            const int8_t *const *each = from;
+            const int8_t *pixel = step != 0 ? (const int8_t *)from + i * step : each[i];
+            *to++ = es_sxtb16(es_load_4(pixel + at));
+            *to++ = es_sxtb16_ror8(es_load_4(pixel + at));
         }
     }
 }
@@ -82,6 +103,7 @@ static void es_gather_in_row(const es_conv_2d *p, const int8_t *input,
     const int32_t channels = p->in_c, in_w = p->in_w, kernel_w = p->kernel_w;
     const int32_t words = channels * (N / 2);
     const int32_t stride = p->stride_w * lane;
+    const int32_t step = stride * channels;
     const bool slides = stride == 1 && p->dilation_w == 1;
     const int32_t row = p->dilation_h * in_w * channels;
     const int8_t *base = input + origin->offset;
@@ -103,15 +125,17 @@ static void es_gather_in_row(const es_conv_2d *p, const int8_t *input,
                     kx = kernel_w;
                 }
                 es_shift_tap(patches - words, patches, end, last);
+            } else if (step > 0 && within && x >= 0 && x + (N - 1) * stride < in_w) {
+                es_expand_tap(corner, patches, end, step);
             } else {
                 const int8_t *at = corner;
                 int32_t at_x = x;
                 for (int32_t i = 0; i < N; i++) {
                     from[i] = within && (uint32_t)at_x < (uint32_t)in_w ? at : outside;
-                    at += stride * channels;
+                    at += step;
                     at_x += stride;
                 }
-                es_expand_tap(from, patches, end);
+                es_expand_tap(from, patches, end, 0);
             }
             patches = end;
             x += p->dilation_w;
@@ -136,7 +160,7 @@ static void es_gather_across(const es_conv_2d *p, const int8_t *input, int32_t f
             for (int32_t i = 0; i < N; i++) {
                 from[i] = es_patch_tap(p, input, &origins[i], down, right, offset, outside);
             }
-            es_expand_tap(from, patches, patches + words);
+            es_expand_tap(from, patches, patches + words, 0);
         }
     }
 }

@@ -20,10 +20,12 @@ es_patch_function es_patch_bytes_s16;
 es_patch_function es_patch_pair_s32;
 
 struct es_conv_2d {
-    es_patch_function *gather; /* dsp: dense, block1x4: es_patch_block_s16, or
-                                  es_patch_bytes_s16 where in_c % 4 != 0; delta8: es_patch_pair_s32 */
+    es_patch_function
+        *gather;           /* dsp: dense, block1x4: es_patch_block_s16, or
+                              es_patch_bytes_s16 where in_c % 4 != 0; delta8: es_patch_pair_s32 */
     const int32_t *scales; /* [out_c][2]: bias - input_zero_point * sum of the filter; multiplier */
-    const int8_t *shifts;  /* [out_c] shift to the right less 1; dsp: in [0, 21], portable: [-31, 30] */
+    const int8_t
+        *shifts; /* [out_c] shift to the right less 1; dsp: in [0, 21], portable: [-31, 30] */
     const int8_t *weights; /* dense: [out_c][patch, rounded up to 4]; block1x4: the stream */
     const uint16_t *pairs; /* delta8: the stream of gap | weight << 8 */
     uint16_t in_h, in_w, in_c;

@@ -37,7 +37,7 @@ void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows);
  *
  * The sign of x may stand for that of high: they differ only where high is 0, and there the 1 stays
  * below the half. Exact for |x| < 2^30, shift_less_1 in [0, 21]. */
-#define ES_ASM_SCALE(x, multiplier, less_1)                                                         \
+#define ES_ASM_SCALE(x, multiplier, less_1)                                                        \
     "add r0, r12, " x ", asr #31\n\t"                                                              \
     "lsl " x ", " x ", #1\n\t"                                                                     \
     "smmlar " x ", " x ", " multiplier ", r0\n\t"                                                  \
@@ -61,8 +61,9 @@ void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows);
     "ldr r12, [sp, #16]\n\t"                                                                       \
     "ldr " bias ", [r0]\n\t"
 
-/* The multiplier, the shift less 1, r12 = rounding << less_1; r2 = to, if it is not the multiplier. */
-#define ES_ASM_NEXT_SCALE(multiplier, less_1)                                                                       \
+/* The multiplier, the shift less 1, r12 = rounding << less_1; r2 = to, if it is not the multiplier.
+ */
+#define ES_ASM_NEXT_SCALE(multiplier, less_1)                                                      \
     "ldm sp, {r0-r3}\n\t"                                                                          \
     "ldrb " less_1 ", [r2, r3]\n\t"                                                                \
     "ldr " multiplier ", [r1, #4]\n\t"                                                             \

@@ -1,5 +1,5 @@
-/* The patches of a group of output pixels of a convolution (es_conv_2d.h says what a patch is). Pixel
- * i of the group is first_pixel + i * lane. */
+/* The patches of a group of output pixels of a convolution (es_conv_2d.h says what a patch is).
+ * Pixel i of the group is first_pixel + i * lane. */
 #ifndef ES_PATCH_H
 #define ES_PATCH_H
 
