@@ -151,11 +151,9 @@ def conv_2d_cost(core: Core, pixels: int, taps: int, in_c: int) -> ConvCost:
     patch = taps * in_c
     if not core.has_dsp:
         start = 160 + 40 * taps + 8 * patch
-        return ConvCost(
-            pixels, ConvLine(4, start, 140, 48), ConvLine(4, start, 140, 52), ConvLine(4, start, 140, 15)
-        )
-    by_block = 250 + (18 * patch + 50 * taps if in_c % 4 else 7 * patch + 80 * taps)
-    by_pair = 250 + 17 * patch + 100 * taps
+        return ConvCost(pixels, ConvLine(4, start, 140, 48), ConvLine(4, start, 140, 52), ConvLine(4, start, 140, 15))
+    by_block = 250 + 18 * patch + 50 * taps if in_c % 4 else 220 + 4 * patch + 40 * taps
+    by_pair = 450 + 17 * patch + 120 * taps
     return ConvCost(
-        pixels, ConvLine(6, by_block, 66, 19.5), ConvLine(6, by_block, 65, 22), ConvLine(8, by_pair, 91, 11)
+        pixels, ConvLine(6, by_block, 55, 19.5), ConvLine(6, by_block, 52, 22), ConvLine(8, by_pair, 87, 11)
     )

@@ -12,8 +12,9 @@ from edgesparse.boards import templates_folder
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array
-from edgesparse.lowering.choose import choose
+from edgesparse.lowering.choose import Choice, choose
 from edgesparse.lowering.conv_2d import conv_2d_cost, conv_2d_scratch_bytes
+from edgesparse.lowering.conv_2d_formats import ConvFilters, ConvPacked, choose_conv_2d
 from edgesparse.lowering.depthwise_conv_2d import depthwise_x4_scratch_bytes
 from edgesparse.lowering.fully_connected import fully_connected_cost, fully_connected_scratch_bytes
 from edgesparse.lowering.lower import LOWERINGS, lower
@@ -38,26 +39,46 @@ def _sparse(rows: int, columns: int, sparsity: float, *, block: int, seed: int =
 COST = conv_2d_cost(DSP, 64, 9, 64)
 
 
+def _choose_conv_2d(weights: np.ndarray, excluded: frozenset[str] = frozenset()) -> ConvPacked:
+    small = np.zeros(len(weights), np.int32)
+    return choose_conv_2d(ConvFilters(weights, small, small, DSP), COST, excluded)
+
+
 @pytest.mark.parametrize(
     ("sparsity", "block", "expected"),
     [(0.0, 1, "dense"), (0.3, 1, "dense"), (0.75, 4, "block1x4"), (0.75, 1, "delta8"), (1.0, 4, "block1x4")],
 )
 def test_the_cheapest_format_that_is_no_larger_wins(sparsity: float, block: int, expected: str) -> None:
-    choice = choose(_sparse(64, 576, sparsity, block=block), COST, frozenset())
+    choice = _choose_conv_2d(_sparse(64, 576, sparsity, block=block))
     assert choice.format == expected
     assert choice.reason.startswith(f"{expected}: ")
 
 
 def test_a_sparse_choice_is_never_larger_or_slower_than_dense() -> None:
+    only_dense = frozenset({"block1x4", "delta8"})
     for seed, sparsity in enumerate(np.linspace(0, 1, 21)):
         for block in (1, 4):
             weights = _sparse(16, 64, float(sparsity), block=block, seed=seed)
-            for cost in (COST, fully_connected_cost(DSP, 1, 64), fully_connected_cost(PORTABLE, 1, 64)):
-                sparse = choose(weights, cost, frozenset())
-                dense = choose(weights, cost, frozenset({"block1x4", "delta8"}))
+            pairs: list[tuple[Choice | ConvPacked, Choice | ConvPacked]] = [
+                (choose(weights, cost, frozenset()), choose(weights, cost, only_dense))
+                for cost in (fully_connected_cost(DSP, 1, 64), fully_connected_cost(PORTABLE, 1, 64))
+            ]
+            pairs.append((_choose_conv_2d(weights), _choose_conv_2d(weights, only_dense)))
+            for sparse, dense in pairs:
                 assert dense.format == "dense"
                 assert sparse.nbytes <= dense.nbytes
                 assert sparse.instructions <= dense.instructions
+
+
+def test_sums_too_large_for_half_an_accumulator_exclude_delta8() -> None:
+    weights = _sparse(4, 64, 0.75, block=1)
+    least, most = np.full(4, -(1 << 22), np.int32), np.full(4, (1 << 22) - 1, np.int32)
+    assert choose_conv_2d(ConvFilters(weights, least, most, DSP), COST, frozenset()).format == "delta8"
+    for smallest, largest in ((least - 1, most), (least, most + 1)):
+        choice = choose_conv_2d(ConvFilters(weights, smallest, largest, DSP), COST, frozenset())
+        assert choice.format != "delta8"
+        assert "a sum may reach" in choice.reason or choice.format == "block1x4"
+        choose_conv_2d(ConvFilters(weights, smallest, largest, PORTABLE), COST, frozenset())
 
 
 def _two_unknown_ops() -> Graph:
@@ -116,9 +137,10 @@ def test_every_lowering_is_fuzzed() -> None:
 
 
 def test_scratch_formulas_of_the_headers() -> None:
-    assert conv_2d_scratch_bytes(DSP, patch=144, in_c=16) == 8 * 144 + 16
-    assert conv_2d_scratch_bytes(DSP, patch=27, in_c=3) == 8 * 28 + 36
-    assert conv_2d_scratch_bytes(PORTABLE, patch=27, in_c=3) == 4 * 28
+    assert conv_2d_scratch_bytes(DSP, "block1x4", patch=144, in_c=16) == 12 * 144 + 16
+    assert conv_2d_scratch_bytes(DSP, "dense", patch=27, in_c=3) == 13 * 28 + 4 + 4
+    assert conv_2d_scratch_bytes(DSP, "delta8", patch=27, in_c=3) == 16 * 27 + 4
+    assert conv_2d_scratch_bytes(PORTABLE, "dense", patch=27, in_c=3) == 4 * 28
     assert fully_connected_scratch_bytes(DSP, "dense", 13) == 32
     assert fully_connected_scratch_bytes(PORTABLE, "block1x4", 13) == 16
     assert fully_connected_scratch_bytes(DSP, "delta8", 13) == 0
@@ -129,7 +151,10 @@ def test_every_kernel_source_has_a_portable_variant() -> None:
     only_dsp = {path.stem for path in (KERNELS / "dsp").glob("*.c")} - {
         path.stem for path in (KERNELS / "portable").glob("*.c")
     }
-    assert only_dsp == {"es_patch_block_s16", "es_patch_pixel_s16"}  # es_patch_s8 is their portable counterpart
+    # es_patch_s8 gathers for the portable convolutions, which have no rows or groups of their own.
+    assert {name for name in only_dsp if not name.startswith(("es_patch_", "es_conv_2d_rows_"))} == {
+        "es_conv_2d_groups"
+    }
 
 
 @pytest.mark.parametrize("variant", CORES_UNDER_TEST)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgesparse.errors import ModelError
 from edgesparse.packing import block1x4, delta8, dense, gaps
+from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8, unpack_block1x4, unpack_delta8
 
 FORMATS = [dense, block1x4, delta8]
 
@@ -30,6 +31,19 @@ def matrices(draw: st.DrawFn) -> NDArray[np.int8]:
 @given(weights=matrices())
 def test_unpack_inverts_pack(format: ModuleType, weights: NDArray[np.int8]) -> None:
     assert np.array_equal(format.unpack(format.pack(weights)), weights)
+
+
+@pytest.mark.parametrize("unit", [1, 3])
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(weights=matrices())
+def test_unpack_inverts_pack_of_filter_blocks(unit: int, weights: NDArray[np.int8]) -> None:
+    assert np.array_equal(unpack_block1x4(pack_block1x4(weights, unit)), weights)
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(weights=matrices())
+def test_unpack_inverts_pack_of_filter_deltas(weights: NDArray[np.int8]) -> None:
+    assert np.array_equal(unpack_delta8(pack_delta8(weights)), weights)
 
 
 SMALL = np.array(
@@ -78,3 +92,29 @@ def test_a_row_with_too_many_entries_is_refused() -> None:
     keep = np.ones((1, gaps.MOST_ENTRIES + 1), np.bool_)
     with pytest.raises(ModelError, match="65536 packed entries, at most 65535 fit"):
         gaps.encode(keep)
+
+
+@pytest.mark.parametrize(("unit", "gaps_of"), [(1, [1, 2, 0, 0, 2]), (3, [3, 4, 0, 0, 4])])
+def test_filter_block1x4_bytes(unit: int, gaps_of: list[int]) -> None:
+    a, b, c, d, e = gaps_of
+    packed = pack_block1x4(SMALL, unit)
+    assert packed.stream.tolist() == [
+        a, 5, 0, 0, -1, b, 9, 0, 0, 0, 0,
+        c, 0, 0, 0, 0, 0,
+        d, 1, 2, 3, 4, e, 0, 0, 7, 0, 0,
+    ]  # fmt: skip
+    assert packed.blocks == 5
+
+
+def test_filter_delta8_bytes() -> None:
+    packed = pack_delta8(SMALL)
+    expected = [(4, 5), (3, -1), (5, 9), (0, 0), (0, 0), (0, 0), (0, 1), (1, 2), (1, 3), (1, 4), (7, 7), (0, 0)]
+    assert packed.pairs.tolist() == [gap | (value & 0xFF) << 8 for gap, value in expected]
+
+
+@pytest.mark.parametrize(("block", "expected"), [(85, [255]), (86, [255, 1]), (170, [255, 253]), (171, [255, 253, 1])])
+def test_long_filter_gaps_take_blocks_of_zeros(block: int, expected: list[int]) -> None:
+    weights = np.zeros((1, 1000), np.int8)
+    weights[0, 4 * block] = 3
+    stream = pack_block1x4(weights, 3).stream.view(np.uint8)
+    assert stream[::5].tolist() == [*expected, 0]
