@@ -55,8 +55,8 @@ LOWERINGS: dict[str, Lowering] = {
 
 _SPARSE_KINDS = ("CONV_2D", "FULLY_CONNECTED")
 _KERNEL_BYTES: dict[tuple[str, str], int] = {
-    ("CONV_2D", "block1x4"): 704,
-    ("CONV_2D", "delta8"): 1216,
+    ("CONV_2D", "block1x4"): 468,
+    ("CONV_2D", "delta8"): 870,
     ("FULLY_CONNECTED", "block1x4"): 448,
     ("FULLY_CONNECTED", "delta8"): 384,
 }

@@ -71,14 +71,18 @@ def test_a_sparse_choice_is_never_larger_or_slower_than_dense() -> None:
 
 
 def test_sums_too_large_for_half_an_accumulator_exclude_delta8() -> None:
-    weights = _sparse(4, 64, 0.75, block=1)
-    least, most = np.full(4, -(1 << 22), np.int32), np.full(4, (1 << 22) - 1, np.int32)
-    assert choose_conv_2d(ConvFilters(weights, least, most, DSP), COST, frozenset()).format == "delta8"
-    for smallest, largest in ((least - 1, most), (least, most + 1)):
-        choice = choose_conv_2d(ConvFilters(weights, smallest, largest, DSP), COST, frozenset())
-        assert choice.format != "delta8"
-        assert "a sum may reach" in choice.reason or choice.format == "block1x4"
-        choose_conv_2d(ConvFilters(weights, smallest, largest, PORTABLE), COST, frozenset())
+    weights = _sparse(16, 64, 0.75, block=1)
+    least, most = np.full(16, -(1 << 22), np.int32), np.full(16, (1 << 22) - 1, np.int32)
+    for core, smallest, largest, expected in (
+        (DSP, least, most, "delta8"),
+        (DSP, least - 1, most, "dense"),
+        (DSP, least, most + 1, "dense"),
+        (PORTABLE, least - 1, most + 1, "delta8"),
+    ):
+        filters = ConvFilters(weights, smallest, largest, core)
+        choice = choose_conv_2d(filters, COST, frozenset({"block1x4"}))
+        assert choice.format == expected
+        assert ("a sum may reach" in choice.reason) == (expected == "dense")
 
 
 def _two_unknown_ops() -> Graph:
