@@ -71,8 +71,8 @@ def test_a_sparse_choice_is_never_larger_or_slower_than_dense() -> None:
 
 
 def test_sums_too_large_for_half_an_accumulator_exclude_delta8() -> None:
-    weights = _sparse(16, 64, 0.75, block=1)
-    least, most = np.full(16, -(1 << 22), np.int32), np.full(16, (1 << 22) - 1, np.int32)
+    weights = _sparse(64, 576, 0.75, block=1)
+    least, most = np.full(64, -(1 << 22), np.int32), np.full(64, (1 << 22) - 1, np.int32)
     for core, smallest, largest, expected in (
         (DSP, least, most, "delta8"),
         (DSP, least - 1, most, "dense"),
