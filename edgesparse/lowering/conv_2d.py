@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgesparse.boards import Core
 from edgesparse.fixedpoint import activation_range
-from edgesparse.graph import Conv2DOptions
-from edgesparse.lowering.call import KernelCall
-from edgesparse.lowering.choose import Cost, Line, choose
+from edgesparse.graph import Conv2DOptions, Int8Array, Int32Array
+from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
-from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.context import ChannelScales, Context, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.conv_2d_formats import ConvCost, ConvFilters, ConvLine, choose_conv_2d
 
 __all__ = ["conv_2d_cost", "conv_2d_scratch_bytes", "lower_conv_2d"]
 
@@ -43,15 +45,19 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     bias = fold_bias(context, values, weights, source.quant.zero_point, scales)
 
     patch = kernel_h * kernel_w * in_c
+    in_shape, out_shape = (in_h, in_w), (out_h, out_w)
+    if kernel_h * kernel_w * rows.stride * columns.stride == 1 and in_shape == out_shape:
+        pixels = in_h * in_w
+        if pixels < 1 << 16:  # the same numbers as one row, which is the fast case
+            in_shape = out_shape = (1, pixels)
     excluded = frozenset(format for kind, format in context.excluded if kind == context.op.kind)
     cost = conv_2d_cost(context.core, out_h * out_w, kernel_h * kernel_w, in_c)
-    choice = choose(weights.reshape(out_c, patch), cost, excluded)
-    if not context.core.has_dsp:
-        patches = "es_patch_s8"
-    elif choice.format == "delta8":
-        patches = "es_patch_pixel_s16"
-    else:
-        patches = "es_patch_block_s16"
+    rows_of = weights.reshape(out_c, patch)
+    folded = bias.table.values.astype(np.int32)
+    filters = ConvFilters(rows_of, *_ends(rows_of, folded), context.core)
+    choice = choose_conv_2d(filters, cost, excluded)
+    scales = scales.spread(out_c)
+    gather, sources = _gather(context.core, choice.format, in_c)
     return (
         KernelCall(
             op_index=context.op_index,
@@ -59,14 +65,14 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             header="es_conv_2d.h",
             struct="es_conv_2d",
             fields=(
-                ("bias", bias.table),
-                *scales.fields(),
+                ("gather", gather),
+                *_scale_fields(folded, scales),
                 *choice.fields(),
-                ("in_h", in_h),
-                ("in_w", in_w),
+                ("in_h", in_shape[0]),
+                ("in_w", in_shape[1]),
                 ("in_c", in_c),
-                ("out_h", out_h),
-                ("out_w", out_w),
+                ("out_h", out_shape[0]),
+                ("out_w", out_shape[1]),
                 ("out_c", out_c),
                 ("kernel_h", kernel_h),
                 ("kernel_w", kernel_w),
@@ -76,7 +82,6 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
                 ("dilation_w", columns.dilation),
                 ("pad_top", rows.pad),
                 ("pad_left", columns.pad),
-                ("channel_mask", 0xFFFF if scales.per_channel else 0),
                 ("input_zero_point", source.quant.zero_point),
                 ("output_zero_point", quantization.zero_point),
                 ("activation_min", low),
@@ -85,34 +90,70 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
             takes_scratch=True,
-            scratch_bytes=conv_2d_scratch_bytes(context.core, patch, in_c),
+            scratch_bytes=conv_2d_scratch_bytes(context.core, choice.format, patch, in_c),
             weight_format=choice.format,
             reason=choice.reason,
-            wide_sums=bias.wide,
+            wide_sums=bias.wide or not _shifts_fit(scales),
             estimated_instructions=choice.instructions,
-            sources=(patches,),
+            sources=sources,
         ),
     )
 
 
-def conv_2d_scratch_bytes(core: Core, patch: int, in_c: int) -> int:
+def _ends(weights: Int8Array, bias: Int32Array) -> tuple[Int32Array, Int32Array]:
+    """The smallest and the largest sum of each row that int8 inputs can give."""
+    wide = weights.astype(np.int64)
+    positive, negative = np.maximum(wide, 0).sum(axis=1), np.minimum(wide, 0).sum(axis=1)
+    return (
+        (bias - 128 * positive + 127 * negative).astype(np.int32),
+        (bias + 127 * positive - 128 * negative).astype(np.int32),
+    )
+
+
+def _scale_fields(bias: Int32Array, scales: ChannelScales) -> tuple[tuple[str, Array], ...]:
+    """The struct fields `scales` and `shifts`."""
+    pairs = np.stack([bias, scales.multipliers.astype(np.int32)], axis=1).reshape(-1)
+    return (
+        ("scales", Array("scales", "int32_t", pairs, "table")),
+        ("shifts", Array("shifts", "int8_t", np.bitwise_not(scales.shifts.astype(np.int8)), "table")),
+    )
+
+
+def _gather(core: Core, format: str, in_c: int) -> tuple[str | None, tuple[str, ...]]:
+    """The struct field `gather`, and the sources that the kernel needs."""
+    if not core.has_dsp:
+        return None, ("es_patch_s8",)
+    blocks = "es_patch_bytes_s16" if in_c % 4 else "es_patch_block_s16"
+    gather = "es_patch_pair_s32" if format == "delta8" else blocks
+    return gather, ("es_conv_2d_groups", f"es_conv_2d_rows_{format}", gather)
+
+
+def _shifts_fit(scales: ChannelScales) -> bool:
+    """Whether the requantization of dsp/ (es_conv_2d_rows.h) is exact for every channel's shift."""
+    return bool(np.all((scales.shifts <= -1) & (scales.shifts >= -22)))
+
+
+def conv_2d_scratch_bytes(core: Core, format: str, patch: int, in_c: int) -> int:
     """The formula in es_conv_2d.h."""
-    if core.has_dsp:
-        return 8 * round_up(patch) + round_up(in_c + patch + 3 if in_c % 4 else in_c)
-    return 4 * round_up(patch)
+    if not core.has_dsp:
+        return 4 * round_up(patch)
+    if format == "delta8":
+        return 16 * patch + round_up(in_c)
+    return 12 * round_up(patch) + round_up(in_c) + (round_up(patch) + 4 if in_c % 4 else 0)
 
 
-def conv_2d_cost(core: Core, pixels: int, taps: int, in_c: int) -> Cost:
-    """Per pass over 4 pixels (fewer than 4 take a pass each).
+def conv_2d_cost(core: Core, pixels: int, taps: int, in_c: int) -> ConvCost:
+    """Lines per format.
 
     With DSP fitted to gcc 12's -O2 builds of ResNet8 and DS-CNN on a Cortex-M4 (within 5 %); without, counted
     from the inner loops.
     """
-    passes = -(-pixels // 4) if pixels >= 4 else pixels
     patch = taps * in_c
     if not core.has_dsp:
         start = 160 + 40 * taps + 8 * patch
-        return Cost(passes, Line(start, 140, 48), Line(start, 140, 52), Line(start, 140, 15))
-    gather = 120 + (18 * patch + 50 * taps if in_c % 4 else 4.8 * patch + 105 * taps)
-    by_pixel = 120 + 10 * patch + 105 * taps
-    return Cost(passes, Line(gather, 75, 18), Line(gather, 75, 19), Line(by_pixel, 68, 11))
+        return ConvCost(pixels, ConvLine(4, start, 140, 48), ConvLine(4, start, 140, 52), ConvLine(4, start, 140, 15))
+    by_block = 250 + 18 * patch + 50 * taps if in_c % 4 else 220 + 4 * patch + 40 * taps
+    by_pair = 450 + 17 * patch + 120 * taps
+    return ConvCost(
+        pixels, ConvLine(6, by_block, 55, 19.5), ConvLine(6, by_block, 52, 22), ConvLine(8, by_pair, 87, 11)
+    )

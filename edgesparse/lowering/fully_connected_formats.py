@@ -11,11 +11,26 @@ from edgesparse.boards import Core
 from edgesparse.errors import ModelError
 from edgesparse.graph import Int8Array, Int32Array
 from edgesparse.lowering.call import Array
-from edgesparse.lowering.choose import Line
 from edgesparse.lowering.context import ChannelScales
 from edgesparse.packing import dense, dense_fours, pairs, row_blocks, row_delta8
 
 __all__ = ["FULLY_CONNECTED_FORMATS", "FcChoice", "FcLayer", "choose_fully_connected"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Instructions for one input row: start + rows * row + units * unit.
+
+    A unit is what the inner loop takes: four dense weights, one block, or one delta8 entry.
+    """
+
+    start: float
+    row: float
+    unit: float
+
+    def at(self, rows: int, units: int) -> float:
+        """The line's value."""
+        return self.start + rows * self.row + units * self.unit
 
 
 @dataclass(frozen=True, eq=False)

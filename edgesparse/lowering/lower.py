@@ -12,9 +12,9 @@ from edgesparse.boards import Core
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph, Op
 from edgesparse.lowering.call import KernelCall
-from edgesparse.lowering.choose import FORMATS
 from edgesparse.lowering.context import Context, Lowering
 from edgesparse.lowering.conv_2d import lower_conv_2d
+from edgesparse.lowering.conv_2d_formats import CONV_2D_FORMATS
 from edgesparse.lowering.depthwise_conv_2d import lower_depthwise_conv_2d
 from edgesparse.lowering.elementwise import (
     lower_add,
@@ -54,11 +54,11 @@ LOWERINGS: dict[str, Lowering] = {
 }
 """The kernels that exist, by TFLite's op name."""
 
-_FORMATS = {"CONV_2D": tuple(FORMATS), "FULLY_CONNECTED": tuple(FULLY_CONNECTED_FORMATS)}
+_FORMATS = {"CONV_2D": tuple(CONV_2D_FORMATS), "FULLY_CONNECTED": tuple(FULLY_CONNECTED_FORMATS)}
 _SPARSE_KINDS = tuple(_FORMATS)
 _KERNEL_BYTES: dict[tuple[str, str], int] = {
-    ("CONV_2D", "block1x4"): 704,
-    ("CONV_2D", "delta8"): 1216,
+    ("CONV_2D", "block1x4"): 468,
+    ("CONV_2D", "delta8"): 870,
     ("FULLY_CONNECTED", "block1x4"): 624,
     ("FULLY_CONNECTED", "block2x4"): 776,
     ("FULLY_CONNECTED", "delta8"): 560,

@@ -13,9 +13,9 @@ from edgesparse.boards import Core, templates_folder
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array
-from edgesparse.lowering.choose import choose
 from edgesparse.lowering.context import ChannelScales
 from edgesparse.lowering.conv_2d import conv_2d_cost, conv_2d_scratch_bytes
+from edgesparse.lowering.conv_2d_formats import ConvFilters, ConvPacked, choose_conv_2d
 from edgesparse.lowering.depthwise_conv_2d import depthwise_3x3_scratch_bytes, depthwise_x4_scratch_bytes
 from edgesparse.lowering.fully_connected import fully_connected_scratch_bytes
 from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS, FcLayer, choose_fully_connected
@@ -41,25 +41,30 @@ def _sparse(rows: int, columns: int, sparsity: float, *, block: int, seed: int =
 COST = conv_2d_cost(DSP, 64, 9, 64)
 
 
+def _choose_conv_2d(weights: np.ndarray, excluded: frozenset[str] = frozenset()) -> ConvPacked:
+    small = np.zeros(len(weights), np.int32)
+    return choose_conv_2d(ConvFilters(weights, small, small, DSP), COST, excluded)
+
+
 @pytest.mark.parametrize(
     ("sparsity", "block", "expected"),
     [(0.0, 1, "dense"), (0.3, 1, "dense"), (0.75, 4, "block1x4"), (0.75, 1, "delta8"), (1.0, 4, "block1x4")],
 )
 def test_the_cheapest_format_that_is_no_larger_wins(sparsity: float, block: int, expected: str) -> None:
-    choice = choose(_sparse(64, 576, sparsity, block=block), COST, frozenset())
+    choice = _choose_conv_2d(_sparse(64, 576, sparsity, block=block))
     assert choice.format == expected
     assert choice.reason.startswith(f"{expected}: ")
 
 
 def test_a_sparse_choice_is_never_larger_or_slower_than_dense() -> None:
+    only_dense = frozenset({"block1x4", "delta8"})
     for seed, sparsity in enumerate(np.linspace(0, 1, 21)):
         for block in (1, 4):
             weights = _sparse(16, 64, float(sparsity), block=block, seed=seed)
-            sparse = choose(weights, COST, frozenset())
-            dense = choose(weights, COST, frozenset({"block1x4", "delta8"}))
-            assert dense.format == "dense"
-            assert sparse.nbytes <= dense.nbytes
-            assert sparse.instructions <= dense.instructions
+            filters, plain_filters = _choose_conv_2d(weights), _choose_conv_2d(weights, only_dense)
+            assert plain_filters.format == "dense"
+            assert filters.nbytes <= plain_filters.nbytes
+            assert filters.instructions <= plain_filters.instructions
             for core in (DSP, PORTABLE):
                 layer = _fc_layer(weights, core)
                 choice = choose_fully_connected(layer, frozenset())
@@ -91,6 +96,21 @@ def test_a_fully_connected_layer_of_large_sums_takes_the_wide_kernel() -> None:
     assert (choice.format, choice.kernel) == ("dense", "wide")
     assert "sums of 2^23 and more" in choice.reason
     assert choose_fully_connected(_fc_layer(weights[:, :510], DSP), frozenset()).kernel == "dense"
+
+
+def test_sums_too_large_for_half_an_accumulator_exclude_delta8() -> None:
+    weights = _sparse(64, 576, 0.75, block=1)
+    least, most = np.full(64, -(1 << 22), np.int32), np.full(64, (1 << 22) - 1, np.int32)
+    for core, smallest, largest, expected in (
+        (DSP, least, most, "delta8"),
+        (DSP, least - 1, most, "dense"),
+        (DSP, least, most + 1, "dense"),
+        (PORTABLE, least - 1, most + 1, "delta8"),
+    ):
+        filters = ConvFilters(weights, smallest, largest, core)
+        choice = choose_conv_2d(filters, COST, frozenset({"block1x4"}))
+        assert choice.format == expected
+        assert ("a sum may reach" in choice.reason) == (expected == "dense")
 
 
 def _two_unknown_ops() -> Graph:
@@ -125,8 +145,8 @@ def test_fields_are_the_c_struct_in_order(name: str, core: object) -> None:
         model, _ = NETWORKS[name](np.random.default_rng(seed))
         for call in lower(read_graph(model), core).calls:  # type: ignore[arg-type]  # parametrized Core
             text = re.sub(r"/\*.*?\*/", "", (KERNELS / "include" / call.header).read_text(), flags=re.S)
-            body = re.search(
-                rf"typedef struct \{{([^}}]*)\}} {call.struct};", re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+            body = re.search(rf"typedef struct \{{([^}}]*)\}} {call.struct};", text) or re.search(
+                rf"struct {call.struct} \{{([^}}]*)\}};", text
             )
             assert body is not None
             declared = [
@@ -149,9 +169,10 @@ def test_every_lowering_is_fuzzed() -> None:
 
 
 def test_scratch_formulas_of_the_headers() -> None:
-    assert conv_2d_scratch_bytes(DSP, patch=144, in_c=16) == 8 * 144 + 16
-    assert conv_2d_scratch_bytes(DSP, patch=27, in_c=3) == 8 * 28 + 36
-    assert conv_2d_scratch_bytes(PORTABLE, patch=27, in_c=3) == 4 * 28
+    assert conv_2d_scratch_bytes(DSP, "block1x4", patch=144, in_c=16) == 12 * 144 + 16
+    assert conv_2d_scratch_bytes(DSP, "dense", patch=27, in_c=3) == 13 * 28 + 4 + 4
+    assert conv_2d_scratch_bytes(DSP, "delta8", patch=27, in_c=3) == 16 * 27 + 4
+    assert conv_2d_scratch_bytes(PORTABLE, "dense", patch=27, in_c=3) == 4 * 28
     assert fully_connected_scratch_bytes(DSP, "dense", 13) == 32
     assert fully_connected_scratch_bytes(PORTABLE, "block1x4", 13) == 32
     assert fully_connected_scratch_bytes(PORTABLE, "wide", 13) == 16
@@ -165,10 +186,9 @@ def test_every_kernel_source_has_a_portable_variant() -> None:
     only_dsp = {path.stem for path in (KERNELS / "dsp").glob("*.c")} - {
         path.stem for path in (KERNELS / "portable").glob("*.c")
     }
-    # Their portable counterparts are es_patch_s8 and es_depthwise_conv_2d_x4_s8.
-    assert only_dsp == {
-        "es_patch_block_s16",
-        "es_patch_pixel_s16",
+    # Their portable counterparts are es_patch_s8, the portable convolutions and es_depthwise_conv_2d_x4_s8.
+    assert {name for name in only_dsp if not name.startswith(("es_patch_", "es_conv_2d_rows_"))} == {
+        "es_conv_2d_groups",
         "es_depthwise_conv_2d_3x3_s8",
         "es_depthwise_conv_2d_3x3_relu_s8",
         "es_depthwise_conv_2d_3x3_stride2_s8",

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgesparse.errors import ModelError
-from edgesparse.packing import block1x4, delta8, dense, dense_fours, gaps, pairs, row_blocks, row_delta8
+from edgesparse.packing import dense, dense_fours, gaps, pairs, row_blocks, row_delta8
+from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8, unpack_block1x4, unpack_delta8
 
-FORMATS = [dense, block1x4, delta8, row_delta8]
+FORMATS = [dense, row_delta8]
 
 
 @st.composite
@@ -42,6 +43,13 @@ def test_unpack_inverts_pack_of_row_blocks(height: int, weights: NDArray[np.int8
     assert packed.counts.sum() == len(packed.gaps)
 
 
+@pytest.mark.parametrize("unit", [1, 3])
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(weights=matrices())
+def test_unpack_inverts_pack_of_filter_blocks(unit: int, weights: NDArray[np.int8]) -> None:
+    assert np.array_equal(unpack_block1x4(pack_block1x4(weights, unit)), weights)
+
+
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(weights=matrices())
 def test_unpack_inverts_pack_of_dense_fours(weights: NDArray[np.int8]) -> None:
@@ -62,6 +70,12 @@ def test_dense_fours_refuses_what_leaves_int16() -> None:
         dense_fours.pack(np.array([[1, -128, -1, -128]], np.int8))
 
 
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(weights=matrices())
+def test_unpack_inverts_pack_of_filter_deltas(weights: NDArray[np.int8]) -> None:
+    assert np.array_equal(unpack_delta8(pack_delta8(weights)), weights)
+
+
 SMALL = np.array(
     [
         [0, 0, 0, 0,   5, 0, 0, -1,  0, 0, 0, 0,   9],
@@ -76,13 +90,6 @@ def test_dense_pads_rows_to_four() -> None:
     packed = dense.pack(SMALL)
     assert packed.stride == 16
     assert packed.values.reshape(3, 16)[:, 13:].tolist() == [[0, 0, 0]] * 3
-
-
-def test_block1x4_bytes() -> None:
-    packed = block1x4.pack(SMALL)
-    assert packed.counts.tolist() == [2, 0, 2]
-    assert packed.gaps.tolist() == [1, 2, 0, 2]
-    assert packed.values.tolist() == [5, 0, 0, -1, 9, 0, 0, 0, 1, 2, 3, 4, 0, 0, 7, 0]
 
 
 def test_dense_fours_bytes() -> None:
@@ -119,13 +126,6 @@ def test_row_delta8_bytes() -> None:
     assert packed.values.tolist() == [5, -1, 9, 1, 2, 3, 4, 7]
 
 
-def test_delta8_bytes() -> None:
-    packed = delta8.pack(SMALL)
-    assert packed.counts.tolist() == [3, 0, 5]
-    expected = [(4, 5), (3, -1), (5, 9), (0, 1), (1, 2), (1, 3), (1, 4), (7, 7)]
-    assert packed.pairs.tolist() == [gap | (value & 0xFF) << 8 for gap, value in expected]
-
-
 @pytest.mark.parametrize(
     ("column", "expected"),
     [(255, [255]), (256, [255, 1]), (510, [255, 255]), (511, [255, 255, 1]), (1000, [255, 255, 255, 235])],
@@ -133,12 +133,38 @@ def test_delta8_bytes() -> None:
 def test_long_gaps_take_fillers(column: int, expected: list[int]) -> None:
     weights = np.zeros((1, 1001), np.int8)
     weights[0, column] = 3
-    packed = delta8.pack(weights)
-    assert (packed.pairs & 0xFF).tolist() == expected
-    assert (packed.pairs >> 8).tolist() == [0] * (len(expected) - 1) + [3]
+    packed = row_delta8.pack(weights)
+    assert packed.gaps.tolist() == expected
+    assert packed.values.tolist() == [0] * (len(expected) - 1) + [3]
 
 
 def test_a_row_with_too_many_entries_is_refused() -> None:
     keep = np.ones((1, gaps.MOST_ENTRIES + 1), np.bool_)
     with pytest.raises(ModelError, match="65536 packed entries, at most 65535 fit"):
         gaps.encode(keep)
+
+
+@pytest.mark.parametrize(("unit", "gaps_of"), [(1, [1, 2, 0, 0, 2]), (3, [3, 4, 0, 0, 4])])
+def test_filter_block1x4_bytes(unit: int, gaps_of: list[int]) -> None:
+    a, b, c, d, e = gaps_of
+    packed = pack_block1x4(SMALL, unit)
+    assert packed.stream.tolist() == [
+        a, 5, 0, 0, -1, b, 9, 0, 0, 0, 0,
+        c, 0, 0, 0, 0, 0,
+        d, 1, 2, 3, 4, e, 0, 0, 7, 0, 0,
+    ]  # fmt: skip
+    assert packed.blocks == 5
+
+
+def test_filter_delta8_bytes() -> None:
+    packed = pack_delta8(SMALL)
+    expected = [(4, 5), (3, -1), (5, 9), (0, 0), (0, 0), (0, 0), (0, 1), (1, 2), (1, 3), (1, 4), (7, 7), (0, 0)]
+    assert packed.pairs.tolist() == [gap | (value & 0xFF) << 8 for gap, value in expected]
+
+
+@pytest.mark.parametrize(("block", "expected"), [(85, [255]), (86, [255, 1]), (170, [255, 253]), (171, [255, 253, 1])])
+def test_long_filter_gaps_take_blocks_of_zeros(block: int, expected: list[int]) -> None:
+    weights = np.zeros((1, 1000), np.int8)
+    weights[0, 4 * block] = 3
+    stream = pack_block1x4(weights, 3).stream.view(np.uint8)
+    assert stream[::5].tolist() == [*expected, 0]

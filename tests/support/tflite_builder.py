@@ -72,6 +72,10 @@ class TfliteBuilder:
                 setattr(operator.builtinOptions, name, value)
         self._operators.append(operator)
 
+    def elements(self, tensor: int) -> int:
+        """How many values a tensor has."""
+        return int(np.prod(self._tensors[tensor].shape))
+
     def build(self, outputs: list[int]) -> bytes:
         model = schema.ModelT()
         model.version = 3

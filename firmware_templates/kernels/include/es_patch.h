@@ -1,6 +1,5 @@
-/* The patches of 4 consecutive output pixels of a convolution (es_conv_2d.h says what a patch is).
- * Past the last pixel of the image the last one is repeated, so that a kernel may always compute 4.
- */
+/* The patches of a group of output pixels of a convolution (es_conv_2d.h says what a patch is).
+ * Pixel i of the group is first_pixel + i * lane. */
 #ifndef ES_PATCH_H
 #define ES_PATCH_H
 
@@ -11,26 +10,21 @@
 void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                  int8_t *patches);
 
-/* dsp/es_patch_block_s16.c
- * patches [r4(patch) / 4][4 pixels][4] int16, the four values of a block in the order 0 2 1 3 (as
- * SXTB16 leaves those of the weights); padded with zeros.
- * outside [in_c] int8: the input's zero point, read for taps outside of the image; behind it, where
- * in_c % 4 != 0, room to gather a patch: [patch + 3] int8. */
-void es_patch_block_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
-                        int32_t *patches, int8_t *outside);
+/* dsp/es_patch_block_s16.c, and es_patch_bytes_s16.c where in_c % 4 != 0
+ * patches [r4(patch) / 4][6 pixels][4] int16, the four values of a block in the order 0 2 1 3 (as
+ * SXTB16 leaves those of the weights); padded with anything.
+ * outside [in_c] int8: the input's zero point, read for taps outside of the image; behind it,
+ * where in_c % 4 != 0, room to gather a patch: [r4(patch) + 4] int8 from a multiple of 4. */
 
-/* dsp/es_patch_pixel_s16.c
- * patches [patch][4 pixels] int16. */
-void es_patch_pixel_s16(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
-                        int32_t *patches, const int8_t *outside);
+/* dsp/es_patch_pair_s32.c
+ * patches [patch][4 pairs of pixels] int32: x of pixel i + (x of pixel i + 4) << 23. */
 
 static inline int32_t es_patch_values(const es_conv_2d *p) {
     return (int32_t)p->kernel_h * p->kernel_w * p->in_c;
 }
 
-/* Groups of 4 neighbouring pixels. The last group is moved back to end with the image and computes
- * some pixels again; an image of fewer than 4 pixels takes each alone, as 4 times the same pixel.
- */
+/* Groups of `size` neighbouring pixels. The last group is moved back to end with the image and
+ * computes some pixels again; an image of fewer pixels takes each alone, as many times the same. */
 typedef struct {
     int32_t count; /* of groups */
     int32_t step;  /* pixels from group to group */
@@ -38,11 +32,11 @@ typedef struct {
     int32_t last;  /* first pixel of the last group */
 } es_patch_groups;
 
-static inline es_patch_groups es_patch_groups_of(const es_conv_2d *p) {
+static inline es_patch_groups es_patch_groups_of(const es_conv_2d *p, int32_t size) {
     const int32_t pixels = (int32_t)p->out_h * p->out_w;
     es_patch_groups groups = {pixels, 1, 0, pixels - 1};
-    if (pixels >= 4) {
-        groups = (es_patch_groups){(pixels + 3) >> 2, 4, 1, pixels - 4};
+    if (pixels >= size) {
+        groups = (es_patch_groups){(pixels + size - 1) / size, size, 1, pixels - size};
     }
     return groups;
 }
@@ -71,6 +65,23 @@ static inline const int8_t *es_patch_tap(const es_conv_2d *p, const int8_t *inpu
         return input + (origin->offset + offset);
     }
     return outside;
+}
+
+static inline void es_patch_origins_of(const es_conv_2d *p, int32_t first_pixel, int32_t lane,
+                                       int32_t count, es_patch_origin *origins) {
+    es_patch_origin origin = es_patch_origin_of(p, first_pixel);
+    const int32_t end_x = p->out_w * p->stride_w - p->pad_left;
+    const int32_t step = p->stride_w * lane;
+    for (int32_t i = 0; i < count; i++) {
+        origins[i] = origin;
+        origin.x += step;
+        origin.offset += step * p->in_c;
+        if (origin.x == end_x) {
+            origin.x = -p->pad_left;
+            origin.y += p->stride_h;
+            origin.offset = (origin.y * p->in_w + origin.x) * p->in_c;
+        }
+    }
 }
 
 #endif

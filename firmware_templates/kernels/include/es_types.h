@@ -3,6 +3,7 @@
 #ifndef ES_TYPES_H
 #define ES_TYPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,0 +1,142 @@
+"""Which format the filters of a CONV_2D get: the fastest by estimate of those that are neither larger nor slower than
+dense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgesparse.boards import Core
+from edgesparse.errors import ModelError
+from edgesparse.graph import Int8Array, Int32Array
+from edgesparse.lowering.call import Array
+from edgesparse.packing import dense
+from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8
+
+__all__ = ["CONV_2D_FORMATS", "ConvCost", "ConvFilters", "ConvLine", "ConvPacked", "choose_conv_2d"]
+
+PAIR_SUM_LIMIT = 1 << 22
+"""Two sums share an accumulator in dsp/: the lower one has 23 bits with its sign."""
+
+
+@dataclass(frozen=True)
+class ConvLine:
+    """Instructions of one kernel call: groups * (start + rows * row + units * unit), `pixels` in a group.
+
+    A unit is what the inner loop takes: four dense weights, one 1x4 block, or one delta8 entry.
+    """
+
+    pixels: int
+    start: float
+    row: float
+    unit: float
+
+    def at(self, pixels: int, rows: int, units: int) -> int:
+        """The line's value; an image of fewer pixels than a group takes one group for each."""
+        groups = -(-pixels // self.pixels) if pixels >= self.pixels else pixels
+        return round(groups * (self.start + rows * self.row + units * self.unit))
+
+
+@dataclass(frozen=True)
+class ConvCost:
+    """Estimated instructions of a call on an image of `pixels` outputs, by format."""
+
+    pixels: int
+    dense: ConvLine
+    block1x4: ConvLine
+    delta8: ConvLine
+
+
+@dataclass(frozen=True, eq=False)
+class ConvFilters:
+    """What is to be packed: weights [rows, columns], and the smallest and largest sum of each row with its bias."""
+
+    weights: Int8Array
+    smallest: Int32Array
+    largest: Int32Array
+    core: Core
+
+
+@dataclass(frozen=True, eq=False)
+class ConvPacked:
+    """A packed layer: the arrays of the struct fields weights and pairs (None where unused)."""
+
+    format: str
+    weights: Array | None
+    pairs: Array | None
+    instructions: int
+    reason: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of weights with their indices."""
+        return sum(array.values.nbytes for array in (self.weights, self.pairs) if array is not None)
+
+    def fields(self) -> tuple[tuple[str, Array | None], ...]:
+        """In the order of the C struct."""
+        return (("weights", self.weights), ("pairs", self.pairs))
+
+
+def _dense(filters: ConvFilters, cost: ConvCost) -> ConvPacked:
+    packed = dense.pack(filters.weights)
+    values = Array("weights", "int8_t", packed.values, "weights")
+    return ConvPacked("dense", values, None, cost.dense.at(cost.pixels, packed.rows, len(packed.values) // 4))
+
+
+def _block1x4(filters: ConvFilters, cost: ConvCost) -> ConvPacked:
+    packed = pack_block1x4(filters.weights, unit=3 if filters.core.has_dsp else 1)
+    stream = Array("weights", "int8_t", packed.stream, "weights")
+    return ConvPacked("block1x4", stream, None, cost.block1x4.at(cost.pixels, packed.rows, packed.blocks))
+
+
+def _delta8(filters: ConvFilters, cost: ConvCost) -> ConvPacked:
+    if filters.core.has_dsp:
+        worst = max(int(filters.largest.max(initial=0)), -1 - int(filters.smallest.min(initial=0)))
+        if worst >= PAIR_SUM_LIMIT:
+            raise ModelError(f"a sum may reach {worst}, at most {PAIR_SUM_LIMIT - 1} fits half an accumulator")
+    packed = pack_delta8(filters.weights)
+    pairs = Array("pairs", "uint16_t", packed.pairs, "weights")
+    return ConvPacked("delta8", None, pairs, cost.delta8.at(cost.pixels, packed.rows, packed.entries))
+
+
+CONV_2D_FORMATS: dict[str, Callable[[ConvFilters, ConvCost], ConvPacked]] = {
+    "dense": _dense,
+    "block1x4": _block1x4,
+    "delta8": _delta8,
+}
+"""Weight formats, in the order in which ties are broken."""
+
+
+def choose_conv_2d(filters: ConvFilters, cost: ConvCost, excluded: frozenset[str]) -> ConvPacked:
+    """Pack filters in the cheapest format that is not `excluded`.
+
+    A sparse format qualifies where it takes at most the bytes and at most the estimated instructions of dense.
+    """
+    plain = CONV_2D_FORMATS["dense"](filters, cost)
+    zeros = float(np.mean(filters.weights == 0)) if filters.weights.size else 0.0
+    share = f"{100 * zeros:.0f} % zeros"
+    rejected = []
+    qualified = []
+    for name, pack in CONV_2D_FORMATS.items():
+        if name == "dense" or name in excluded:
+            continue
+        try:
+            candidate = pack(filters, cost)
+        except ModelError as error:
+            rejected.append(f"{name}: {error}")
+            continue
+        instructions = candidate.instructions / max(plain.instructions, 1)
+        size = candidate.nbytes / max(plain.nbytes, 1)
+        text = f"{instructions:.2f}x the instructions and {size:.2f}x the bytes of dense"
+        if instructions <= 1 and size <= 1:
+            qualified.append(replace(candidate, reason=f"{name}: estimated {text} at {share}"))
+        else:
+            rejected.append(f"{name} would take {text}")
+    if qualified:
+        return min(qualified, key=lambda choice: choice.instructions)
+    if not rejected:
+        return replace(plain, reason=f"dense: {share}")
+    return replace(plain, reason=f"dense: {share} are too few; {'; '.join(rejected)}")
