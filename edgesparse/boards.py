@@ -75,7 +75,7 @@ CORES: dict[str, Core] = {
             fpu="fpv5-sp",
             gcc_flags=("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
             zig_target="thumb-freestanding-eabihf",
-            zig_cpu="cortex_m7-fp64",
+            zig_cpu="cortex_m7+fp_armv8d16sp",
             qemu_cpu="cortex-m7",
         ),
         Core(
@@ -85,7 +85,7 @@ CORES: dict[str, Core] = {
             fpu="fpv5-sp",
             gcc_flags=("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
             zig_target="thumb-freestanding-eabihf",
-            zig_cpu="cortex_m33",
+            zig_cpu="cortex_m33+dsp+fp_armv8d16sp",
             qemu_cpu="cortex-m33",
         ),
     )

@@ -90,7 +90,7 @@ def measure(
     reference, vectors = "", 0
     for name, (project, model) in projects(folder).items():
         say(f"building {project.name}")
-        elf = toolchains.build(project, tools)
+        elf = toolchains.build(project, tools, board.core)
         say(f"running {project.name} on {board.name} ({settings.emulator})")
         trace = EMULATORS[settings.emulator].run(elf, board, timeout_s=_RUN_TIMEOUT_S, layer_names=names)
         inputs = _elf_inputs(elf, model.input)

@@ -20,7 +20,23 @@ __all__ = ["TIMINGS", "DualIssueTiming", "Timing", "block_cycles", "estimate_cyc
 MULTIPLE_PREFIXES = ("ldm", "stm", "push", "pop", "ldrd", "strd", "vldm", "vstm", "vpush", "vpop")
 STORE_PREFIXES = ("str", "vstr")
 LOAD_PREFIXES = ("ldr", "vldr", "tbb", "tbh")
-MULTIPLY_PREFIXES = ("mul", "mla", "mls", "sml", "smu", "smm", "uml", "umu", "umaal", "sxt", "uxt", "pkh", "vmul", "ssat")
+EXTRACT_PREFIXES = ("sxt", "uxt", "pkh", "ssat")
+MULTIPLY_PREFIXES = (
+    "mul",
+    "mla",
+    "mls",
+    "sml",
+    "smu",
+    "smm",
+    "uml",
+    "umu",
+    "umaal",
+    "sxt",
+    "uxt",
+    "pkh",
+    "vmul",
+    "ssat",
+)
 DIVIDE_PREFIXES = ("sdiv", "udiv")
 FLOAT_DIVIDE_PREFIXES = ("vdiv", "vsqrt")
 FLOAT_MULTIPLY_ADD_PREFIXES = ("vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms", "vfnma", "vfnms")
@@ -232,9 +248,7 @@ def _decode(code: bytes) -> Iterator[Any]:
     """The instructions of a block; None for an undecodable one."""
     import capstone
 
-    decoder = capstone.Cs(
-        capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS | capstone.CS_MODE_V8
-    )
+    decoder = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS | capstone.CS_MODE_V8)
     decoder.detail = True
     offset = 0
     while offset < len(code):

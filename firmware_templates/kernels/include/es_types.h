@@ -20,8 +20,8 @@
 #define ES_TABLE(name) __attribute__((aligned(4)))
 #endif
 
-/* Four int8 from any address, by bytes on cores without unaligned loads (where gcc would call memcpy
- * instead). */
+/* Four int8 from any address; by bytes on Armv6-M, where gcc would call memcpy for want of
+ * unaligned loads. */
 static inline int32_t es_load_4(const int8_t *from) {
 #if defined(__ARM_ARCH) && __ARM_ARCH == 6
     return (int32_t)((uint32_t)(uint8_t)from[0] | (uint32_t)(uint8_t)from[1] << 8 |
