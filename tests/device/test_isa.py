@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from edgesparse.boards import CORES, board_names, load_board
+from edgesparse.emulate import Unicorn
 from edgesparse.emulate.blocks import count_instructions
-from edgesparse.errors import BuildError
+from edgesparse.errors import BuildError, CrashError
 from edgesparse.toolchain import Toolchain, build, check_isa, read_elf
 from tests.device.conftest import toolchain_or_skip, write_toy
 
@@ -100,3 +101,22 @@ def test_a_build_with_another_cores_flags_is_refused(
 ) -> None:
     with pytest.raises(BuildError, match=rf"at 0x\w{{8}} holds '.*', .*; a {core} cannot run it"):
         build(write_toy(tmp_path / "firmware", board=flags), toolchain, CORES[core])
+
+
+def test_unaligned_access_traps_on_the_smallest_core(tmp_path: Path) -> None:
+    """In unicorn; QEMU's stand-in for that board is a Cortex-M3, which allows it."""
+    board = load_board("mps2-m0plus")
+    project = write_toy(tmp_path / "firmware", board=board.name)
+    model = project / "model" / "model.c"
+    text = model.read_text()
+    break_it = "    break_something();\n"
+    assert break_it in text
+    unaligned = '    __asm__ volatile("ldr r0, [%0]" ::"l"(&model_layer_bytes[1]) : "r0");\n'
+    text = text.replace(break_it, unaligned).replace(
+        "void model_invoke", "static uint8_t model_layer_bytes[8] __attribute__((aligned(8)));\nvoid model_invoke"
+    )
+    text = text.replace("__attribute__((noinline)) static", "__attribute__((noinline, unused)) static")
+    model.write_text(text)
+    elf = build(project, toolchain_or_skip("gcc"), board.core)
+    with pytest.raises(CrashError, match=r"in layer 1 'b': .*model_invoke\+0x"):
+        Unicorn().run(elf, board, timeout_s=60, layer_names="abc")

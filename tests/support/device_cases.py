@@ -76,9 +76,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
         tables.append(f"static const uint8_t input_{number}[] = {{{values}}};")
         (source,) = case.graph.inputs
         body = [f"model_layer = {number}u;"]
-        body.append(
-            f"__builtin_memcpy(arena + {plan.tensor_offsets[source]}, input_{number}, sizeof input_{number});"
-        )
+        body.append(f"__builtin_memcpy(arena + {plan.tensor_offsets[source]}, input_{number}, sizeof input_{number});")
         for index, call in enumerate(case.packed.calls):
             tables.append(parameters_text(f"c{number}_{index}", call))
             arguments = [f"&c{number}_{index}"]
