@@ -185,7 +185,7 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
     for name, (project, model) in projects(folder).items():
         say(f"building {project.name}")
         elf = toolchains.build(project, tools, board.core)
-        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, dense_only=name == "dense")[1])
+        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, settings, dense_only=name == "dense")[1])
         stale = assemble.unavailable("built again since; run edgesparse emulate")
         report[name] = dict.fromkeys(report[name], stale) | sizes
     report["settings"]["toolchain"] = settings.toolchain

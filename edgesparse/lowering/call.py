@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -48,6 +49,7 @@ class KernelCall:
     weight_format: str = ""  # dense, block1x4, delta8; "" for ops without weights
     reason: str = ""  # why this kernel and format
     estimated_instructions: int = 0
+    work: Mapping[str, float] = field(default_factory=dict)  # what the estimate follows from, see costs.py
     wide_sums: bool = False  # a sum may reach 2^30: only the portable variant is exact
     portable: bool = False  # take the portable variant although the core has DSP instructions
     sources: tuple[str, ...] = field(default=())  # further kernel sources it needs, without .c

@@ -1,52 +1,85 @@
-"""Which weight format a layer gets: the fastest by estimate of those that are neither larger nor slower than dense."""
+"""Which weight format a layer gets, by estimated instructions and by bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from edgesparse.errors import ModelError
 from edgesparse.graph import Int8Array
 from edgesparse.lowering.call import Array
+from edgesparse.lowering.costs import Work
 from edgesparse.packing import block1x4, delta8, dense
 
-__all__ = ["FORMATS", "Choice", "Cost", "Line", "choose"]
+__all__ = ["FORMATS", "Choice", "Cost", "Estimate", "Policy", "choose", "select"]
 
 
 @dataclass(frozen=True)
-class Line:
-    """Instructions of one pass in one format: start + rows * row + units * unit.
+class Policy:
+    """What a choice must obey.
 
-    A unit is what the inner loop takes: four dense weights, one 1x4 block, or one delta8 entry.
+    `optimize`: under "latency" a format must be no slower than dense by estimate, and the fastest wins; under "flash"
+    it must be no larger, and the smallest wins. `forced`: this format wherever it can be packed, whatever it costs.
     """
 
-    start: float
-    row: float
-    unit: float
-
-    def at(self, rows: int, units: int) -> float:
-        """The line's value."""
-        return self.start + rows * self.row + units * self.unit
+    excluded: frozenset[str] = frozenset()
+    optimize: str = "latency"
+    forced: str = ""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Estimated instructions of one kernel call, as straight lines through measured builds.
+class Packed(Protocol):
+    """A layer in one format."""
 
-    A pass decodes the rows once: for 4 output pixels of a convolution, for one input row of a fully connected
-    layer.
-    """
+    @property
+    def format(self) -> str:
+        """Its name."""
 
-    passes: int
-    dense: Line
-    block1x4: Line
-    delta8: Line
+    @property
+    def nbytes(self) -> int:
+        """Bytes of weights with their indices."""
 
-    def estimate(self, line: Line, rows: int, units: int) -> int:
-        """Instructions of all passes."""
-        return round(self.passes * line.at(rows, units))
+    @property
+    def instructions(self) -> int:
+        """Estimated, of the whole call."""
+
+
+P = TypeVar("P", bound=Packed)
+
+
+def select(plain: P, pack: Mapping[str, Callable[[], P]], policy: Policy, weights: Int8Array) -> tuple[P, str]:
+    """The format to take, and why. `plain` is dense; `pack` makes the others, or raises ModelError."""
+    zeros = float(np.mean(weights == 0)) if weights.size else 0.0
+    share = f"{100 * zeros:.0f} % zeros"
+    rejected, qualified = [], []
+    for name, make in pack.items():
+        if name in policy.excluded or (policy.forced and name != policy.forced):
+            continue
+        try:
+            candidate = make()
+        except ModelError as error:
+            rejected.append(f"{name}: {error}")
+            continue
+        instructions = candidate.instructions / max(plain.instructions, 1)
+        size = candidate.nbytes / max(plain.nbytes, 1)
+        text = f"{instructions:.2f}x the instructions and {size:.2f}x the bytes of dense"
+        if policy.forced or (size if policy.optimize == "flash" else instructions) <= 1:
+            qualified.append((candidate, f"{name}: estimated {text} at {share}"))
+        else:
+            rejected.append(f"{name} would take {text}")
+    if qualified:
+        return min(qualified, key=lambda pair: _rank(pair[0], policy))
+    if not rejected:
+        return plain, f"dense: {share}"
+    return plain, f"dense: {share} are too few; {'; '.join(rejected)}"
+
+
+def _rank(packed: Packed, policy: Policy) -> tuple[int, int]:
+    if policy.optimize == "flash":
+        return packed.nbytes, packed.instructions
+    return packed.instructions, packed.nbytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +92,8 @@ class Choice:
     pairs: Array | None
     counts: Array | None
     instructions: int
-    reason: str
+    work: Work
+    reason: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -77,37 +111,51 @@ class Choice:
         )
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """Instructions of a call, and the work that they follow from."""
+
+    instructions: int
+    work: Work
+
+
+Cost = Callable[[str, int, int], Estimate]
+"""(format, rows, units) -> Estimate. A unit is what the inner loop takes: four dense weights, one 1x4 block, or one
+delta8 entry."""
+
+
 def _dense(weights: Int8Array, cost: Cost) -> Choice:
     packed = dense.pack(weights)
+    estimate = cost("dense", packed.rows, len(packed.values) // 4)
     values = Array("weights", "int8_t", packed.values, "weights")
-    return Choice(
-        "dense", values, None, None, None, cost.estimate(cost.dense, packed.rows, len(packed.values) // 4), ""
-    )
+    return Choice("dense", values, None, None, None, estimate.instructions, estimate.work)
 
 
 def _block1x4(weights: Int8Array, cost: Cost) -> Choice:
     packed = block1x4.pack(weights)
+    estimate = cost("block1x4", packed.rows, len(packed.gaps))
     return Choice(
         "block1x4",
         Array("weights", "int8_t", packed.values, "weights"),
         Array("gaps", "uint8_t", packed.gaps, "weights"),
         None,
         Array("counts", "uint16_t", packed.counts, "weights"),
-        cost.estimate(cost.block1x4, packed.rows, len(packed.gaps)),
-        "",
+        estimate.instructions,
+        estimate.work,
     )
 
 
 def _delta8(weights: Int8Array, cost: Cost) -> Choice:
     packed = delta8.pack(weights)
+    estimate = cost("delta8", packed.rows, len(packed.pairs))
     return Choice(
         "delta8",
         None,
         None,
         Array("pairs", "uint16_t", packed.pairs, "weights"),
         Array("counts", "uint16_t", packed.counts, "weights"),
-        cost.estimate(cost.delta8, packed.rows, len(packed.pairs)),
-        "",
+        estimate.instructions,
+        estimate.work,
     )
 
 
@@ -119,39 +167,13 @@ FORMATS: dict[str, Callable[[Int8Array, Cost], Choice]] = {
 """Weight formats, in the order in which ties are broken."""
 
 
-def choose(weights: Int8Array, cost: Cost, excluded: frozenset[str]) -> Choice:
-    """Pack int8 weights [rows, columns] in the cheapest format that is not `excluded`.
-
-    A sparse format qualifies where it takes at most the bytes and at most the estimated instructions of dense.
-    """
+def choose(weights: Int8Array, cost: Cost, policy: Policy) -> Choice:
+    """Pack int8 weights [rows, columns] in the format that the policy prefers."""
     plain = FORMATS["dense"](weights, cost)
-    zeros = float(np.mean(weights == 0)) if weights.size else 0.0
-    share = f"{100 * zeros:.0f} % zeros"
-    rejected = []
-    qualified = []
-    for name, pack in FORMATS.items():
-        if name == "dense":
-            continue
-        if name in excluded:
-            continue
-        try:
-            candidate = pack(weights, cost)
-        except ModelError as error:
-            rejected.append(f"{name}: {error}")
-            continue
-        instructions = candidate.instructions / max(plain.instructions, 1)
-        size = candidate.nbytes / max(plain.nbytes, 1)
-        text = f"{instructions:.2f}x the instructions and {size:.2f}x the bytes of dense"
-        if instructions <= 1 and size <= 1:
-            qualified.append(_with_reason(candidate, f"{name}: estimated {text} at {share}"))
-        else:
-            rejected.append(f"{name} would take {text}")
-    if qualified:
-        return min(qualified, key=lambda choice: choice.instructions)
-    if not rejected:
-        return _with_reason(plain, f"dense: {share}")
-    return _with_reason(plain, f"dense: {share} are too few; {'; '.join(rejected)}")
+    others = {name: _packer(name, weights, cost) for name in FORMATS if name != "dense"}
+    choice, reason = select(plain, others, policy, weights)
+    return replace(choice, reason=reason)
 
 
-def _with_reason(choice: Choice, reason: str) -> Choice:
-    return Choice(choice.format, choice.weights, choice.gaps, choice.pairs, choice.counts, choice.instructions, reason)
+def _packer(name: str, weights: Int8Array, cost: Cost) -> Callable[[], Choice]:
+    return lambda: FORMATS[name](weights, cost)

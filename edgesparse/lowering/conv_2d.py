@@ -6,9 +6,10 @@ from edgesparse.boards import Core
 from edgesparse.fixedpoint import activation_range
 from edgesparse.graph import Conv2DOptions
 from edgesparse.lowering.call import KernelCall
-from edgesparse.lowering.choose import Cost, Line, choose
+from edgesparse.lowering.choose import Cost, Estimate, choose
 from edgesparse.lowering.constant_channels import fold_constant_channels
 from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.costs import estimate
 
 __all__ = ["conv_2d_cost", "conv_2d_scratch_bytes", "lower_conv_2d"]
 
@@ -43,9 +44,8 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     bias = fold_bias(context, values, weights, source.quant.zero_point, scales)
 
     patch = kernel_h * kernel_w * in_c
-    excluded = frozenset(format for kind, format in context.excluded if kind == context.op.kind)
     cost = conv_2d_cost(context.core, out_h * out_w, kernel_h * kernel_w, in_c)
-    choice = choose(weights.reshape(out_c, patch), cost, excluded)
+    choice = choose(weights.reshape(out_c, patch), cost, context.policy)
     if not context.core.has_dsp:
         patches = "es_patch_s8"
     elif choice.format == "delta8":
@@ -90,6 +90,7 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             reason=choice.reason,
             wide_sums=bias.wide,
             estimated_instructions=choice.instructions,
+            work=choice.work,
             sources=(patches,),
         ),
     )
@@ -103,16 +104,21 @@ def conv_2d_scratch_bytes(core: Core, patch: int, in_c: int) -> int:
 
 
 def conv_2d_cost(core: Core, pixels: int, taps: int, in_c: int) -> Cost:
-    """Per pass over 4 pixels (fewer than 4 take a pass each).
-
-    With DSP fitted to gcc 12's -O2 builds of ResNet8 and DS-CNN on a Cortex-M4 (within 5 %); without, counted
-    from the inner loops.
+    """What the kernels do: a pass over 4 pixels (fewer than 4 take a pass each) gathers their patches, then runs
+    through all rows.
     """
     passes = -(-pixels // 4) if pixels >= 4 else pixels
-    patch = taps * in_c
-    if not core.has_dsp:
-        start = 160 + 40 * taps + 8 * patch
-        return Cost(passes, Line(start, 140, 48), Line(start, 140, 52), Line(start, 140, 15))
-    gather = 120 + (18 * patch + 50 * taps if in_c % 4 else 4.8 * patch + 105 * taps)
-    by_pixel = 120 + 10 * patch + 105 * taps
-    return Cost(passes, Line(gather, 75, 18), Line(gather, 75, 19), Line(by_pixel, 68, 11))
+
+    def cost(format: str, rows: int, units: int) -> Estimate:
+        odd = "odd " if in_c % 4 and core.has_dsp and format != "delta8" else ""
+        work = {
+            "calls": 1,
+            f"{odd}passes": passes,
+            f"{odd}taps": passes * taps,
+            f"{odd}values": passes * taps * in_c,
+            "rows": passes * rows,
+            "units": passes * units,
+        }
+        return Estimate(estimate(core, f"es_conv_2d_{format}_s8", work), work)
+
+    return cost

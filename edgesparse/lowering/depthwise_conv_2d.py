@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgesparse.boards import Core
 from edgesparse.fixedpoint import activation_range
 from edgesparse.graph import DepthwiseConv2DOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
 from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.costs import estimate
 
 __all__ = ["depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
 
@@ -51,15 +51,24 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     if in_groups:
         scales = scales.spread(out_c)
         packed = by_channel.reshape(out_c // 4, 4, taps).transpose(0, 2, 1)
-        instructions = _x4_instructions(context.core, out_h * out_w, out_c, taps)
+        groups = out_c // 4
     else:
         packed = np.moveaxis(by_channel, 0, 2)
-        instructions = out_h * out_w * (60 + out_c * (40 + 17 * taps))
+        groups = out_c
+    function = "es_depthwise_conv_2d_x4_s8" if in_groups else "es_depthwise_conv_2d_s8"
+    pixels = out_h * out_w
+    work = {
+        "calls": 1,
+        "pixels": pixels,
+        "taps": pixels * taps,
+        "groups": pixels * groups,
+        "group taps": pixels * groups * taps,
+    }
     array = Array("weights", "int8_t", np.ascontiguousarray(packed).reshape(-1), "weights")
     return (
         KernelCall(
             op_index=context.op_index,
-            function="es_depthwise_conv_2d_x4_s8" if in_groups else "es_depthwise_conv_2d_s8",
+            function=function,
             header="es_depthwise_conv_2d.h",
             struct="es_depthwise_conv_2d",
             fields=(
@@ -94,7 +103,8 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             weight_format="dense",
             reason="dense: depthwise filters are not pruned",
             wide_sums=bias.wide,
-            estimated_instructions=instructions,
+            estimated_instructions=estimate(context.core, function, work),
+            work=work,
         ),
     )
 
@@ -102,8 +112,3 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
 def depthwise_x4_scratch_bytes(taps: int, in_c: int, pointer_bytes: int = _POINTER_BYTES) -> int:
     """The formula in es_depthwise_conv_2d.h."""
     return round_up(in_c) + taps * pointer_bytes
-
-
-def _x4_instructions(core: Core, pixels: int, channels: int, taps: int) -> int:
-    per_group = 105 + 14 * taps if core.has_dsp else 150 + 24 * taps
-    return pixels * (40 + 20 * taps + channels // 4 * per_group)

@@ -6,9 +6,10 @@ from edgesparse.boards import Core
 from edgesparse.fixedpoint import activation_range
 from edgesparse.graph import FullyConnectedOptions
 from edgesparse.lowering.call import KernelCall
-from edgesparse.lowering.choose import Cost, Line, choose
+from edgesparse.lowering.choose import Cost, Estimate, choose
 from edgesparse.lowering.constant_channels import fold_constant_channels
 from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up
+from edgesparse.lowering.costs import estimate
 
 __all__ = ["fully_connected_cost", "fully_connected_scratch_bytes", "lower_fully_connected"]
 
@@ -41,8 +42,7 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
     )
     bias = fold_bias(context, values, weights, source.quant.zero_point, scales)
 
-    excluded = frozenset(format for kind, format in context.excluded if kind == context.op.kind)
-    choice = choose(weights, fully_connected_cost(context.core, rows, in_dim), excluded)
+    choice = choose(weights, fully_connected_cost(context.core, rows, in_dim), context.policy)
     scratch_bytes = fully_connected_scratch_bytes(context.core, choice.format, in_dim)
     return (
         KernelCall(
@@ -70,6 +70,7 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
             reason=choice.reason,
             wide_sums=bias.wide,
             estimated_instructions=choice.instructions,
+            work=choice.work,
         ),
     )
 
@@ -82,12 +83,16 @@ def fully_connected_scratch_bytes(core: Core, format: str, in_dim: int) -> int:
 
 
 def fully_connected_cost(core: Core, rows: int, in_dim: int) -> Cost:
-    """Per input row.
+    """What the kernels do: a pass for each input row, which delta8 reads as it is and the others expand first."""
 
-    With DSP fitted to gcc 12's -O2 builds of the ad01 autoencoder on a Cortex-M4 (within 5 %); without, counted
-    from the inner loops.
-    """
-    start = 50 + 1.75 * in_dim
-    if not core.has_dsp:
-        return Cost(rows, Line(start, 40, 20), Line(start, 40, 22), Line(50, 40, 8))
-    return Cost(rows, Line(start, 68, 6.3), Line(start, 46, 10), Line(50, 50, 5.5))
+    def cost(format: str, outputs: int, units: int) -> Estimate:
+        work = {
+            "calls": 1,
+            "passes": rows,
+            "values": 0 if format == "delta8" else rows * in_dim,
+            "rows": rows * outputs,
+            "units": rows * units,
+        }
+        return Estimate(estimate(core, f"es_fully_connected_{format}_s8", work), work)
+
+    return cost

@@ -18,6 +18,7 @@ CODE, WEIGHTS, TABLES, TEST_VECTORS = "code", "weights", "tables", "test vectors
 # Initialised data is code's: its initial values lie in flash behind the tables.
 FLASH_SECTIONS = {
     ".text": CODE,
+    ".rodata": CODE,
     ".weights": WEIGHTS,
     ".tables": TABLES,
     ".data": CODE,

@@ -11,8 +11,7 @@ import pytest
 from edgesparse import pipeline
 from edgesparse.boards import board_names, load_board
 from edgesparse.emulate import EMULATORS, diagnose
-from edgesparse.lowering.choose import FORMATS
-from edgesparse.lowering.lower import lower
+from edgesparse.lowering.lower import FORMATS_OF, lower
 from edgesparse.tflite.read import read_graph
 from tests.conftest import skip_or_fail
 from tests.device.conftest import toolchain_or_skip
@@ -60,13 +59,13 @@ def _reference(name: str, seed: int) -> tuple[bytes, bytes, bytes]:
     return model, b"".join(x.tobytes() for x in inputs), tflm_output(model, inputs).tobytes()
 
 
-def _run(folder: Path, board_name: str, compiler: str, chosen: list[tuple[str, int]], *, dense_every: int = 5) -> None:
+def _run(folder: Path, board_name: str, compiler: str, chosen: list[tuple[str, int]], *, forced: str = "") -> None:
     board, toolchain = load_board(board_name), toolchain_or_skip(compiler)
     groups: dict[bool, list[tuple[str, int, Case, bytes]]] = {}
     for name, seed in chosen:
         model, inputs, expected = _reference(name, seed)
         graph = read_graph(model)
-        packed = lower(graph, board.core, dense_only=seed % dense_every == 0)
+        packed = lower(graph, board.core, dense_only=forced == "dense" or (not forced and seed % 5 == 0), forced=forced)
         portable = any(call.portable for call in packed.calls)
         groups.setdefault(portable, []).append((name, seed, Case(graph, packed, inputs), expected))
     for portable, rows in groups.items():
@@ -101,12 +100,11 @@ def test_every_op_equals_the_reference_with_zig(board: str, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", sorted({name for names in FORMATS_OF.values() for name in names}))
 @pytest.mark.parametrize("board", BOARDS)
-def test_every_format_equals_the_reference(
-    board: str, format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_format_equals_the_reference(board: str, format: str, tmp_path: Path) -> None:
     """The choice by cost would keep most of these dense: here each format takes all of them."""
-    monkeypatch.setattr("edgesparse.lowering.choose.FORMATS", {"dense": FORMATS[format]})
-    chosen = [(name, 9000 + seed) for name in ("conv_2d", "fully_connected") for seed in range(40)]
-    _run(tmp_path, board, "gcc", chosen)
+    chosen = [
+        (kind.lower(), 9000 + seed) for kind, names in FORMATS_OF.items() if format in names for seed in range(40)
+    ]
+    _run(tmp_path, board, "gcc", chosen, forced=format)

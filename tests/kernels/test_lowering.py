@@ -12,11 +12,12 @@ from edgesparse.boards import templates_folder
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array
-from edgesparse.lowering.choose import choose
+from edgesparse.lowering.choose import FORMATS, Policy, choose
 from edgesparse.lowering.conv_2d import conv_2d_cost, conv_2d_scratch_bytes
 from edgesparse.lowering.depthwise_conv_2d import depthwise_x4_scratch_bytes
 from edgesparse.lowering.fully_connected import fully_connected_cost, fully_connected_scratch_bytes
 from edgesparse.lowering.lower import LOWERINGS, lower
+from edgesparse.settings import OPTIMIZE_NAMES
 from edgesparse.tflite.read import read_graph
 from tests.kernels.networks import NETWORKS
 from tests.support.host_kernels import CORES_UNDER_TEST, DSP, PORTABLE, Case, run_cases
@@ -43,21 +44,30 @@ COST = conv_2d_cost(DSP, 64, 9, 64)
     [(0.0, 1, "dense"), (0.3, 1, "dense"), (0.75, 4, "block1x4"), (0.75, 1, "delta8"), (1.0, 4, "block1x4")],
 )
 def test_the_cheapest_format_that_is_no_larger_wins(sparsity: float, block: int, expected: str) -> None:
-    choice = choose(_sparse(64, 576, sparsity, block=block), COST, frozenset())
+    choice = choose(_sparse(64, 576, sparsity, block=block), COST, Policy())
     assert choice.format == expected
     assert choice.reason.startswith(f"{expected}: ")
 
 
-def test_a_sparse_choice_is_never_larger_or_slower_than_dense() -> None:
+@pytest.mark.parametrize("optimize", OPTIMIZE_NAMES)
+def test_a_sparse_choice_is_never_slower_or_larger_than_dense(optimize: str) -> None:
+    """Under latency never slower and the fastest, under flash never larger and the smallest."""
     for seed, sparsity in enumerate(np.linspace(0, 1, 21)):
         for block in (1, 4):
             weights = _sparse(16, 64, float(sparsity), block=block, seed=seed)
             for cost in (COST, fully_connected_cost(DSP, 1, 64), fully_connected_cost(PORTABLE, 1, 64)):
-                sparse = choose(weights, cost, frozenset())
-                dense = choose(weights, cost, frozenset({"block1x4", "delta8"}))
-                assert dense.format == "dense"
-                assert sparse.nbytes <= dense.nbytes
-                assert sparse.instructions <= dense.instructions
+                sparse = choose(weights, cost, Policy(optimize=optimize))
+                all_formats = [choose(weights, cost, Policy(forced=name)) for name in FORMATS]
+                assert [choice.format for choice in all_formats] == list(FORMATS)
+                if optimize == "latency":
+                    assert sparse.instructions == min(choice.instructions for choice in all_formats)
+                else:
+                    assert sparse.nbytes == min(choice.nbytes for choice in all_formats)
+
+
+def test_an_excluded_format_is_not_taken() -> None:
+    weights = _sparse(64, 576, 0.9, block=4)
+    assert choose(weights, COST, Policy(excluded=frozenset({"block1x4", "delta8"}))).format == "dense"
 
 
 def _two_unknown_ops() -> Graph:
