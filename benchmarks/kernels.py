@@ -63,12 +63,14 @@ def main() -> int:
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     result = {"core": arguments.core, "compiler": tools.version(), "layers": rows}
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    panels: dict[str, dict[str, Points]] = defaultdict(dict)
+    panels: dict[str, dict[str, Points]] = {}
     for shape in SHAPES:
-        for name in FORMATS_OF.get(shape.kind, {}):
-            points = [(100 * row["zeros"], row["per_mac"]) for row in rows if row["layer"] == shape.text]
-            formats = [row["format"] for row in rows if row["layer"] == shape.text]
-            panels[shape.text][name] = [p for p, format in zip(points, formats, strict=True) if format == name]
+        points: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for row in (row for row in rows if row["layer"] == shape.text):
+            points[row["format"]].append((100 * row["zeros"], row["per_mac"]))
+        if len(points) > 1:
+            points["dense"].append((100 * SPARSITIES[-1], points["dense"][0][1]))  # zeros change nothing there
+            panels[shape.text] = dict(points)
     title = f"instructions per dense MAC, {arguments.core}, {tools.version()}"
     lines(panels, x="zeros, %", y="instructions / MAC", title=title, path=arguments.out.with_suffix(".png"))
     return 0

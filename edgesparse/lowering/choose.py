@@ -21,8 +21,9 @@ __all__ = ["FORMATS", "Choice", "Cost", "Estimate", "Policy", "choose", "select"
 class Policy:
     """What a choice must obey.
 
-    `optimize`: under "latency" a format must be no slower than dense by estimate, and the fastest wins; under "flash"
-    it must be no larger, and the smallest wins. `forced`: this format wherever it can be packed, whatever it costs.
+    `optimize`: under "latency" a format must be no slower than dense by estimate, and the fastest wins; one that is
+    larger than dense must save a larger share of the instructions than it adds of the bytes. Under "flash" a format
+    must be no larger than dense, and the smallest wins. `forced`: this format wherever it can be packed.
     """
 
     excluded: frozenset[str] = frozenset()
@@ -65,7 +66,7 @@ def select(plain: P, pack: Mapping[str, Callable[[], P]], policy: Policy, weight
         instructions = candidate.instructions / max(plain.instructions, 1)
         size = candidate.nbytes / max(plain.nbytes, 1)
         text = f"{instructions:.2f}x the instructions and {size:.2f}x the bytes of dense"
-        if policy.forced or (size if policy.optimize == "flash" else instructions) <= 1:
+        if policy.forced or _pays(instructions, size, policy):
             qualified.append((candidate, f"{name}: estimated {text} at {share}"))
         else:
             rejected.append(f"{name} would take {text}")
@@ -74,6 +75,13 @@ def select(plain: P, pack: Mapping[str, Callable[[], P]], policy: Policy, weight
     if not rejected:
         return plain, f"dense: {share}"
     return plain, f"dense: {share} are too few; {'; '.join(rejected)}"
+
+
+def _pays(instructions: float, size: float, policy: Policy) -> bool:
+    """Whether a format with these ratios to dense may stand in for it."""
+    if policy.optimize == "flash":
+        return size <= 1
+    return instructions <= 1 and size - 1 <= 1 - instructions
 
 
 def _rank(packed: Packed, policy: Policy) -> tuple[int, int]:
