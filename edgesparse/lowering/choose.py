@@ -21,14 +21,19 @@ __all__ = ["FORMATS", "Choice", "Cost", "Estimate", "Policy", "choose", "select"
 class Policy:
     """What a choice must obey.
 
-    `optimize`: under "latency" a format must be no slower than dense by estimate, and the fastest wins; one that is
-    larger than dense must save a larger share of the instructions than it adds of the bytes. Under "flash" a format
-    must be no larger than dense, and the smallest wins. `forced`: this format wherever it can be packed.
+    `optimize`: under "latency" a format must be no slower than dense by estimate, and the fastest wins (the smallest of
+    those that are about as fast); one that is larger than dense must save a larger share of the instructions than it
+    adds of the bytes. Under "flash" a format must be no larger than dense, and the smallest wins. `forced`: this format
+    wherever it can be packed.
     """
 
     excluded: frozenset[str] = frozenset()
     optimize: str = "latency"
     forced: str = ""
+
+
+_TIE = 0.03
+"""Instructions this close are equal, as far as an estimate can tell: then bytes decide."""
 
 
 class Packed(Protocol):
@@ -71,7 +76,7 @@ def select(plain: P, pack: Mapping[str, Callable[[], P]], policy: Policy, weight
         else:
             rejected.append(f"{name} would take {text}")
     if qualified:
-        return min(qualified, key=lambda pair: _rank(pair[0], policy))
+        return _best(qualified, policy)
     if not rejected:
         return plain, f"dense: {share}"
     return plain, f"dense: {share} are too few; {'; '.join(rejected)}"
@@ -84,10 +89,12 @@ def _pays(instructions: float, size: float, policy: Policy) -> bool:
     return instructions <= 1 and size - 1 <= 1 - instructions
 
 
-def _rank(packed: Packed, policy: Policy) -> tuple[int, int]:
+def _best(qualified: list[tuple[P, str]], policy: Policy) -> tuple[P, str]:
     if policy.optimize == "flash":
-        return packed.nbytes, packed.instructions
-    return packed.instructions, packed.nbytes
+        return min(qualified, key=lambda pair: (pair[0].nbytes, pair[0].instructions))
+    fastest = min(packed.instructions for packed, _ in qualified)
+    close = [pair for pair in qualified if pair[0].instructions <= fastest * (1 + _TIE)]
+    return min(close, key=lambda pair: (pair[0].nbytes, pair[0].instructions))
 
 
 @dataclass(frozen=True, eq=False)

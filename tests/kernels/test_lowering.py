@@ -65,7 +65,7 @@ def test_a_sparse_choice_is_never_slower_or_larger_than_dense(optimize: str) -> 
                     growth, gain = sparse.nbytes / dense.nbytes - 1, 1 - sparse.instructions / dense.instructions
                     assert growth <= gain
                     small = [choice for choice in all_formats if choice.nbytes <= dense.nbytes]
-                    assert sparse.instructions == min(sparse.instructions, *(c.instructions for c in small))
+                    assert sparse.instructions <= 1.03 * min(choice.instructions for choice in small)
                 else:
                     assert sparse.nbytes == min(choice.nbytes for choice in all_formats)
 
