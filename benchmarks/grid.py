@@ -18,7 +18,7 @@ from edgesparse.tflite import read_graph
 from edgesparse.toolchain import Toolchain
 from tests.support.device_cases import build_cases, run_cases_on
 from tests.support.host_kernels import Case
-from tests.support.tflite_builder import PADDING_SAME, RELU, TfliteBuilder
+from tests.support.tflite_builder import LINEAR, PADDING_SAME, RELU, TfliteBuilder
 
 __all__ = ["Measured", "Shape", "measure"]
 
@@ -31,7 +31,7 @@ class Shape:
     """A layer. `kind` is CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED (which has 1x1 images).
 
     `zeros` is the share of zero weights, in blocks of `block` (rows, columns) of the matrix [out, kh * kw * in].
-    `forced`: the weight format.
+    `forced`: the weight format. `relu`: the output is clamped at its zero point of -128, else not at all.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class Shape:
     zeros: float = 0.0
     block: tuple[int, int] = (1, 1)
     forced: str = "dense"
+    relu: bool = True
 
     @property
     def macs(self) -> int:
@@ -109,21 +110,23 @@ def _batches(cases: list[tuple[Shape, Case]]) -> list[list[tuple[Shape, Case]]]:
 
 
 def network(shape: Shape, seed: int) -> bytes:
-    """A .tflite of the one layer, with random weights, a scale per channel, and ReLU."""
+    """A .tflite of the one layer, with random weights and, but for FULLY_CONNECTED, a scale per channel."""
     rng = np.random.default_rng(seed)
     net = TfliteBuilder()
     fan_in = shape.in_c * (1 if shape.kind == "FULLY_CONNECTED" else shape.kernel**2)
+    zero_point = -128 if shape.relu else 5
+    activation = RELU if shape.relu else LINEAR
     output_scale = 0.05 * 0.004 * 60 * np.sqrt(fan_in)
     if shape.kind == "FULLY_CONNECTED":
         x = net.input((1, shape.in_c), 0.05, -10)
-        y = net.activation((1, shape.out_c), output_scale, -128)
+        y = net.activation((1, shape.out_c), output_scale, zero_point)
         weights = _weights(rng, (shape.out_c, shape.in_c), shape)
         constants = [net.constant(weights, [0.004]), net.constant(_bias(rng, shape.out_c))]
-        net.op("FULLY_CONNECTED", [x, *constants], [y], fusedActivationFunction=RELU)
+        net.op("FULLY_CONNECTED", [x, *constants], [y], fusedActivationFunction=activation)
         return net.build([y])
     out = (1, -(-shape.height // shape.stride), -(-shape.width // shape.stride), shape.out_c)
     x = net.input((1, shape.height, shape.width, shape.in_c), 0.05, -10)
-    y = net.activation(out, output_scale, -128)
+    y = net.activation(out, output_scale, zero_point)
     depthwise = shape.kind == "DEPTHWISE_CONV_2D"
     filters = (
         (1, shape.kernel, shape.kernel, shape.out_c)
@@ -142,7 +145,7 @@ def network(shape: Shape, seed: int) -> bytes:
         strideW=shape.stride,
         dilationHFactor=1,
         dilationWFactor=1,
-        fusedActivationFunction=RELU,
+        fusedActivationFunction=activation,
         **options,
     )
     return net.build([y])

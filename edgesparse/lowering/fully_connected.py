@@ -87,7 +87,6 @@ def fully_connected_cost(core: Core, rows: int, in_dim: int) -> Cost:
 
     def cost(format: str, outputs: int, units: int) -> Estimate:
         work = {
-            "calls": 1,
             "passes": rows,
             "values": 0 if format == "delta8" else rows * in_dim,
             "rows": rows * outputs,

@@ -7,13 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from edgesparse.boards import CORES, Core
+from edgesparse.boards import CORES, Core, templates_folder
 from edgesparse.lowering.costs import COSTS_PATH, core_column, estimate, is_calibrated
 from edgesparse.lowering.lower import FORMATS_OF, lower
 from edgesparse.tflite.read import read_graph
 from tests.kernels.networks import NETWORKS
 from tests.support.host_kernels import PORTABLE
 
+KERNELS = templates_folder() / "kernels"
 LARGEST_MEAN_ERROR = 0.05
 
 
@@ -33,6 +34,7 @@ def test_every_kernel_is_calibrated(name: str, core: Core) -> None:
 def test_estimates_are_close_to_the_counts() -> None:
     kernels = json.loads(COSTS_PATH.read_text())["kernels"]
     for kernel, cores in kernels.items():
+        assert any((KERNELS / folder / f"{kernel}.c").is_file() for folder in ("portable", "dsp")), kernel
         for core, fit in cores.items():
             assert fit["mean_error"] <= LARGEST_MEAN_ERROR, f"{kernel} on {core}"
             assert all(value >= 0 for value in fit["instructions"].values())

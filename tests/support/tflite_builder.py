@@ -32,7 +32,7 @@ _OPTIONS = {
 
 
 PADDING_SAME = schema.Padding.SAME
-RELU = schema.ActivationFunctionType.RELU
+RELU, LINEAR = schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.NONE
 
 
 class TfliteBuilder:
