@@ -72,11 +72,14 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Keep every progre
 _board = click.option("--board", help="Target board, see `edgesparse boards`.  [default: mps2-an386]")
 _toolchain = click.option("--toolchain", help="auto, gcc or zig.  [default: auto, which prefers gcc]")
 _emulator = click.option("--emulator", help="unicorn or qemu.  [default: unicorn]")
+_optimize = click.option("--optimize", help="latency or flash: what weight formats are chosen for.  [default: latency]")
 _vectors = click.option("--vectors", type=int, help="Inputs to run on the device and compare.  [default: 8]")
 _seed = click.option("--seed", type=int, help="Of synthetic inputs, chosen samples and training.  [default: 0]")
 _unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which execute code from the file.")
 
-_target_options = _options(_board, _toolchain, _emulator, _vectors, _seed, _config, _out, _force, _json, _verbose)
+_target_options = _options(
+    _board, _toolchain, _emulator, _optimize, _vectors, _seed, _config, _out, _force, _json, _verbose
+)
 
 
 @cli.command()

@@ -48,7 +48,7 @@ def deploy(
     """Write the two projects and the int8 files into `folder`, build and run them; all of report.json."""
     tool = f"edgesparse {edgesparse.__version__}"
     for name, model in (("firmware", sparse), ("dense", dense)):
-        packed, memory = plan_firmware(model.graph, board, dense_only=name == "dense")
+        packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense")
         _check_fits(packed, memory, board)
         inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
         view = firmware_project.describe(
@@ -57,7 +57,7 @@ def deploy(
         firmware_project.render(view, board, folder / name)
     (folder / "model.int8.tflite").write_bytes(sparse.data)
     (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
-    packed, memory = plan_firmware(sparse.graph, board, dense_only=False)
+    packed, memory = plan_firmware(sparse.graph, board, settings, dense_only=False)
     twin = lower(sparse.graph, board.core, dense_only=True)
     no_float = assemble.unavailable("a .tflite comes without a float model and without data")
     report: dict[str, Any] = {
@@ -91,13 +91,13 @@ def measure(
     reference, vectors = "", 0
     for name, (project, model) in projects(folder).items():
         say(f"building {project.name}")
-        elf = toolchains.build(project, tools)
+        elf = toolchains.build(project, tools, board.core)
         say(f"running {project.name} on {board.name} ({settings.emulator})")
         trace = EMULATORS[settings.emulator].run(elf, board, timeout_s=_RUN_TIMEOUT_S, layer_names=names)
         inputs = _elf_inputs(elf, model.input)
         oracle = reference_outputs(model.data, inputs)
         _check_equal(trace, oracle.outputs, oracle.reference, project.name)
-        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, dense_only=name == "dense")[1])
+        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, settings, dense_only=name == "dense")[1])
         runs[name] = (sizes | assemble.run_part(sizes, trace, board), trace)
         reference, vectors = oracle.reference, len(inputs)
     sparse, dense = runs["sparse"][0], runs["dense"][0]
@@ -119,9 +119,11 @@ def projects(folder: Path) -> dict[str, tuple[Path, Network]]:
     }
 
 
-def plan_firmware(graph: Graph, board: Board, *, dense_only: bool) -> tuple[PackedModel, MemoryPlan]:
+def plan_firmware(
+    graph: Graph, board: Board, settings: Settings, *, dense_only: bool
+) -> tuple[PackedModel, MemoryPlan]:
     """Kernels and arena of one build."""
-    packed = lower(graph, board.core, dense_only=dense_only)
+    packed = lower(graph, board.core, dense_only=dense_only, optimize=settings.optimize)
     return packed, plan_memory(graph, packed)
 
 

@@ -90,7 +90,7 @@ def convert(
     sparse = Network.read(sparse_bytes)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
-    _check_kernels(sparse.graph, board, path)
+    _check_kernels(sparse.graph, board, chosen, path)
     say("quantizing the dense model")
     dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
     if len(sparse.graph.ops) == len(dense.graph.ops):
@@ -161,7 +161,7 @@ def firmware(
     emulators.require(chosen.emulator)
     path = Path(model)
     network = Network.load(path)
-    _check_kernels(network.graph, board, path)
+    _check_kernels(network.graph, board, chosen, path)
     target = _target(path, out)
     check_replaceable(target, force=force)
     vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
@@ -186,8 +186,8 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
     board, tools = load_board(settings.board), toolchains.find(settings.toolchain)
     for name, (project, model) in projects(folder).items():
         say(f"building {project.name}")
-        elf = toolchains.build(project, tools)
-        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, dense_only=name == "dense")[1])
+        elf = toolchains.build(project, tools, board.core)
+        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, settings, dense_only=name == "dense")[1])
         stale = assemble.unavailable("built again since; run edgesparse emulate")
         report[name] = dict.fromkeys(report[name], stale) | sizes
     report["settings"]["toolchain"] = settings.toolchain
@@ -249,10 +249,10 @@ def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:
     return {"path": str(path), "model": assemble.model_part(network.stats), "layers": layers}
 
 
-def _check_kernels(graph: Graph, board: Board, path: Path | None) -> None:
+def _check_kernels(graph: Graph, board: Board, settings: Settings, path: Path | None) -> None:
     """UnsupportedError, with the model's path, where an op has no kernel."""
     try:
-        plan_firmware(graph, board, dense_only=False)
+        plan_firmware(graph, board, settings, dense_only=False)
     except UnsupportedError as error:
         where = f"{path}: " if path is not None else ""
         raise UnsupportedError(f"{where}{error}", error.names) from error

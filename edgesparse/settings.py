@@ -19,6 +19,7 @@ else:
 __all__ = [
     "EMULATOR_NAMES",
     "METHOD_NAMES",
+    "OPTIMIZE_NAMES",
     "PATTERN_NAMES",
     "TOOLCHAIN_NAMES",
     "Settings",
@@ -30,6 +31,7 @@ PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "nm=N:
 METHOD_NAMES = ("oneshot", "finetune")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
 EMULATOR_NAMES = ("unicorn", "qemu")
+OPTIMIZE_NAMES = ("latency", "flash")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ class Settings:
     """One of TOOLCHAIN_NAMES; auto prefers gcc."""
     emulator: str = "unicorn"
     """One of EMULATOR_NAMES."""
+    optimize: str = "latency"
+    """One of OPTIMIZE_NAMES: formats are chosen by instructions and never slower than dense, or by bytes and never
+    larger (by estimate)."""
     vectors: int = 8
     """Inputs that run on the emulated device and are compared with the reference, 1 or more."""
     seed: int = 0
@@ -73,6 +78,7 @@ class Settings:
         self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
         self._check("emulator", self.emulator in EMULATOR_NAMES, f"one of {', '.join(EMULATOR_NAMES)}")
+        self._check("optimize", self.optimize in OPTIMIZE_NAMES, f"one of {', '.join(OPTIMIZE_NAMES)}")
         self._check("vectors", 1 <= self.vectors <= 1000, "a whole number from 1 to 1000")
         self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
         if self.method == "finetune" and self.data is None:

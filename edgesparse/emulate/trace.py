@@ -36,8 +36,9 @@ FAULT = re.compile(
 )
 OVERRUN = re.compile(r"es overrun vector=(\d+)")
 
-# Bits of the Configurable Fault Status Register (Armv7-M), the most telling first.
+# Bits of the Configurable Fault Status Register (Armv7-M, Armv8-M), the most telling first.
 CFSR_BITS = (
+    (20, "stack overflow"),  # STKOF, Armv8-M
     (12, "stack overflow"),  # STKERR
     (4, "stack overflow"),  # MSTKERR
     (16, "undefined instruction"),

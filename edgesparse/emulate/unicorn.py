@@ -48,6 +48,8 @@ EXCEPTIONS = {
     7: "breakpoint",
     17: "no coprocessor",
     18: "invalid state",
+    19: "stack overflow",
+    22: "unaligned access",
 }
 EXCEPTION_BREAKPOINT = 7
 
@@ -129,7 +131,13 @@ class _Machine:
         import unicorn
         from unicorn import arm_const, unicorn_const
 
-        models = {"cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4}
+        models = {
+            "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,  # the same instructions
+            "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
+            "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
+            "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
+            "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
+        }
         if board.core.name not in models:
             raise SettingsError(f"unicorn does not model the core {board.core.name!r}; use --emulator qemu")
         self._elf, self._board = elf, board

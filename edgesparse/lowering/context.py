@@ -14,6 +14,7 @@ from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.fixedpoint import quantize_multiplier
 from edgesparse.graph import Graph, Int8Array, Int32Array, Op, Quantization, Tensor
 from edgesparse.lowering.call import Array, KernelCall
+from edgesparse.lowering.choose import Policy
 
 __all__ = [
     "ChannelScales",
@@ -30,17 +31,28 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """One op to lower. `excluded` names (kind, format) pairs that do not pay for this network."""
+    """One op to lower. `excluded` names (kind, format) pairs that do not pay for this network.
+
+    `optimize` and `forced`: see Policy.
+    """
 
     graph: Graph
     core: Core
     op_index: int
     excluded: frozenset[tuple[str, str]]
+    optimize: str = "latency"
+    forced: str = ""
 
     @property
     def op(self) -> Op:
         """The op."""
         return self.graph.ops[self.op_index]
+
+    @property
+    def policy(self) -> Policy:
+        """How this op's weight format is chosen."""
+        excluded = frozenset(format for kind, format in self.excluded if kind == self.op.kind)
+        return Policy(excluded, self.optimize, self.forced)
 
     @property
     def where(self) -> str:

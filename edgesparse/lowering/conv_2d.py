@@ -50,12 +50,11 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         pixels = in_h * in_w
         if pixels < 1 << 16:  # the same numbers as one row, which is the fast case
             in_shape = out_shape = (1, pixels)
-    excluded = frozenset(format for kind, format in context.excluded if kind == context.op.kind)
     cost = conv_2d_cost(context.core, out_h * out_w, kernel_h * kernel_w, in_c)
     rows_of = weights.reshape(out_c, patch)
     folded = bias.table.values.astype(np.int32)
     filters = ConvFilters(rows_of, *_ends(rows_of, folded), context.core)
-    choice = choose_conv_2d(filters, cost, excluded)
+    choice = choose_conv_2d(filters, cost, context.policy)
     scales = scales.spread(out_c)
     gather, sources = _gather(context.core, choice.format, in_c)
     return (

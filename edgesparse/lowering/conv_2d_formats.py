@@ -1,18 +1,16 @@
-"""Which format the filters of a CONV_2D get: the fastest by estimate of those that are neither larger nor slower than
-dense.
-"""
+"""The weight formats of CONV_2D, with what each costs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-
-import numpy as np
+from functools import partial
 
 from edgesparse.boards import Core
 from edgesparse.errors import ModelError
 from edgesparse.graph import Int8Array, Int32Array
 from edgesparse.lowering.call import Array
+from edgesparse.lowering.choose import Policy, select
 from edgesparse.packing import dense
 from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8
 
@@ -110,33 +108,9 @@ CONV_2D_FORMATS: dict[str, Callable[[ConvFilters, ConvCost], ConvPacked]] = {
 """Weight formats, in the order in which ties are broken."""
 
 
-def choose_conv_2d(filters: ConvFilters, cost: ConvCost, excluded: frozenset[str]) -> ConvPacked:
-    """Pack filters in the cheapest format that is not `excluded`.
-
-    A sparse format qualifies where it takes at most the bytes and at most the estimated instructions of dense.
-    """
+def choose_conv_2d(filters: ConvFilters, cost: ConvCost, policy: Policy) -> ConvPacked:
+    """Pack filters in the format that the policy prefers."""
     plain = CONV_2D_FORMATS["dense"](filters, cost)
-    zeros = float(np.mean(filters.weights == 0)) if filters.weights.size else 0.0
-    share = f"{100 * zeros:.0f} % zeros"
-    rejected = []
-    qualified = []
-    for name, pack in CONV_2D_FORMATS.items():
-        if name == "dense" or name in excluded:
-            continue
-        try:
-            candidate = pack(filters, cost)
-        except ModelError as error:
-            rejected.append(f"{name}: {error}")
-            continue
-        instructions = candidate.instructions / max(plain.instructions, 1)
-        size = candidate.nbytes / max(plain.nbytes, 1)
-        text = f"{instructions:.2f}x the instructions and {size:.2f}x the bytes of dense"
-        if instructions <= 1 and size <= 1:
-            qualified.append(replace(candidate, reason=f"{name}: estimated {text} at {share}"))
-        else:
-            rejected.append(f"{name} would take {text}")
-    if qualified:
-        return min(qualified, key=lambda choice: choice.instructions)
-    if not rejected:
-        return replace(plain, reason=f"dense: {share}")
-    return replace(plain, reason=f"dense: {share} are too few; {'; '.join(rejected)}")
+    others = {name: partial(pack, filters, cost) for name, pack in CONV_2D_FORMATS.items() if name != "dense"}
+    choice, reason = select(plain, others, policy, filters.weights)
+    return replace(choice, reason=reason)

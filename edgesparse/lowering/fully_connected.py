@@ -41,9 +41,8 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
     )
     bias = fold_bias(context, values, weights, source.quant.zero_point, scales)
 
-    excluded = frozenset(format for kind, format in context.excluded if kind == context.op.kind)
     layer = FcLayer(weights, bias.table.values, scales, context.core, rows)
-    choice = choose_fully_connected(layer, excluded)
+    choice = choose_fully_connected(layer, context.policy)
     scratch_bytes = fully_connected_scratch_bytes(context.core, choice.kernel, in_dim)
     return (
         KernelCall(

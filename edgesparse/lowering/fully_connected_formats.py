@@ -1,9 +1,10 @@
-"""Which weight format a fully connected layer gets: the fastest of those neither larger nor slower than dense."""
+"""The weight formats of FULLY_CONNECTED, with what each costs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from edgesparse.boards import Core
 from edgesparse.errors import ModelError
 from edgesparse.graph import Int8Array, Int32Array
 from edgesparse.lowering.call import Array
+from edgesparse.lowering.choose import Policy, select
 from edgesparse.lowering.context import ChannelScales
 from edgesparse.packing import dense, dense_fours, pairs, row_blocks, row_delta8
 
@@ -168,33 +170,9 @@ FULLY_CONNECTED_FORMATS: dict[str, Callable[[FcLayer], FcChoice]] = {
 """Weight formats, in the order in which ties are broken."""
 
 
-def choose_fully_connected(layer: FcLayer, excluded: frozenset[str]) -> FcChoice:
-    """Pack in the cheapest format that is not `excluded`.
-
-    A sparse format qualifies where it takes at most the bytes and at most the estimated instructions of dense.
-    """
+def choose_fully_connected(layer: FcLayer, policy: Policy) -> FcChoice:
+    """Pack in the format that the policy prefers."""
     plain = FULLY_CONNECTED_FORMATS["dense"](layer)
-    zeros = float(np.mean(layer.weights == 0)) if layer.weights.size else 0.0
-    share = f"{100 * zeros:.0f} % zeros"
-    rejected = [plain.reason] if plain.reason else []
-    qualified = []
-    for name, pack in FULLY_CONNECTED_FORMATS.items():
-        if name == "dense" or name in excluded:
-            continue
-        try:
-            candidate = pack(layer)
-        except ModelError as error:
-            rejected.append(f"{name}: {error}")
-            continue
-        instructions = candidate.instructions / max(plain.instructions, 1)
-        size = candidate.nbytes / max(plain.nbytes, 1)
-        text = f"{instructions:.2f}x the instructions and {size:.2f}x the bytes of dense"
-        if instructions <= 1 and size <= 1:
-            qualified.append(replace(candidate, reason=f"{name}: estimated {text} at {share}"))
-        else:
-            rejected.append(f"{name} would take {text}")
-    if qualified:
-        return min(qualified, key=lambda choice: choice.instructions)
-    if not rejected:
-        return replace(plain, reason=f"dense: {share}")
-    return replace(plain, reason=f"dense: {share} are too few; {'; '.join(rejected)}")
+    others = {name: partial(pack, layer) for name, pack in FULLY_CONNECTED_FORMATS.items() if name != "dense"}
+    choice, reason = select(plain, others, policy, layer.weights)
+    return replace(choice, reason="; ".join(filter(None, (reason, plain.reason))))

@@ -31,7 +31,7 @@ from edgesparse.lowering.model import Layer, PackedModel
 from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape
 from edgesparse.lowering.reduce import lower_average_pool_2d, lower_max_pool_2d, lower_mean, lower_softmax
 
-__all__ = ["LOWERINGS", "lower", "supported_kinds"]
+__all__ = ["FORMATS_OF", "LOWERINGS", "lower", "supported_kinds"]
 
 LOWERINGS: dict[str, Lowering] = {
     "ADD": lower_add,
@@ -54,8 +54,10 @@ LOWERINGS: dict[str, Lowering] = {
 }
 """The kernels that exist, by TFLite's op name."""
 
-_FORMATS = {"CONV_2D": tuple(CONV_2D_FORMATS), "FULLY_CONNECTED": tuple(FULLY_CONNECTED_FORMATS)}
-_SPARSE_KINDS = tuple(_FORMATS)
+FORMATS_OF = {"CONV_2D": tuple(CONV_2D_FORMATS), "FULLY_CONNECTED": tuple(FULLY_CONNECTED_FORMATS)}
+"""The weight formats of each op kind that has several."""
+
+_SPARSE_KINDS = tuple(FORMATS_OF)
 _KERNEL_BYTES: dict[tuple[str, str], int] = {
     ("CONV_2D", "block1x4"): 468,
     ("CONV_2D", "delta8"): 870,
@@ -66,29 +68,37 @@ _KERNEL_BYTES: dict[tuple[str, str], int] = {
 """Flash that one more kernel costs beside the dense one, with what it alone needs (gcc 12, -O2, Cortex-M4)."""
 
 
+_NOTICEABLE_SHARE = 0.02
+
+
 def supported_kinds() -> frozenset[str]:
     """Op kinds that have a kernel."""
     return frozenset(LOWERINGS)
 
 
-def lower(graph: Graph, core: Core, *, dense_only: bool = False) -> PackedModel:
+def lower(
+    graph: Graph, core: Core, *, dense_only: bool = False, optimize: str = "latency", forced: str = ""
+) -> PackedModel:
     """Choose kernels and pack weights for every op.
 
-    `dense_only` keeps all weights dense, whatever zeros they hold: the dense twin. UnsupportedError lists all
-    ops without a kernel at once; ModelError where an op contradicts itself.
+    `dense_only` keeps all weights dense, whatever zeros they hold: the dense twin. `optimize`: "latency" or "flash";
+    `forced`: a format that every layer takes which can (see Policy). UnsupportedError lists all ops without a kernel
+    at once; ModelError where an op contradicts itself.
     """
     _refuse_missing(graph)
-    everything = frozenset((kind, name) for kind, names in _FORMATS.items() for name in names if name != "dense")
+    everything = frozenset((kind, name) for kind, names in FORMATS_OF.items() for name in names if name != "dense")
     excluded = everything if dense_only else frozenset()
     plain_core = replace(core, has_dsp=False)
     portable: frozenset[str] = frozenset()
     while True:
         lowered = [
-            LOWERINGS[op.kind](Context(graph, plain_core if op.kind in portable else core, index, excluded))
+            LOWERINGS[op.kind](
+                Context(graph, plain_core if op.kind in portable else core, index, excluded, optimize, forced)
+            )
             for index, op in enumerate(graph.ops)
         ]
         wide = _kinds_with_wide_sums(graph, lowered) - portable if core.has_dsp else frozenset()
-        wasteful = _formats_that_do_not_pay(graph, lowered) - excluded
+        wasteful = frozenset() if forced else _formats_that_do_not_pay(graph, lowered, optimize) - excluded
         if not wide and not wasteful:
             break
         portable |= wide
@@ -123,14 +133,25 @@ def _kinds_with_wide_sums(graph: Graph, lowered: list[tuple[KernelCall, ...]]) -
     return frozenset(graph.ops[call.op_index].kind for calls in lowered for call in calls if call.wide_sums)
 
 
-def _formats_that_do_not_pay(graph: Graph, lowered: list[tuple[KernelCall, ...]]) -> frozenset[tuple[str, str]]:
-    """(kind, format) pairs that save fewer bytes over the whole network than their kernel's code takes."""
+def _formats_that_do_not_pay(
+    graph: Graph, lowered: list[tuple[KernelCall, ...]], optimize: str
+) -> frozenset[tuple[str, str]]:
+    """(kind, format) pairs that save fewer bytes over the whole network than their kernel's code takes.
+
+    Under "latency" such a pair stays where its layers are a noticeable part of the network's instructions.
+    """
     saved: dict[tuple[str, str], int] = defaultdict(int)
+    instructions: dict[tuple[str, str], int] = defaultdict(int)
     for op, calls in zip(graph.ops, lowered, strict=True):
         for call in calls:
             if op.kind in _SPARSE_KINDS and call.weight_format != "dense":
                 saved[(op.kind, call.weight_format)] += graph.input(op, 1).elements - call.weight_bytes
-    return frozenset(pair for pair, count in saved.items() if count < _KERNEL_BYTES[pair])
+                instructions[(op.kind, call.weight_format)] += call.estimated_instructions
+    total = sum(call.estimated_instructions for calls in lowered for call in calls)
+    noticeable = _NOTICEABLE_SHARE * total if optimize == "latency" else float("inf")
+    return frozenset(
+        pair for pair, count in saved.items() if count < _KERNEL_BYTES[pair] and instructions[pair] < noticeable
+    )
 
 
 def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:

@@ -18,6 +18,7 @@ CODE, WEIGHTS, TABLES, TEST_VECTORS = "code", "weights", "tables", "test vectors
 # Initialised data is code's: its initial values lie in flash behind the tables.
 FLASH_SECTIONS = {
     ".text": CODE,
+    ".rodata": CODE,
     ".weights": WEIGHTS,
     ".tables": TABLES,
     ".data": CODE,
@@ -49,7 +50,8 @@ class Elf:
 
     `code_bytes` has the vector table, code, read-only data and the initial values of .data.
     `bss_bytes` includes the guard behind the arena; `arena_bytes` and the reserved stack are apart.
-    `segments` has all that is loaded, test vectors included.
+    `segments` has all that is loaded, test vectors included. `code` has the address and bytes of each run of
+    instructions: .text without the constants between them.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class Elf:
     entry: int
     symbols: dict[str, Symbol]
     segments: tuple[Segment, ...]
+    code: tuple[tuple[int, bytes], ...]
 
     def symbol(self, name: str) -> Symbol:
         """A symbol that every firmware has; BuildError when it is missing."""
@@ -142,6 +145,7 @@ def _read(path: Path, file: ELFFile) -> Elf:
         entry=file["e_entry"],
         symbols=_symbols(file),
         segments=segments,
+        code=_code(path, file),
     )
 
 
@@ -151,6 +155,30 @@ def _span(segments: tuple[Segment, ...]) -> int:
         return 0
     first = min(segment.address for segment in segments)
     return max(segment.address + len(segment.data) for segment in segments) - first
+
+
+def _code(path: Path, file: ELFFile) -> tuple[tuple[int, bytes], ...]:
+    """Runs of instructions in .text, by the mapping symbols of the Arm ELF ABI: $t starts code, $d data."""
+    text, table = file.get_section_by_name(".text"), file.get_section_by_name(".symtab")
+    if text is None or not isinstance(table, SymbolTableSection):
+        return ()
+    start, data = text["sh_addr"], text.data()
+    end = start + len(data)
+    marks: dict[int, bool] = {}
+    for entry in table.iter_symbols():
+        name = entry.name.split(".")[0]
+        if name in ("$t", "$d", "$a") and start <= entry["st_value"] < end:
+            if name == "$a":
+                raise BuildError(f"{path}: Arm (not Thumb) code at {entry['st_value']:#010x}; no Cortex-M runs it")
+            marks[entry["st_value"]] = name == "$t"
+    if not any(marks.values()):
+        raise BuildError(f"{path}: no mapping symbols tell code from data; do not strip the firmware")
+    places = sorted(marks)
+    return tuple(
+        (place, data[place - start : following - start])
+        for place, following in zip(places, [*places[1:], end], strict=True)
+        if marks[place]
+    )
 
 
 def _symbols(file: ELFFile) -> dict[str, Symbol]:

@@ -8,9 +8,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from edgesparse.boards import Core
 from edgesparse.errors import BuildError, InputError, ToolMissingError
 from edgesparse.toolchain.compilers import GET_MAKE, Toolchain
 from edgesparse.toolchain.elf import Elf, read_elf
+from edgesparse.toolchain.isa import check_isa
 
 __all__ = ["build"]
 
@@ -25,8 +27,8 @@ COMPLAINT = re.compile(r"(^|[\s:])error:|undefined reference|overflowed|\*\*\*")
 BUILD_TIMEOUT_S = 600
 
 
-def build(project: Path, toolchain: Toolchain) -> Elf:
-    """Build the firmware project in a folder and read the ELF.
+def build(project: Path, toolchain: Toolchain, core: Core) -> Elf:
+    """Build the firmware project in a folder, read the ELF, and check that the core has all its instructions.
 
     BuildError with make's output in `log` when it fails; ToolMissingError without make;
     InputError when the folder is no firmware project.
@@ -60,7 +62,9 @@ def build(project: Path, toolchain: Toolchain) -> Elf:
             f"run `make {' '.join(toolchain.make_arguments())}` there for the whole log",
             log=result.stdout,
         )
-    return read_elf(project / "build" / toolchain.name / "firmware.elf")
+    elf = read_elf(project / "build" / toolchain.name / "firmware.elf")
+    check_isa(elf, core)
+    return elf
 
 
 def _first_error(log: str) -> str:

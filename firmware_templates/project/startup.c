@@ -35,10 +35,12 @@ static void initialise_memory(void) {
     }
 }
 
-/* Some memory systems ignore writes below RAM; close what the stack would overflow into.
- * Armv8-M lays out these registers differently. */
+/* Some memory systems ignore writes below RAM; close what the stack would overflow into. Armv8-M
+ * checks the stack pointer itself; Armv6-M may lack the MPU. */
 static void close_below_stack(void) {
-#if __ARM_ARCH <= 7
+#if __ARM_ARCH >= 8
+    __asm__ volatile("msr msplim, %0" ::"r"(__stack_bottom));
+#else
     if (MPU_TYPE != 0u) {
         MPU_RBAR = ((uint32_t)__stack_bottom - CLOSED_BYTES) | MPU_RBAR_REGION_0;
         MPU_RASR = MPU_RASR_CLOSED_64K;

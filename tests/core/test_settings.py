@@ -31,6 +31,7 @@ from edgesparse.settings import Settings, read_config
         ("seed", True),
         ("toolchain", "msvc"),
         ("emulator", "renode"),
+        ("optimize", "size"),
         ("dense_per_channel", 1),
         ("colour", "red"),
     ],

@@ -8,20 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from edgesparse.boards import Board, load_board, templates_folder
+from edgesparse.boards import CORES, Board, load_board, templates_folder
 from edgesparse.toolchain import Elf, Toolchain, build, diagnose, find
 from tests.conftest import skip_or_fail
 
 TOY = Path(__file__).parent / "toy"
 
 
-def write_toy(folder: Path, *, fault: int = 0) -> Path:
+def write_toy(folder: Path, *, fault: int = 0, board: str = "mps2-an386") -> Path:
     """Lay out the toy project in a new folder. `fault`: what TOY_FAULT in model.c breaks."""
     templates = templates_folder()
     shutil.copytree(TOY, folder)
     shutil.copytree(templates / "project", folder, dirs_exist_ok=True)
     shutil.copytree(templates / "runtime" / "aot", folder / "runtime")
-    shutil.copytree(templates / "boards" / "mps2-an386", folder / "board")
+    shutil.copytree(templates / "boards" / board, folder / "board")
+    core, config = load_board(board).core, folder / "config.mk"
+    values = {"GCC_CORE_FLAGS": " ".join(core.gcc_flags), "ZIG_TARGET": core.zig_target, "ZIG_CPU": core.zig_cpu}
+    lines = (line.split(" := ") for line in config.read_text().splitlines())
+    config.write_text("".join(f"{name} := {values.get(name, value)}\n" for name, value in lines))
     model = folder / "model" / "model.c"
     model.write_text(model.read_text().replace("#define TOY_FAULT 0", f"#define TOY_FAULT {fault}"))
     return folder
@@ -53,7 +57,8 @@ def build_toy(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) ->
 
     def make(fault: int = 0) -> Elf:
         if fault not in built:
-            built[fault] = build(write_toy(tmp_path_factory.mktemp("toy") / "firmware", fault=fault), toolchain)
+            folder = tmp_path_factory.mktemp("toy") / "firmware"
+            built[fault] = build(write_toy(folder, fault=fault), toolchain, CORES["cortex-m4"])
         return built[fault]
 
     return make

@@ -7,14 +7,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgesparse.boards import Board
+from edgesparse.boards import Board, board_names, load_board
 from edgesparse.emulate import EMULATORS, Qemu, Unicorn, diagnose
 from edgesparse.errors import CrashError
-from edgesparse.toolchain import Elf
+from edgesparse.toolchain import Elf, build
+from tests.device.conftest import toolchain_or_skip, write_toy
 
 INPUTS = (
     [1, 2, 3, 250, 5, 6, 127, 128, 9, 10, 11, 12, 13, 14, 15],
@@ -173,3 +175,17 @@ def test_ctrl_c_ends_a_run(emulator: str, build_toy: BuildToy, board: Board, req
 
 def test_diagnose_lists_both_emulators() -> None:
     assert [name for name, _, _ in diagnose()] == ["unicorn", "qemu-system-arm"]
+
+
+@pytest.mark.parametrize("emulator", ["unicorn", "qemu"])
+@pytest.mark.parametrize("name", [name for name in board_names() if name != "mps2-an386"])
+def test_faults_are_told_on_every_core(
+    emulator: str, name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if emulator == "qemu":
+        request.getfixturevalue("qemu")
+    board, tools = load_board(name), toolchain_or_skip("gcc")
+    for fault, kind in ((2, "undefined instruction at pc="), (3, "stack overflow")):
+        elf = build(write_toy(tmp_path / str(fault), fault=fault, board=name), tools, board.core)
+        with pytest.raises(CrashError, match=rf"in layer 1 'second': {kind}"):
+            EMULATORS[emulator].run(elf, board, timeout_s=60, layer_names=NAMES)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from edgesparse.boards import CORES
 from edgesparse.errors import BuildError, InputError, SettingsError, ToolMissingError
 from edgesparse.toolchain import Elf, Toolchain, build, diagnose, find, read_elf
 from tests.device.conftest import write_toy
 
+M4 = CORES["cortex-m4"]
 BuildToy = Callable[..., Elf]
 
 
@@ -46,8 +48,8 @@ def test_the_harness_stays_small(build_toy: BuildToy) -> None:
 
 
 def test_same_bytes_wherever_the_folder_lies(toolchain: Toolchain, tmp_path: Path) -> None:
-    one = build(write_toy(tmp_path / "one"), toolchain)
-    two = build(write_toy(tmp_path / "a folder with spaces" / "and a longer name"), toolchain)
+    one = build(write_toy(tmp_path / "one"), toolchain, M4)
+    two = build(write_toy(tmp_path / "a folder with spaces" / "and a longer name"), toolchain, M4)
     assert one.path.read_bytes() == two.path.read_bytes()
 
 
@@ -60,14 +62,14 @@ def test_a_section_that_would_hide_bytes_is_refused(toolchain: Toolchain, tmp_pa
     assert output in text
     model.write_text(text.replace(output, f"{hidden}{output} + hidden[model_layer]"))
     with pytest.raises(BuildError, match=r"section '\.hidden' of 200 bytes is not expected"):
-        build(project, toolchain)
+        build(project, toolchain, M4)
 
 
 def test_a_broken_source_fails_with_the_compilers_words(toolchain: Toolchain, tmp_path: Path) -> None:
     project = write_toy(tmp_path / "firmware")
     (project / "main.c").write_text("int main(void) { return unknown; }\n")
     with pytest.raises(BuildError, match=r"main\.c:1:.*error.*unknown") as caught:
-        build(project, toolchain)
+        build(project, toolchain, M4)
     assert "unknown" in caught.value.log
     assert "\n" not in str(caught.value)
 
@@ -77,19 +79,19 @@ def test_an_image_too_large_for_the_flash_is_told(toolchain: Toolchain, tmp_path
     script = project / "board" / "board.ld"
     script.write_text(script.read_text().replace("LENGTH = 4M", "LENGTH = 1K", 1))
     with pytest.raises(BuildError, match="overflowed by"):
-        build(project, toolchain)
+        build(project, toolchain, M4)
 
 
 def test_another_folder_is_refused(toolchain: Toolchain, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no firmware project"):
-        build(tmp_path, toolchain)
+        build(tmp_path, toolchain, M4)
 
 
 def test_a_rebuild_changes_nothing(toolchain: Toolchain, tmp_path: Path) -> None:
     project = write_toy(tmp_path / "firmware")
-    elf = build(project, toolchain)
+    elf = build(project, toolchain, M4)
     written = elf.path.stat().st_mtime_ns
-    assert build(project, toolchain) == elf
+    assert build(project, toolchain, M4) == elf
     assert elf.path.stat().st_mtime_ns == written
 
 

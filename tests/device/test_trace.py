@@ -24,6 +24,7 @@ ELF = Elf(
     entry=0,
     symbols={"kernel": Symbol(0x100, 0x20, ".text"), "__stack_bottom": Symbol(0x20000000, 0, ".stack")},
     segments=(),
+    code=(),
 )
 GOOD = [
     "es begin protocol=1 vectors=2 layers=3 input=4 output=2 arena=16",

@@ -57,6 +57,22 @@ def test_a_small_network_agrees_everywhere(tmp_path: Path, toolchain: str, reque
     assert_agree(unicorn, qemu)
 
 
+@pytest.mark.parametrize("optimize", ["latency", "flash"])
+@pytest.mark.parametrize("density", [0.25, 0.7])
+def test_what_is_optimized_is_never_worse_than_dense(tmp_path: Path, optimize: str, density: float) -> None:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(conv_network(density=density))
+    report = pipeline.firmware(model, out=tmp_path / "out", optimize=optimize, vectors=1)
+    assert report["settings"]["optimize"] == optimize
+    if optimize == "latency":
+        for layer in report["layers"]:
+            assert layer["instructions"] <= 1.02 * layer["dense_instructions"], layer["name"]
+    else:
+        assert report["sparse"]["flash_bytes"] <= report["dense"]["flash_bytes"]
+    again = pipeline.emulate(tmp_path / "out")
+    assert again["sparse"]["instructions"] == report["sparse"]["instructions"]
+
+
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())

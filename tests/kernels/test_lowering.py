@@ -13,13 +13,19 @@ from edgesparse.boards import Core, templates_folder
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array
+from edgesparse.lowering.choose import Policy
 from edgesparse.lowering.context import ChannelScales
 from edgesparse.lowering.conv_2d import conv_2d_cost, conv_2d_scratch_bytes
 from edgesparse.lowering.conv_2d_formats import ConvFilters, ConvPacked, choose_conv_2d
 from edgesparse.lowering.depthwise_conv_2d import depthwise_3x3_scratch_bytes, depthwise_x4_scratch_bytes
 from edgesparse.lowering.fully_connected import fully_connected_scratch_bytes
-from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS, FcLayer, choose_fully_connected
+from edgesparse.lowering.fully_connected_formats import (
+    FcChoice,
+    FcLayer,
+    choose_fully_connected,
+)
 from edgesparse.lowering.lower import LOWERINGS, lower
+from edgesparse.settings import OPTIMIZE_NAMES
 from edgesparse.tflite.read import read_graph
 from tests.kernels.networks import NETWORKS
 from tests.support.host_kernels import CORES_UNDER_TEST, DSP, PORTABLE, Case, run_cases
@@ -41,9 +47,11 @@ def _sparse(rows: int, columns: int, sparsity: float, *, block: int, seed: int =
 COST = conv_2d_cost(DSP, 64, 9, 64)
 
 
-def _choose_conv_2d(weights: np.ndarray, excluded: frozenset[str] = frozenset()) -> ConvPacked:
+def _choose_conv_2d(
+    weights: np.ndarray, excluded: frozenset[str] = frozenset(), optimize: str = "latency"
+) -> ConvPacked:
     small = np.zeros(len(weights), np.int32)
-    return choose_conv_2d(ConvFilters(weights, small, small, DSP), COST, excluded)
+    return choose_conv_2d(ConvFilters(weights, small, small, DSP), COST, Policy(excluded, optimize))
 
 
 @pytest.mark.parametrize(
@@ -56,22 +64,25 @@ def test_the_cheapest_format_that_is_no_larger_wins(sparsity: float, block: int,
     assert choice.reason.startswith(f"{expected}: ")
 
 
-def test_a_sparse_choice_is_never_larger_or_slower_than_dense() -> None:
-    only_dense = frozenset({"block1x4", "delta8"})
+@pytest.mark.parametrize("optimize", OPTIMIZE_NAMES)
+def test_a_sparse_choice_is_never_worse_than_dense(optimize: str) -> None:
     for seed, sparsity in enumerate(np.linspace(0, 1, 21)):
         for block in (1, 4):
             weights = _sparse(16, 64, float(sparsity), block=block, seed=seed)
-            filters, plain_filters = _choose_conv_2d(weights), _choose_conv_2d(weights, only_dense)
-            assert plain_filters.format == "dense"
-            assert filters.nbytes <= plain_filters.nbytes
-            assert filters.instructions <= plain_filters.instructions
+            only_dense = Policy(frozenset({"block1x4", "block2x4", "delta8"}))
+            pairs: list[tuple[ConvPacked | FcChoice, ConvPacked | FcChoice]] = [
+                (_choose_conv_2d(weights, optimize=optimize), _choose_conv_2d(weights, only_dense.excluded))
+            ]
             for core in (DSP, PORTABLE):
                 layer = _fc_layer(weights, core)
-                choice = choose_fully_connected(layer, frozenset())
-                plain = choose_fully_connected(layer, frozenset(FULLY_CONNECTED_FORMATS))
-                assert plain.format == "dense"
-                assert choice.nbytes <= plain.nbytes
-                assert choice.instructions <= plain.instructions
+                choice = choose_fully_connected(layer, Policy(optimize=optimize))
+                pairs.append((choice, choose_fully_connected(layer, only_dense)))
+            for choice, dense in pairs:
+                assert dense.format == "dense"
+                if optimize == "latency":
+                    assert choice.instructions <= dense.instructions
+                else:
+                    assert choice.nbytes <= dense.nbytes
 
 
 def _fc_layer(weights: NDArray[np.int8], core: Core) -> FcLayer:
@@ -87,15 +98,15 @@ def test_fully_connected_takes_the_fastest_format() -> None:
         (_sparse(64, 128, 0.85, block=1), "delta8"),
         (_sparse(64, 128, 0.1, block=1), "dense"),
     ]:
-        assert choose_fully_connected(_fc_layer(weights, DSP), frozenset()).format == expected
+        assert choose_fully_connected(_fc_layer(weights, DSP), Policy()).format == expected
 
 
 def test_a_fully_connected_layer_of_large_sums_takes_the_wide_kernel() -> None:
     weights = np.full((4, 520), 127, np.int8)
-    choice = choose_fully_connected(_fc_layer(weights, DSP), frozenset())
+    choice = choose_fully_connected(_fc_layer(weights, DSP), Policy())
     assert (choice.format, choice.kernel) == ("dense", "wide")
     assert "sums of 2^23 and more" in choice.reason
-    assert choose_fully_connected(_fc_layer(weights[:, :510], DSP), frozenset()).kernel == "dense"
+    assert choose_fully_connected(_fc_layer(weights[:, :510], DSP), Policy()).kernel == "dense"
 
 
 def test_sums_too_large_for_half_an_accumulator_exclude_delta8() -> None:
@@ -108,7 +119,7 @@ def test_sums_too_large_for_half_an_accumulator_exclude_delta8() -> None:
         (PORTABLE, least - 1, most + 1, "delta8"),
     ):
         filters = ConvFilters(weights, smallest, largest, core)
-        choice = choose_conv_2d(filters, COST, frozenset({"block1x4"}))
+        choice = choose_conv_2d(filters, COST, Policy(frozenset({"block1x4"})))
         assert choice.format == expected
         assert ("a sum may reach" in choice.reason) == (expected == "dense")
 

@@ -81,7 +81,7 @@ def _program(cases: list[Case]) -> str:
     bodies = []
     for number, case in enumerate(cases):
         for position, call in enumerate(case.packed.calls):
-            text.append(_parameters(f"c{number}_{position}", call))
+            text.append(parameters_text(f"c{number}_{position}", call))
         bodies.append(_run(number, case))
     text += bodies
     text += ["int main(int argc, char **argv) {", "if (argc != 3) { return 2; }"]
@@ -91,7 +91,7 @@ def _program(cases: list[Case]) -> str:
     return "\n".join(text)
 
 
-def _parameters(name: str, call: KernelCall) -> str:
+def parameters_text(name: str, call: KernelCall) -> str:
     lines = []
     fields = []
     for field, value in call.fields:

@@ -31,6 +31,10 @@ _OPTIONS = {
 }
 
 
+PADDING_SAME = schema.Padding.SAME
+RELU, LINEAR = schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.NONE
+
+
 class TfliteBuilder:
     """Add tensors and ops, then build(). Every method that adds a tensor returns its index."""
 

@@ -21,11 +21,17 @@
 #define ES_TABLE(name) __attribute__((aligned(4)))
 #endif
 
-/* Four int8 from any address. On cores without unaligned loads the compiler emits byte loads. */
+/* Four int8 from any address; by bytes on Armv6-M, where gcc would call memcpy for want of
+ * unaligned loads. */
 static inline int32_t es_load_4(const int8_t *from) {
+#if defined(__ARM_ARCH) && __ARM_ARCH == 6
+    return (int32_t)((uint32_t)(uint8_t)from[0] | (uint32_t)(uint8_t)from[1] << 8 |
+                     (uint32_t)(uint8_t)from[2] << 16 | (uint32_t)(uint8_t)from[3] << 24);
+#else
     int32_t word;
     __builtin_memcpy(&word, from, 4);
     return word;
+#endif
 }
 
 /* For memory that is read as other types than it was written as. */

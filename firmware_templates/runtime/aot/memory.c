@@ -14,30 +14,36 @@ void *memset(void *to, int value, size_t count);
 #define NO_IDIOMS
 #endif
 
-/* A word at any address: one LDR or STR where the core allows it, else bytes. */
-static inline uint32_t load_word(const uint8_t *from) {
-    uint32_t word;
-    __builtin_memcpy(&word, from, 4);
-    return word;
-}
+/* Words at any address where the core allows it (on a host, where the compiler sees to it), else at
+ * multiples of 4 only. */
+#if defined(__ARM_ARCH) && !defined(__ARM_FEATURE_UNALIGNED)
+#define WORD_ALIGNMENT 4
+#else
+#define WORD_ALIGNMENT 1
+#endif
 
-static inline void store_word(uint8_t *to, uint32_t word) { __builtin_memcpy(to, &word, 4); }
+/* Not __builtin_memcpy, which without unaligned access becomes a call of memcpy: of itself. */
+typedef uint32_t __attribute__((may_alias, aligned(WORD_ALIGNMENT))) word;
+static inline uint32_t load_word(const uint8_t *from) { return *(const word *)(const void *)from; }
+static inline void store_word(uint8_t *to, uint32_t value) { *(word *)(void *)to = value; }
 
 NO_IDIOMS void *memcpy(void *restrict to, const void *restrict from, size_t count) {
     uint8_t *target = to;
     const uint8_t *source = from;
-    for (; count >= 16u; count -= 16u, target += 16, source += 16) {
-        const uint32_t a = load_word(source);
-        const uint32_t b = load_word(source + 4);
-        const uint32_t c = load_word(source + 8);
-        const uint32_t d = load_word(source + 12);
-        store_word(target, a);
-        store_word(target + 4, b);
-        store_word(target + 8, c);
-        store_word(target + 12, d);
-    }
-    for (; count >= 4u; count -= 4u, target += 4, source += 4) {
-        store_word(target, load_word(source));
+    if ((((uintptr_t)target | (uintptr_t)source) & (WORD_ALIGNMENT - 1u)) == 0u) {
+        for (; count >= 16u; count -= 16u, target += 16, source += 16) {
+            const uint32_t a = load_word(source);
+            const uint32_t b = load_word(source + 4);
+            const uint32_t c = load_word(source + 8);
+            const uint32_t d = load_word(source + 12);
+            store_word(target, a);
+            store_word(target + 4, b);
+            store_word(target + 8, c);
+            store_word(target + 12, d);
+        }
+        for (; count >= 4u; count -= 4u, target += 4, source += 4) {
+            store_word(target, load_word(source));
+        }
     }
     for (; count > 0u; --count) {
         *target++ = *source++;
@@ -65,12 +71,15 @@ NO_IDIOMS void *memmove(void *to, const void *from, size_t count) {
 
 NO_IDIOMS void *memset(void *to, int value, size_t count) {
     uint8_t *target = to;
-    const uint32_t word = (uint8_t)value * 0x01010101u;
+    const uint32_t bytes = (uint8_t)value * 0x01010101u;
+    for (; count > 0u && ((uintptr_t)target & (WORD_ALIGNMENT - 1u)) != 0u; --count) {
+        *target++ = (uint8_t)value;
+    }
     for (; count >= 16u; count -= 16u, target += 16) {
-        store_word(target, word);
-        store_word(target + 4, word);
-        store_word(target + 8, word);
-        store_word(target + 12, word);
+        store_word(target, bytes);
+        store_word(target + 4, bytes);
+        store_word(target + 8, bytes);
+        store_word(target + 12, bytes);
     }
     for (; count > 0u; --count) {
         *target++ = (uint8_t)value;
