@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgesparse.boards import CORES, templates_folder
+from edgesparse.toolchain.compilers import zig_path
 from tests.conftest import skip_or_fail
 
 KERNELS = templates_folder() / "kernels"
@@ -18,14 +19,14 @@ WARNINGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{KERNELS / 'in
 
 @pytest.mark.parametrize(
     "command",
-    [("gcc",), ("clang",), ("arm-none-eabi-gcc", *CORES["cortex-m4"].gcc_flags, "-ffreestanding")],
+    [("gcc",), ("zig", "cc"), ("arm-none-eabi-gcc", *CORES["cortex-m4"].gcc_flags, "-ffreestanding")],
     ids=lambda command: command[0],
 )
 def test_kernels_compile_without_warnings(command: tuple[str, ...], tmp_path: Path) -> None:
-    if shutil.which(command[0]) is None:
-        if command[0] == "clang":
-            pytest.skip("clang is not installed")
+    compiler = zig_path() if command[0] == "zig" else shutil.which(command[0])
+    if compiler is None:
         skip_or_fail(f"{command[0]} is not installed")
+    command = (str(compiler), *command[1:])
     for folder in ("portable", "dsp"):
         objects = tmp_path / folder
         objects.mkdir()
