@@ -162,6 +162,15 @@ def test_sums_beyond_two_to_the_thirty_are_exact(bias: int, left: bool, tmp_path
     _compare(tmp_path, "dsp", [case], [tflm_output(model, inputs).tobytes()])
 
 
+@pytest.mark.parametrize(("bias", "fits"), [((1 << 26) - 1, True), (1 << 26, False)])
+def test_a_bias_shares_a_word_with_its_shift_up_to_27_bits(bias: int, fits: bool, tmp_path: Path) -> None:
+    model, inputs = _wide_sum_network(bias, 0, False)
+    graph = read_graph(model)
+    packed = lower(graph, CORES_UNDER_TEST["dsp"])
+    assert packed.calls[0].portable != fits
+    _compare(tmp_path, "dsp", [Case(graph, packed, inputs[0].tobytes())], [tflm_output(model, inputs).tobytes()])
+
+
 def test_sums_beyond_int32_are_refused() -> None:
     graph = read_graph(_wide_sum_network((1 << 31) - 1, 100, False)[0])
     with pytest.raises(UnsupportedError, match="does not fit int32"):

@@ -40,7 +40,7 @@ void es_conv_2d_rows_block1x4(const es_conv_2d_rows *rows) {
     for (int32_t c = 0; c < channels; c++) {
         int32_t sums[ES_BLOCK_PIXELS];
         for (int32_t i = 0; i < ES_BLOCK_PIXELS; i++) {
-            sums[i] = rows->scales[2 * c];
+            sums[i] = es_conv_2d_rows_bias(rows, c);
         }
         int32_t position = 0;
         int32_t gap;
