@@ -57,16 +57,21 @@ static void es_pair(const es_depthwise_conv_2d *p, const int8_t *input, int32_t 
 static void es_load_channel(const es_depthwise_conv_2d *p, int32_t c,
                             es_depthwise_channel *channel) {
     const int8_t *w = p->weights + 9 * c;
-    const int32_t right = -p->shifts[c];
+    /* bias >> 2 and the shift to the right less 1; the lower bits of the bias and the multiplier */
+    const int8_t *scale = p->scales + p->record * c;
+    const int32_t unused = 64 - 8 * p->record;
+    const int32_t first = (int32_t)((uint32_t)es_load_4(scale) << unused) >> unused;
+    const uint32_t second = (uint32_t)es_load_4(scale + p->record - 4);
+    const int32_t less_1 = first & 31;
     for (int32_t kx = 0; kx < 3; kx++) {
         const int32_t middle = 2 * w[kx + 3];
         channel->weights[kx][0] = es_pack_bottoms(2 * w[kx], middle);
         channel->weights[kx][1] = es_pack_bottoms(middle, 2 * w[kx + 6]);
     }
-    channel->bias = 2 * p->bias[c];
-    channel->multiplier = p->multipliers[c];
-    channel->rounding = (2 * p->output_zero_point + 1) * (1 << (right - 1));
-    channel->shift = right;
+    channel->bias = 2 * ((first >> 5) * 4 + (int32_t)(second >> 30));
+    channel->multiplier = (int32_t)((second & 0x3fffffffu) | 0x40000000u);
+    channel->rounding = (2 * p->output_zero_point + 1) * (1 << less_1);
+    channel->shift = less_1 + 1;
 }
 
 void es_depthwise_3x3(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
