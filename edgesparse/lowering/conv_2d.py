@@ -14,6 +14,9 @@ from edgesparse.lowering.conv_2d_formats import ConvCost, ConvFilters, ConvLine,
 
 __all__ = ["conv_2d_cost", "conv_2d_scratch_bytes", "lower_conv_2d"]
 
+_SHIFT_BITS = 5
+_BIAS_LIMIT = 1 << 31 - _SHIFT_BITS
+
 
 def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     """One call; the filters [out, kh, kw, in] become rows [out, kh * kw * in]."""
@@ -65,7 +68,7 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             struct="es_conv_2d",
             fields=(
                 ("gather", gather),
-                *_scale_fields(folded, scales),
+                *_scale_fields(context.core, folded, scales),
                 *choice.fields(),
                 ("in_h", in_shape[0]),
                 ("in_w", in_shape[1]),
@@ -92,7 +95,7 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             scratch_bytes=conv_2d_scratch_bytes(context.core, choice.format, patch, in_c),
             weight_format=choice.format,
             reason=choice.reason,
-            wide_sums=bias.wide or not _shifts_fit(scales),
+            wide_sums=bias.wide or not _scales_fit(folded, scales),
             estimated_instructions=choice.instructions,
             sources=sources,
         ),
@@ -109,13 +112,13 @@ def _ends(weights: Int8Array, bias: Int32Array) -> tuple[Int32Array, Int32Array]
     )
 
 
-def _scale_fields(bias: Int32Array, scales: ChannelScales) -> tuple[tuple[str, Array], ...]:
-    """The struct fields `scales` and `shifts`."""
-    pairs = np.stack([bias, scales.multipliers.astype(np.int32)], axis=1).reshape(-1)
-    return (
-        ("scales", Array("scales", "int32_t", pairs, "table")),
-        ("shifts", Array("shifts", "int8_t", np.bitwise_not(scales.shifts.astype(np.int8)), "table")),
-    )
+def _scale_fields(core: Core, bias: Int32Array, scales: ChannelScales) -> tuple[tuple[str, Array | None], ...]:
+    """The struct fields `scales` and `shifts`: with DSP a channel's shift shares a word with its bias."""
+    less_1 = np.bitwise_not(scales.shifts.astype(np.int8))
+    shifts = None if core.has_dsp else Array("shifts", "int8_t", less_1, "table")
+    first = bias << _SHIFT_BITS | less_1 if core.has_dsp else bias
+    pairs = np.stack([first, scales.multipliers], axis=1).astype(np.int32).reshape(-1)
+    return (("scales", Array("scales", "int32_t", pairs, "table")), ("shifts", shifts))
 
 
 def _gather(core: Core, format: str, in_c: int) -> tuple[str | None, tuple[str, ...]]:
@@ -127,9 +130,10 @@ def _gather(core: Core, format: str, in_c: int) -> tuple[str | None, tuple[str, 
     return gather, ("es_conv_2d_groups", f"es_conv_2d_rows_{format}", gather)
 
 
-def _shifts_fit(scales: ChannelScales) -> bool:
-    """Whether the requantization of dsp/ (es_conv_2d_rows.h) is exact for every channel's shift."""
-    return bool(np.all((scales.shifts <= -1) & (scales.shifts >= -22)))
+def _scales_fit(bias: Int32Array, scales: ChannelScales) -> bool:
+    """Whether the tables and the requantization of dsp/ (es_conv_2d_rows.h) take every channel's bias and shift."""
+    shifts = np.all((scales.shifts <= -1) & (scales.shifts >= -22))
+    return bool(shifts and np.all((bias >= -_BIAS_LIMIT) & (bias < _BIAS_LIMIT)))
 
 
 def conv_2d_scratch_bytes(core: Core, format: str, patch: int, in_c: int) -> int:

@@ -6,14 +6,21 @@ import numpy as np
 
 from edgesparse.boards import Core
 from edgesparse.fixedpoint import activation_range
-from edgesparse.graph import DepthwiseConv2DOptions
+from edgesparse.graph import DepthwiseConv2DOptions, Int8Array, Int32Array
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
-from edgesparse.lowering.context import Context, FoldedBias, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.context import ChannelScales, Context, channel_scales, fold_bias, round_up, window
 
-__all__ = ["depthwise_3x3_scratch_bytes", "depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
+__all__ = [
+    "depthwise_3x3_scratch_bytes",
+    "depthwise_x4_scratch_bytes",
+    "lower_depthwise_conv_2d",
+    "pack_3x3_scales",
+]
 
 _POINTER_BYTES = 4
+_BIAS_BITS_OF_7 = 21
+"""Of a bias in a record of 7 bytes; in one of 8 it has 29."""
 _STRIP_BYTES = 4096
 """Scratch of a 3x3 kernel, unless two rows of outputs need more."""
 
@@ -48,8 +55,10 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     )
     taps = kernel_h * kernel_w
     bias = fold_bias(context, values, by_channel, source.quant.zero_point, scales)
+    folded = bias.table.values.astype(np.int32)
     in_groups = in_c == out_c and out_c % 4 == 0
-    strip = 0
+    strip = record = 0
+    tables: tuple[tuple[str, Array | None], ...]
     function = "es_depthwise_conv_2d_s8"
     scratch_bytes = 0
     sources: tuple[str, ...] = ()
@@ -61,26 +70,29 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         and rows.dilation == columns.dilation == 1
         and (low, high) == (-128, 127)
         and _3x3_pays(out_h, out_w, rows.stride, source.nbytes)
-        and -23 <= int(scales.shifts.min()) <= int(scales.shifts.max()) <= -1
+        and _scales_fit(folded, scales)
     ):
         stride = rows.stride
         variant = "_stride2" if stride == 2 else "_relu" if quantization.zero_point == -128 else ""
         function = f"es_depthwise_conv_2d_3x3{variant}_s8"
         sources = ("es_depthwise_3x3",)
-        scales = scales.spread(out_c)
         packed = by_channel
+        record, values_of_scales = pack_3x3_scales(folded, scales.spread(out_c))
+        scales_table = Array("scales", "int8_t", values_of_scales, "table")
+        tables = (("bias", None), ("multipliers", None), ("shifts", None), ("scales", scales_table))
         strip = _strip(out_h, out_w, stride)
         scratch_bytes = depthwise_3x3_scratch_bytes(strip, out_w, stride)
         instructions = _3x3_instructions(out_h, out_w, out_c, strip, stride)
     elif in_groups:
         function = "es_depthwise_conv_2d_x4_s8"
         scales = scales.spread(out_c)
+        tables = (("bias", bias.table), *scales.fields(), ("scales", None))
         packed = by_channel.reshape(out_c // 4, 4, taps).transpose(0, 2, 1)
         scratch_bytes = depthwise_x4_scratch_bytes(taps, in_c)
         instructions = _x4_instructions(context.core, out_h * out_w, out_c, taps)
     else:
         packed = np.moveaxis(by_channel, 0, 2)
-        bias = FoldedBias(Array("bias", "int32_t", values, "table"), bias.wide)
+        tables = (("bias", Array("bias", "int32_t", values, "table")), *scales.fields(), ("scales", None))
         instructions = out_h * out_w * (60 + out_c * (40 + 10 * kernel_h + 8 * taps))
     array = Array("weights", "int8_t", np.ascontiguousarray(packed).reshape(-1), "weights")
     return (
@@ -90,8 +102,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             header="es_depthwise_conv_2d.h",
             struct="es_depthwise_conv_2d",
             fields=(
-                ("bias", bias.table),
-                *scales.fields(),
+                *tables,
                 ("weights", array),
                 ("in_h", in_h),
                 ("in_w", in_w),
@@ -110,6 +121,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
                 ("depth_multiplier", out_c // in_c),
                 ("channel_mask", 0xFFFF if scales.per_channel else 0),
                 ("strip", strip),
+                ("record", record),
                 ("input_zero_point", source.quant.zero_point),
                 ("output_zero_point", quantization.zero_point),
                 ("activation_min", low),
@@ -136,6 +148,26 @@ def depthwise_x4_scratch_bytes(taps: int, in_c: int, pointer_bytes: int = _POINT
 def depthwise_3x3_scratch_bytes(strip: int, out_w: int, stride: int) -> int:
     """The formula in es_depthwise_conv_2d.h."""
     return 16 * (strip * stride // 2 + 1) * ((out_w - 1) * stride + 3)
+
+
+def _scales_fit(bias: Int32Array, scales: ChannelScales) -> bool:
+    """Whether the records and the requantization of the 3x3 kernels take every channel."""
+    return bool(
+        np.all((scales.shifts >= -23) & (scales.shifts <= -1))
+        and np.all(scales.multipliers >= 1 << 30)
+        and np.all((bias >= -(1 << 28)) & (bias < 1 << 28))
+    )
+
+
+def pack_3x3_scales(bias: Int32Array, scales: ChannelScales) -> tuple[int, Int8Array]:
+    """(bytes of a record, records of all channels): FORMAT.md."""
+    limit = 1 << _BIAS_BITS_OF_7 - 1
+    record = 7 if np.all((bias >= -limit) & (bias < limit)) else 8
+    wide = bias.astype(np.int64)
+    first = (wide >> 2 << 5 | ~scales.shifts.astype(np.int64)).astype("<i4")
+    second = ((wide & 3) << 30 | scales.multipliers - (1 << 30)).astype("<u4")
+    halves = [half.view(np.int8).reshape(len(bias), 4) for half in (first, second)]
+    return record, np.concatenate([halves[0][:, : record - 4], halves[1]], axis=1).reshape(-1)
 
 
 def _strip(out_h: int, out_w: int, stride: int) -> int:

@@ -1,7 +1,8 @@
 """Sparse filters of a convolution as streams that a kernel reads from front to back. Bytes: FORMAT.md.
 
-Each row ends with a zero gap, so that there are no counts and one pointer suffices: the kernels in dsp/ have no
-register to spare for a second. An empty row holds one entry of zeros.
+A row's last block has the highest bit of its gap set, and a zero pair ends a row of single weights: there are no
+counts and one pointer suffices, where the kernels in dsp/ have no register to spare for a second. An empty row holds
+one entry of zeros.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 _LONGEST_GAP = 255
+_LONGEST_BLOCK_GAP = 127
+_LAST = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,7 @@ class BlockStream:
     A gap is unit * (distance in blocks - 1) + 1 from block to block, unit * distance from block 0 to the first.
     """
 
-    stream: Int8Array  # [bytes] per row: gap, four weights, gap, four weights, ..., 0
+    stream: Int8Array  # [bytes] per row: gap, four weights, gap, four weights, ...; the last gap | _LAST
     blocks: int  # fillers included
     unit: int
     rows: int
@@ -58,8 +61,8 @@ def pack_block1x4(weights: Int8Array, unit: int) -> BlockStream:
     for row in blocks:
         passed = 0  # in units, where the kernel's pointer stands
         for block in np.flatnonzero(np.any(row != 0, axis=1)) if row.any() else (0,):
-            while unit * int(block) - passed > _LONGEST_GAP:  # a block of zeros on the way
-                gap = (passed + _LONGEST_GAP) // unit * unit - passed
+            while unit * int(block) - passed > _LONGEST_BLOCK_GAP:  # a block of zeros on the way
+                gap = (passed + _LONGEST_BLOCK_GAP) // unit * unit - passed
                 out += bytes((gap, 0, 0, 0, 0))
                 passed += gap + unit - 1
                 count += 1
@@ -68,7 +71,7 @@ def pack_block1x4(weights: Int8Array, unit: int) -> BlockStream:
             out += row[block].tobytes()
             passed += gap + unit - 1
             count += 1
-        out.append(0)
+        out[-5] |= _LAST
     return BlockStream(np.frombuffer(bytes(out), np.int8), count, unit, rows, columns)
 
 
@@ -78,14 +81,15 @@ def unpack_block1x4(packed: BlockStream) -> Int8Array:
     position = 0
     gaps = packed.stream.view(np.uint8)
     for row in range(packed.rows):
-        passed = int(gaps[position])
+        passed = 0
         while True:
+            gap = int(gaps[position])
+            passed += gap & ~_LAST
             blocks[row, passed // packed.unit] = packed.stream[position + 1 : position + 5]
             position += 5
-            if gaps[position] == 0:
+            if gap & _LAST:
                 break
-            passed += packed.unit - 1 + int(gaps[position])
-        position += 1
+            passed += packed.unit - 1
     return np.ascontiguousarray(blocks.reshape(packed.rows, blocks.shape[1] * 4)[:, : packed.columns])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +62,10 @@ def _many_convolutions(rng: np.random.Generator, channels: int, count: int) -> b
     return b.build(flat)
 
 
-@pytest.mark.parametrize("channels", [3, 8])
-@pytest.mark.parametrize("format", CONV_2D_FORMATS)
+@pytest.mark.parametrize(
+    ("format", "channels"),
+    [*itertools.product(CONV_2D_FORMATS, (3, 8)), ("block1x4", 172)],  # 172: gaps too long for one block
+)
 def test_every_format_is_exact_in_the_emulator(
     format: str, channels: int, gcc: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

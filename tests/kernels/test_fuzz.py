@@ -127,6 +127,40 @@ def test_depthwise_strips_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     _compare(tmp_path, "dsp", cases, expected)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(
+    ("bias", "record"),
+    [((1 << 20) - 1, 7), (-(1 << 20), 7), (1 << 20, 8), ((1 << 28) - 1, 8), (-(1 << 28), 8), (1 << 28, 0)],
+)
+def test_depthwise_records_carry_every_bit_of_a_bias(bias: int, record: int, stride: int, tmp_path: Path) -> None:
+    b = TfliteBuilder()
+    x = b.input((1, 7, 9, 5), 1.0, 0)
+    y = b.activation((1, -(-7 // stride), -(-9 // stride), 5), 2.0, -3)
+    rng = np.random.default_rng(record + stride)
+    large = 65.0 / abs(bias)  # the bias alone gives 32.5: rounding decides
+    values = np.array([bias, 5, -7, bias - (bias > 0) + (bias < 0), 1], np.int32)
+    constants = [
+        b.constant(rng.integers(-127, 128, (1, 3, 3, 5)).astype(np.int8), [large, 1e-2, 0.7e-3, large, 0.9e-3], 3),
+        b.constant(values),
+    ]
+    b.op(
+        "DEPTHWISE_CONV_2D",
+        [x, *constants],
+        [y],
+        padding=0,
+        strideH=stride,
+        strideW=stride,
+        dilationHFactor=1,
+        dilationWFactor=1,
+        depthMultiplier=1,
+    )
+    model, inputs = b.build([y]), [rng.integers(-128, 128, (1, 7, 9, 5)).astype(np.int8)]
+    packed = lower(read_graph(model), CORES_UNDER_TEST["dsp"])
+    assert dict(packed.calls[0].fields)["record"] == record
+    case = Case(read_graph(model), packed, inputs[0].tobytes())
+    _compare(tmp_path, "dsp", [case], [tflm_output(model, inputs).tobytes()])
+
+
 def _wide_sum_network(bias: int, zero_point: int, left: bool) -> tuple[bytes, list[np.ndarray]]:
     """A 1x1 convolution whose sums come near 2^31 and still vary at the output: a dead filter with a large bias."""
     net = TfliteBuilder()
@@ -160,6 +194,15 @@ def test_sums_beyond_two_to_the_thirty_are_exact(bias: int, left: bool, tmp_path
     assert packed.calls[0].portable, "the DSP requantization wants sums below 2^30 and shifts to the right"
     case = Case(graph, packed, inputs[0].tobytes())
     _compare(tmp_path, "dsp", [case], [tflm_output(model, inputs).tobytes()])
+
+
+@pytest.mark.parametrize(("bias", "fits"), [((1 << 26) - 1, True), (1 << 26, False)])
+def test_a_bias_shares_a_word_with_its_shift_up_to_27_bits(bias: int, fits: bool, tmp_path: Path) -> None:
+    model, inputs = _wide_sum_network(bias, 0, False)
+    graph = read_graph(model)
+    packed = lower(graph, CORES_UNDER_TEST["dsp"])
+    assert packed.calls[0].portable != fits
+    _compare(tmp_path, "dsp", [Case(graph, packed, inputs[0].tobytes())], [tflm_output(model, inputs).tobytes()])
 
 
 def test_sums_beyond_int32_are_refused() -> None:

@@ -17,7 +17,6 @@ void es_conv_2d_groups(const es_conv_2d *p, const int8_t *input, int8_t *output,
         p->gather(p, input, first, groups.lane, patches, outside);
         rows->to = output + first * p->out_c;
         rows->end = rows->to + p->out_c;
-        rows->shifts = (uintptr_t)p->shifts - (uintptr_t)rows->to;
         multiply(rows);
     }
     if (p->activation_max - p->activation_min < 255) {

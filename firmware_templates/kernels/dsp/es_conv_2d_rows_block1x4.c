@@ -2,8 +2,8 @@
 #include "es_dsp.h"
 
 /* A block of six pixels takes 48 bytes, of which r12 has passed 32 when the next gap is read. So a
- * gap counts 16 bytes: 3 * blocks to the first, 3 * blocks - 2 from one to the next, 0 at the end.
- * No row is empty. */
+ * gap counts 16 bytes: 3 * blocks to the first, 3 * blocks - 2 from one to the next. Bit 7 is set
+ * for the last block, and no row is empty. The products keep the carry. */
 #if ES_CONV_2D_ASSEMBLY
 
 __attribute__((naked)) void es_conv_2d_rows_block1x4(const es_conv_2d_rows *rows
@@ -13,19 +13,18 @@ __attribute__((naked)) void es_conv_2d_rows_block1x4(const es_conv_2d_rows *rows
             "1:\n\t"
             ES_ASM_START("r9")
             "ldrb r11, [lr], #1\n\t"
-            "add r12, r12, r11, lsl #4\n\t"
+            "lsls r11, r11, #25\n\t"
+            "add r12, r12, r11, lsr #21\n\t"
             "ldr r11, [lr], #4\n\t"
             ES_ASM_FIRST_BLOCK("r12")
-            "ldrb r11, [lr], #1\n\t"
-            "cmp r11, #0\n\t"
-            "beq 3f\n"
+            "bcs 3f\n"
             "2:\n\t"
-            "add r12, r12, r11, lsl #4\n\t"
+            "ldrb r11, [lr], #1\n\t"
+            "lsls r11, r11, #25\n\t"
+            "add r12, r12, r11, lsr #21\n\t"
             "ldr r11, [lr], #4\n\t"
             ES_ASM_NEXT_BLOCK("r12")
-            "ldrb r11, [lr], #1\n\t"
-            "cmp r11, #0\n\t"
-            "bne 2b\n"
+            "bcc 2b\n"
             "3:\n\t"
             ES_ASM_STORE_6
             "bne 1b\n\t"
@@ -41,12 +40,13 @@ void es_conv_2d_rows_block1x4(const es_conv_2d_rows *rows) {
     for (int32_t c = 0; c < channels; c++) {
         int32_t sums[ES_BLOCK_PIXELS];
         for (int32_t i = 0; i < ES_BLOCK_PIXELS; i++) {
-            sums[i] = rows->scales[2 * c];
+            sums[i] = es_conv_2d_rows_bias(rows, c);
         }
         int32_t position = 0;
-        int32_t gap = *stream++;
+        int32_t gap;
         do {
-            position += 4 * gap;
+            gap = *stream++;
+            position += 4 * (gap & 0x7f);
             const int32_t weights = es_load_4((const int8_t *)stream);
             for (int32_t i = 0; i < ES_BLOCK_PIXELS; i++) {
                 const int64_t x = es_load_pair(rows->patches + position + 2 * i);
@@ -54,8 +54,7 @@ void es_conv_2d_rows_block1x4(const es_conv_2d_rows *rows) {
             }
             position += 8;
             stream += 4;
-            gap = *stream++;
-        } while (gap != 0);
+        } while (gap < 0x80);
         es_conv_2d_rows_store(rows, c, ES_BLOCK_PIXELS, sums);
     }
 }

@@ -18,7 +18,7 @@ __attribute__((naked)) void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows
     __asm__(ES_ASM_ENTER
             "1:\n\t"
             ES_ASM_START("r0")
-            "ldr r1, [sp, #32]\n\t"
+            "ldr r1, [sp, #28]\n\t"
             "smull r4, r5, r0, r1\n\t"
             "smull r6, r7, r0, r1\n\t"
             "smull r8, r9, r0, r1\n\t"
@@ -69,7 +69,7 @@ void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows) {
     for (int32_t c = 0; c < channels; c++) {
         int64_t both[ES_PAIR_PIXELS / 2];
         for (int32_t i = 0; i < ES_PAIR_PIXELS / 2; i++) {
-            both[i] = (int64_t)rows->scales[2 * c] * rows->entry;
+            both[i] = (int64_t)es_conv_2d_rows_bias(rows, c) * rows->entry;
         }
         int32_t position = 0;
         int32_t pair = *pairs++;

@@ -12,7 +12,7 @@ __attribute__((naked)) void es_conv_2d_rows_dense(const es_conv_2d_rows *rows
             ES_ASM_START("r9")
             "ldr r11, [lr], #4\n\t"
             ES_ASM_FIRST_BLOCK("r12!")
-            "ldr r1, [sp, #32]\n\t"
+            "ldr r1, [sp, #28]\n\t"
             "cmp r1, #0\n\t"
             "bmi 3f\n\t"
             "bne 4f\n"
@@ -22,7 +22,7 @@ __attribute__((naked)) void es_conv_2d_rows_dense(const es_conv_2d_rows *rows
             "3:\n\t"
             "ldr r11, [lr], #4\n\t"
             ES_ASM_NEXT_BLOCK("r12!")
-            "ldr r0, [sp, #28]\n\t"
+            "ldr r0, [sp, #24]\n\t"
             "cmp r12, r0\n\t"
             "bne 2b\n"
             "4:\n\t"
@@ -40,7 +40,7 @@ void es_conv_2d_rows_dense(const es_conv_2d_rows *rows) {
     for (int32_t c = 0; c < channels; c++) {
         int32_t sums[ES_BLOCK_PIXELS];
         for (int32_t i = 0; i < ES_BLOCK_PIXELS; i++) {
-            sums[i] = rows->scales[2 * c];
+            sums[i] = es_conv_2d_rows_bias(rows, c);
         }
         for (const int32_t *x = rows->patches; x < rows->patches_end; weights += 4) {
             for (int32_t i = 0; i < ES_BLOCK_PIXELS; i++, x += 2) {

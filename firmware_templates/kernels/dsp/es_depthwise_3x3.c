@@ -54,19 +54,38 @@ static void es_pair(const es_depthwise_conv_2d *p, const int8_t *input, int32_t 
     }
 }
 
+/* Bytes 0 and 2 (or 1 and 3) of four weights, doubled. */
+static inline int32_t es_twice_02(int32_t word) { return es_sxtab16(es_sxtb16(word), word); }
+static inline int32_t es_twice_13(int32_t word) {
+    return es_sxtab16_ror8(es_sxtb16_ror8(word), word);
+}
+
+static inline void es_load_weights(const int8_t *w, es_depthwise_channel *channel) {
+    const int32_t first = es_load_4(w), middle = es_load_4(w + 3), last = es_load_4(w + 5);
+    const int32_t w02 = es_twice_02(first), w13 = es_twice_13(first);
+    const int32_t w35 = es_twice_02(middle), w46 = es_twice_13(middle);
+    const int32_t w57 = es_twice_02(last), w68 = es_twice_13(last);
+    channel->weights[0][0] = es_pack_bottoms(w02, w35);
+    channel->weights[0][1] = es_pack_bottoms(w35, w68);
+    channel->weights[1][0] = es_pack_bottoms(w13, w46);
+    channel->weights[1][1] = es_pack_bottoms(w46, w57 >> 16);
+    channel->weights[2][0] = es_pack_tops_reversed(w35, w02);
+    channel->weights[2][1] = es_pack_tops_reversed(w68, w35);
+}
+
 static void es_load_channel(const es_depthwise_conv_2d *p, int32_t c,
                             es_depthwise_channel *channel) {
-    const int8_t *w = p->weights + 9 * c;
-    const int32_t right = -p->shifts[c];
-    for (int32_t kx = 0; kx < 3; kx++) {
-        const int32_t middle = 2 * w[kx + 3];
-        channel->weights[kx][0] = es_pack_bottoms(2 * w[kx], middle);
-        channel->weights[kx][1] = es_pack_bottoms(middle, 2 * w[kx + 6]);
-    }
-    channel->bias = 2 * p->bias[c];
-    channel->multiplier = p->multipliers[c];
-    channel->rounding = (2 * p->output_zero_point + 1) * (1 << (right - 1));
-    channel->shift = right;
+    /* bias >> 2 and the shift to the right less 1; the lower bits of the bias and the multiplier */
+    const int8_t *scale = p->scales + p->record * c;
+    const int32_t unused = 64 - 8 * p->record;
+    const int32_t first = (int32_t)((uint32_t)es_load_4(scale) << unused) >> unused;
+    const uint32_t second = (uint32_t)es_load_4(scale + p->record - 4);
+    const int32_t less_1 = first & 31;
+    es_load_weights(p->weights + 9 * c, channel);
+    channel->bias = 2 * ((first >> 5) * 4 + (int32_t)(second >> 30));
+    channel->multiplier = (int32_t)((second & 0x3fffffffu) | 0x40000000u);
+    channel->rounding = (2 * p->output_zero_point + 1) * (1 << less_1);
+    channel->shift = less_1 + 1;
 }
 
 void es_depthwise_3x3(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,

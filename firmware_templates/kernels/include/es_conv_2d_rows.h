@@ -13,7 +13,6 @@ typedef struct {
     int32_t rounding;           /* 2 * output_zero_point + 1 */
     const int32_t *scales;      /* es_conv_2d */
     int8_t *to;                 /* output of the first pixel */
-    uintptr_t shifts;           /* es_conv_2d's, less `to` */
     const int32_t *patches;     /* es_patch.h */
     int32_t pixel;              /* bytes from pixel to pixel; 0 where all are the same */
     const int8_t *end;          /* to + out_c */
@@ -48,31 +47,31 @@ void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows);
 #define ES_ASM_ENTER                                                                               \
     ".syntax unified\n\t"                                                                          \
     "push {r4-r11, lr}\n\t"                                                                        \
-    "ldm r0, {r1-r10}\n\t"                                                                         \
-    "mov lr, r10\n\t"                                                                              \
-    "push {r1-r9}\n\t"
+    "ldm r0, {r1-r9}\n\t"                                                                          \
+    "mov lr, r9\n\t"                                                                               \
+    "push {r1-r8}\n\t"
 #define ES_ASM_LEAVE                                                                               \
-    "add sp, sp, #36\n\t"                                                                          \
+    "add sp, sp, #32\n\t"                                                                          \
     "pop {r4-r11, pc}\n\t"
 
-/* r12 = patches, bias = the first word of scales */
+/* r12 = patches, bias */
 #define ES_ASM_START(bias)                                                                         \
     "ldr r0, [sp, #4]\n\t"                                                                         \
-    "ldr r12, [sp, #16]\n\t"                                                                       \
-    "ldr " bias ", [r0]\n\t"
+    "ldr r12, [sp, #12]\n\t"                                                                       \
+    "ldr " bias ", [r0]\n\t"                                                                       \
+    "asr " bias ", " bias ", #5\n\t"
 
 /* The multiplier, the shift less 1, r12 = rounding << less_1; r2 = to, if it is not the multiplier.
  */
 #define ES_ASM_NEXT_SCALE(multiplier, less_1)                                                      \
-    "ldm sp, {r0-r3}\n\t"                                                                          \
-    "ldrb " less_1 ", [r2, r3]\n\t"                                                                \
-    "ldr " multiplier ", [r1, #4]\n\t"                                                             \
-    "adds r1, #8\n\t"                                                                              \
+    "ldm sp, {r0-r2}\n\t"                                                                          \
+    "ldrd " less_1 ", " multiplier ", [r1], #8\n\t"                                                \
+    "and " less_1 ", " less_1 ", #31\n\t"                                                          \
     "str r1, [sp, #4]\n\t"                                                                         \
     "lsl r12, r0, " less_1 "\n\t"
 
 /* r0 = pixel, r1 = end */
-#define ES_ASM_OUTPUT "ldrd r0, r1, [sp, #20]\n\t"
+#define ES_ASM_OUTPUT "ldrd r0, r1, [sp, #16]\n\t"
 /* Behind the last channel the flags say equal. */
 #define ES_ASM_NEXT_OUTPUT                                                                         \
     "adds r2, #1\n\t"                                                                              \
@@ -125,11 +124,15 @@ void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows);
 #define ES_CONV_2D_ASSEMBLY 0
 #endif
 
+static inline int32_t es_conv_2d_rows_bias(const es_conv_2d_rows *rows, int32_t c) {
+    return rows->scales[2 * c] >> 5;
+}
+
 /* The same in C, for channel c; sums [pixels]. */
 static inline void es_conv_2d_rows_store(const es_conv_2d_rows *rows, int32_t c, int32_t pixels,
                                          const int32_t *sums) {
     const int32_t multiplier = rows->scales[2 * c + 1];
-    const int32_t less_1 = *(const int8_t *)((uintptr_t)rows->to + rows->shifts + (uintptr_t)c);
+    const int32_t less_1 = rows->scales[2 * c] & 31;
     for (int32_t i = 0; i < pixels; i++) {
         const int64_t product = 2 * (int64_t)sums[i] * multiplier + ((int64_t)1 << 31);
         const int32_t high = (int32_t)(product >> 32) + (sums[i] >> 31);

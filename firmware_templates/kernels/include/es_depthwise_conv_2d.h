@@ -9,6 +9,7 @@ typedef struct {
     const int32_t *bias;        /* [out_c] bias - input_zero_point * sum of the filter; s8: bias */
     const int32_t *multipliers; /* [out_c] or [1], see channel_mask; in [0, 2^31) */
     const int8_t *shifts;       /* as multipliers; in [-31, 30], negative is to the right */
+    const int8_t *scales;       /* 3x3: [out_c][record] instead of these three, see FORMAT.md */
     const int8_t *weights;      /* s8: [kernel_h, kernel_w, out_c];
                                  * x4: [out_c / 4, kernel_h, kernel_w, 4]; 3x3: [out_c, 3, 3] */
     uint16_t in_h, in_w, in_c;
@@ -20,6 +21,7 @@ typedef struct {
     uint16_t depth_multiplier; /* out_c / in_c */
     uint16_t channel_mask;     /* 0xffff where multipliers and shifts are per channel, else 0 */
     uint16_t strip;            /* 3x3: output rows that scratch holds the input of, even */
+    uint16_t record;           /* 3x3: 7 or 8, the bytes of a channel in scales */
     int8_t input_zero_point;
     int8_t output_zero_point;
     int8_t activation_min, activation_max;
@@ -35,9 +37,10 @@ void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *inp
                                 void *scratch);
 
 /* dsp only. Multiplier 1, in_c == out_c >= 4, kernel 3x3, stride 1 (or 2, both ways: stride2), no
- * dilation, activation_min -128 and activation_max 127; multipliers and shifts always [out_c],
- * shifts in [-23, -1]; _relu: output_zero_point -128. Scratch: 16 * (strip / 2 + 1) * (out_w + 2)
- * bytes, stride2: 16 * (strip + 1) * (2 * out_w + 1), 4-byte aligned. */
+ * dilation, activation_min -128 and activation_max 127; multipliers in [2^30, 2^31), shifts in
+ * [-23, -1], -2^28 <= bias < 2^28, with records of 7 bytes 2^20; _relu: output_zero_point -128.
+ * Scratch: 16 * (strip / 2 + 1) * (out_w + 2) bytes, stride2: 16 * (strip + 1) * (2 * out_w + 1),
+ * 4-byte aligned. */
 void es_depthwise_conv_2d_3x3_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
                                  void *scratch);
 void es_depthwise_conv_2d_3x3_relu_s8(const es_depthwise_conv_2d *p, const int8_t *input,

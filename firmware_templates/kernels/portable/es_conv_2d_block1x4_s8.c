@@ -15,9 +15,10 @@ void es_conv_2d_block1x4_s8(const es_conv_2d *p, const int8_t *input, int8_t *ou
             const int32_t bias = p->scales[2 * c];
             int32_t sums[4] = {bias, bias, bias, bias};
             int32_t column = 0;
-            uint32_t gap = (uint8_t)*stream++;
+            uint32_t gap;
             do {
-                column += 4 * (int32_t)gap;
+                gap = (uint8_t)*stream++;
+                column += 4 * (int32_t)(gap & 0x7fu);
                 const int8_t *x = patches + column;
                 for (int32_t k = 0; k < 4; k++) {
                     const int32_t weight = *stream++;
@@ -26,8 +27,7 @@ void es_conv_2d_block1x4_s8(const es_conv_2d *p, const int8_t *input, int8_t *ou
                     sums[2] += weight * x[2 * stride + k];
                     sums[3] += weight * x[3 * stride + k];
                 }
-                gap = (uint8_t)*stream++;
-            } while (gap != 0);
+            } while (gap < 0x80u);
             for (int32_t i = 0; i < 4; i++) {
                 output[(first + i * groups.lane) * p->out_c + c] =
                     es_requantize(sums[i], p->scales[2 * c + 1], ~p->shifts[c],
