@@ -115,7 +115,11 @@ def grid() -> list[Shape]:
         shape = Shape("FULLY_CONNECTED", 1, 1, in_c, out_c)
         dense += [shape, replace(shape, wide=True)]
         if out_c < 64:
-            dense += [replace(shape, clamped=True), replace(shape, per_channel=True)]
+            dense += [
+                replace(shape, clamped=clamped, per_channel=not clamped, wide=wide)
+                for clamped in (False, True)
+                for wide in (False, True)
+            ]
     for kernel, stride, height, width, channels, multiplier in (
         (3, 1, 3, 3, 256, 1),
         (3, 1, 6, 6, 128, 1),
@@ -133,6 +137,18 @@ def grid() -> list[Shape]:
         (3, 1, 40, 38, 4, 1),
         (3, 2, 48, 46, 4, 1),
         (3, 1, 5, 6, 3, 3),
+        (3, 1, 6, 40, 8, 1),
+        (3, 1, 40, 6, 8, 1),
+        (3, 1, 10, 1, 16, 1),
+        (3, 2, 10, 60, 8, 1),
+        (3, 2, 60, 10, 8, 1),
+        (3, 2, 6, 6, 48, 1),
+        (3, 2, 20, 2, 20, 1),
+        (5, 2, 16, 20, 8, 1),
+        (7, 1, 6, 9, 12, 1),
+        (2, 1, 12, 8, 32, 1),
+        (4, 2, 10, 10, 64, 1),
+        (1, 1, 5, 7, 16, 1),
     ):
         shape = Shape("DEPTHWISE_CONV_2D", height, width, channels, channels * multiplier, kernel, stride)
         dense += [shape, replace(shape, relu=False), replace(shape, clamped=True)]

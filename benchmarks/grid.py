@@ -32,8 +32,8 @@ class Shape:
 
     `zeros` is the share of zero weights, in blocks of `block` (rows, columns) of the matrix [out, kh * kw * in].
     `forced`: the weight format. `relu`: the output is clamped at its zero point, which is -128, or 5 where `clamped`; a
-    layer without has nothing to clamp. Of FULLY_CONNECTED only: `wide`: the output's scale is so small that it shifts to
-    the left; `per_channel`: each output has a scale of its own, as in the other kinds.
+    layer without has nothing to clamp. Of FULLY_CONNECTED only: `wide`: the output's scale is so small that sums are
+    shifted to the left; `per_channel`: each output has a scale of its own, as in the other kinds.
     """
 
     kind: str
@@ -119,9 +119,9 @@ def network(shape: Shape, seed: int) -> bytes:
     rng = np.random.default_rng(seed)
     net = TfliteBuilder()
     fan_in = shape.in_c * (1 if shape.kind == "FULLY_CONNECTED" else shape.kernel**2)
-    zero_point = -128 if shape.relu else 5
+    zero_point = -128 if shape.relu and not shape.clamped else 5
     activation = RELU if shape.relu else LINEAR
-    output_scale = 0.05 * 0.004 * 60 * np.sqrt(fan_in)
+    output_scale = 0.05 * 0.004 * (0.6 if shape.wide else 60 * np.sqrt(fan_in))
     if shape.kind == "FULLY_CONNECTED":
         x = net.input((1, shape.in_c), 0.05, -10)
         y = net.activation((1, shape.out_c), output_scale, zero_point)

@@ -10,7 +10,7 @@ from edgesparse.boards import Core
 from edgesparse.lowering.context import Window
 from edgesparse.lowering.costs import Work
 
-__all__ = ["GROUP_PIXELS", "ConvImage"]
+__all__ = ["GROUP_PIXELS", "ConvImage", "taps_inside"]
 
 GROUP_PIXELS = {"dense": 6, "block1x4": 6, "delta8": 8}
 """Output pixels that a kernel in dsp/ computes at once; portable ones take 4."""
@@ -35,9 +35,12 @@ class ConvImage:
             work |= {"taps": size * count * self._taps, "values": size * count * self._taps * self.in_c}
             return work
         if format == "delta8":
+            inside = taps_inside(self.rows) * taps_inside(self.columns) / self._pixels
             work |= {"taps": count * self._taps, "values": count * self._taps * self.in_c}
+            work |= {"taps inside": count * inside, "row ends": count * size / self.columns.out}
         elif self.in_c % 4 == 0:
             work |= self._gathered_blocks(count, size)
+            work["outside"] = self.in_c
         else:
             work |= self._gathered_bytes(count * size)
         if self.clamped:
@@ -64,6 +67,7 @@ class ConvImage:
         across = (count - within) * self._taps
         shifted = within * self._taps - whole
         return {
+            "groups across": count - within if together else 0,
             "taps": whole if together else 0,
             "pointed taps": across if together else whole,
             "values": (whole + across) * self.in_c,
@@ -84,6 +88,13 @@ class ConvImage:
             "odd taps": pixels * (1 - inside) * self._taps,
             "odd values": pixels * (1 - inside) * values,
         }
+
+
+def taps_inside(window: Window) -> int:
+    """Taps on one axis that lie inside of the image, over all output places."""
+    first = np.arange(window.out) * window.stride - window.pad
+    at = first[:, None] + np.arange(window.kernel) * window.dilation
+    return int(np.count_nonzero((at >= 0) & (at < window.size)))
 
 
 def _whole_patches(window: Window) -> int:

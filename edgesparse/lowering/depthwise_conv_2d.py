@@ -9,6 +9,7 @@ from edgesparse.graph import DepthwiseConv2DOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
 from edgesparse.lowering.context import Context, FoldedBias, Window, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.conv_2d_work import taps_inside
 from edgesparse.lowering.costs import Work, estimate
 
 __all__ = ["depthwise_3x3_scratch_bytes", "depthwise_x4_scratch_bytes", "lower_depthwise_conv_2d"]
@@ -77,7 +78,7 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         scales = scales.spread(out_c)
         packed = by_channel.reshape(out_c // 4, 4, taps).transpose(0, 2, 1)
         scratch_bytes = depthwise_x4_scratch_bytes(taps, in_c)
-        work = _x4_work(out_h * out_w, out_c, taps)
+        work = _x4_work(out_h * out_w, out_c, taps, clamped=context.core.has_dsp and high - low < 255)
     else:
         packed = np.moveaxis(by_channel, 0, 2)
         bias = FoldedBias(Array("bias", "int32_t", values, "table"), bias.wide)
@@ -159,37 +160,32 @@ def _3x3_work(out_h: int, out_w: int, channels: int, strip: int, stride: int) ->
     """Of es_depthwise_3x3.c: channels in groups of four; with stride 1 two rows and two columns at once."""
     groups, strips = -(-channels // 4), -(-out_h // strip)
     halves = 3 - stride
-    pair_rows = groups * (-(-out_h // halves) + strips)
+    pair_rows = -(-out_h // halves) + strips
+    columns = (out_w - 1) * stride + 3
     rows = 4 * groups * -(-out_h // halves)
     work = {
-        "strips": strips,
+        "cleared": pair_rows * columns,
         "group strips": groups * strips,
-        "pair rows": pair_rows,
-        "pairs": pair_rows * ((out_w - 1) * stride + 3),
+        "pair rows": groups * pair_rows,
+        "pairs": groups * pair_rows * columns,
         "rows": rows,
         "steps": rows * (out_w // halves),
     }
     return work if stride == 2 else {**work, "odd steps": rows * (out_w % 2)}
 
 
-def _x4_work(pixels: int, channels: int, taps: int) -> Work:
+def _x4_work(pixels: int, channels: int, taps: int, clamped: bool) -> Work:
     groups = pixels * channels // 4
-    return {"calls": 1, "pixels": pixels, "taps": pixels * taps, "groups": groups, "group taps": groups * taps}
+    work = {"calls": 1, "pixels": pixels, "taps": pixels * taps, "groups": groups, "group taps": groups * taps}
+    return {**work, "clamped": pixels * channels} if clamped else work
 
 
 def _work(rows: Window, columns: Window, channels: int) -> Work:
     """Of es_depthwise_conv_2d_s8.c, which visits only taps inside of the image."""
-    pixels, inside = rows.out * columns.out, _taps_inside(rows)
+    pixels, inside = rows.out * columns.out, taps_inside(rows)
     return {
         "pixels": pixels,
         "channels": pixels * channels,
         "channel rows": inside * columns.out * channels,
-        "channel taps": inside * _taps_inside(columns) * channels,
+        "channel taps": inside * taps_inside(columns) * channels,
     }
-
-
-def _taps_inside(window: Window) -> int:
-    """On one axis, over all outputs."""
-    first = np.arange(window.out) * window.stride - window.pad
-    at = first[:, None] + np.arange(window.kernel) * window.dilation
-    return int(np.count_nonzero((at >= 0) & (at < window.size)))

@@ -51,10 +51,16 @@ class FcLayer:
         start = 256 * self.bias.astype(np.int64) - 127 * pairs.even_sums(self.weights).astype(np.int64)
         return ((start + (1 << 31)) % (1 << 32) - (1 << 31)).astype(np.int32)  # they wrap as the sums do
 
+    @property
+    def expanded(self) -> dict[str, float]:
+        """The work of kernels that spread an input row to 16 bits first, four values at a time."""
+        columns = self.weights.shape[1]
+        return {"values": columns, "tails": columns % 4 > 0}
+
     def work(self, **amounts: float) -> Work:
         """Amounts for each input row, over all of them."""
-        outputs, columns = self.weights.shape
-        each = {"passes": 1, "values": columns, **amounts}
+        outputs = len(self.weights)
+        each = {"passes": 1, **amounts}
         if self.clamped and self.core.has_dsp:
             each["clamped"] = outputs
         if self.scales.per_channel and self.core.has_dsp:
@@ -110,11 +116,11 @@ def _dense(layer: FcLayer) -> FcChoice:
     outputs, blocks = layer.weights.shape[0], -(-layer.weights.shape[1] // 4)
     if reason is not None:
         rows = -(-outputs // 2) if layer.core.has_dsp else outputs  # two share the loads of the input
-        work = layer.work(rows=rows, units=rows * blocks)
+        work = layer.work(**layer.expanded, rows=rows, units=rows * blocks)
         values = _weights(dense.pack(layer.weights).values)
         return _packed(layer, "dense", "wide", layer.bias, (values,), work, f"wide kernel for {reason}")
     fours, rest = divmod(outputs, 4) if layer.core.has_dsp else (0, outputs)
-    work = layer.work(fours=fours, fours_of_units=fours * blocks, rows=rest, units=rest * blocks)
+    work = layer.work(**layer.expanded, fours=fours, fours_of_units=fours * blocks, rows=rest, units=rest * blocks)
     return _packed(layer, "dense", "dense", layer.bias_of_pairs, (_weights(packed.values),), work)
 
 
@@ -130,7 +136,7 @@ def _blocks(layer: FcLayer, height: int) -> FcChoice:
         Array("gaps", "uint8_t", packed.gaps, "weights"),
         Array("counts", "uint16_t", packed.counts, "weights"),
     )
-    work = layer.work(rows=len(packed.counts), units=len(packed.gaps))
+    work = layer.work(**layer.expanded, rows=len(packed.counts), units=len(packed.gaps))
     return _packed(layer, name, name, layer.bias_of_pairs, arrays, work)
 
 
