@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +30,8 @@ from edgesparse.boards import Board, board_names, load_board
 from edgesparse.lowering.costs import COSTS_PATH, core_column, estimate
 from edgesparse.lowering.lower import FORMATS_OF
 
-Fits = dict[str, dict[str, dict[str, Any]]]
+Fit = dict[str, Any]
+Fits = dict[str, dict[str, Fit]]
 
 
 def main() -> int:
@@ -36,32 +39,47 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--core", action="append", help="only this one; may be repeated")
     parser.add_argument("--check", action="store_true", help="measure and compare, write nothing")
+    parser.add_argument("--jobs", type=int, default=2, help="cores at a time")
     arguments = parser.parse_args()
-    boards = {load_board(name).core.name: load_board(name) for name in board_names()}
+    cores = arguments.core or sorted(load_board(name).core.name for name in board_names())
     stored: dict[str, Any] = json.loads(COSTS_PATH.read_text()) if COSTS_PATH.is_file() else {"kernels": {}}
     fits: Fits = stored["kernels"] if arguments.core or arguments.check else {}  # kernels that are gone drop out
-    tools = toolchain.find("gcc")
-    for core in arguments.core or sorted(boards):
-        shapes = [shape for layer in SHAPES for shape in variants(layer)] if arguments.check else grid()
-        for kernel, rows in measured_by_kernel(shapes, boards[core], tools).items():
-            if arguments.check:
-                errors = relative_errors(rows, [estimate(boards[core].core, kernel, row.call.work) for row in rows])
-                print(line(kernel, core, errors), flush=True)
-                continue
-            fit = fit_kernel(rows)
-            fits.setdefault(kernel, {})[core] = fit
-            print(line(kernel, core, np.array([fit["mean_error"], fit["max_error"]]), len(rows)), flush=True)
+    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
+        for core, found in zip(cores, pool.map(check_core if arguments.check else fit_core, cores), strict=True):
+            for kernel, fit in found.items():
+                print(line(kernel, core, fit), flush=True)
+                fits.setdefault(kernel, {})[core] = fit
     if not arguments.check:
-        stored["compiler"] = tools.version()
+        stored["compiler"] = toolchain.find("gcc").version()
         stored["kernels"] = {kernel: dict(sorted(cores.items())) for kernel, cores in sorted(fits.items())}
         COSTS_PATH.write_text(json.dumps(stored, indent=1) + "\n")
     return 0
 
 
-def measured_by_kernel(shapes: Sequence[Shape], board: Board, tools: toolchain.Toolchain) -> dict[str, list[Measured]]:
+def fit_core(core: str) -> dict[str, Fit]:
+    """By kernel, from the layers of grid()."""
+    return {kernel: fit_kernel(rows) for kernel, rows in measured_by_kernel(grid(), board_of(core)).items()}
+
+
+def check_core(core: str) -> dict[str, Fit]:
+    """The errors of the stored coefficients by kernel."""
+    board = board_of(core)
+    shapes = [shape for layer in SHAPES for shape in variants(layer)]
+    return {
+        kernel: errors_of(rows, [estimate(board.core, kernel, row.call.work) for row in rows])
+        for kernel, rows in measured_by_kernel(shapes, board).items()
+    }
+
+
+def board_of(core: str) -> Board:
+    """The first board with this core."""
+    return next(board for board in map(load_board, board_names()) if board.core.name == core)
+
+
+def measured_by_kernel(shapes: Sequence[Shape], board: Board) -> dict[str, list[Measured]]:
     """Layers run on one core, by kernel; without kernels that the lowering gives no work for."""
     rows: dict[str, list[Measured]] = defaultdict(list)
-    for row in measure(shapes, board, tools):
+    for row in measure(shapes, board, toolchain.find("gcc")):
         if row.call.work and core_column(board.core) == board.core.name:
             rows[row.call.function].append(row)
     return {kernel: rows[kernel] for kernel in sorted(rows)}
@@ -161,19 +179,14 @@ def grid() -> list[Shape]:
     return shapes
 
 
-def fit_kernel(rows: Sequence[Measured]) -> dict[str, Any]:
+def fit_kernel(rows: Sequence[Measured]) -> Fit:
     """Coefficients and errors of one kernel."""
     names = sorted({name for row in rows for name in row.call.work})
     amounts = np.array([[row.call.work.get(name, 0.0) for name in names] for row in rows], np.float64)
     counts = np.array([row.instructions for row in rows], np.float64)
     solution = non_negative(amounts / counts[:, None], np.ones(len(rows)))
-    errors = relative_errors(rows, list(amounts @ solution))
-    return {
-        "instructions": {name: round(float(value), 3) for name, value in zip(names, solution, strict=True)},
-        "cases": len(rows),
-        "mean_error": round(float(np.mean(np.abs(errors))), 4),
-        "max_error": round(float(np.max(np.abs(errors))), 4),
-    }
+    coefficients = {name: round(float(value), 3) for name, value in zip(names, solution, strict=True)}
+    return {"instructions": coefficients, **errors_of(rows, list(amounts @ solution))}
 
 
 def non_negative(matrix: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -190,17 +203,20 @@ def non_negative(matrix: NDArray[np.float64], target: NDArray[np.float64]) -> ND
     return solution
 
 
-def relative_errors(rows: Sequence[Measured], estimates: Sequence[float]) -> NDArray[np.float64]:
-    """(estimate - measured) / measured."""
+def errors_of(rows: Sequence[Measured], estimates: Sequence[float]) -> Fit:
+    """Of (estimate - measured) / measured."""
     counts = np.array([row.instructions for row in rows], np.float64)
-    errors: NDArray[np.float64] = (np.array(estimates, np.float64) - counts) / counts
-    return errors
+    errors = np.abs(np.array(estimates, np.float64) - counts) / counts
+    mean, largest = round(float(errors.mean()), 4), round(float(errors.max()), 4)
+    return {"cases": len(rows), "mean_error": mean, "max_error": largest}
 
 
-def line(kernel: str, core: str, errors: NDArray[np.float64], cases: int | None = None) -> str:
-    """One line of the report; `errors` of all cases, or (mean, max) where `cases` is given."""
-    mean, worst = (errors[0], errors[1]) if cases else (np.mean(np.abs(errors)), np.max(np.abs(errors)))
-    return f"{kernel:40} {core:14} {cases or len(errors):3} layers  mean error {mean:6.1%}  largest {worst:6.1%}"
+def line(kernel: str, core: str, fit: Fit) -> str:
+    """One line of the report."""
+    return (
+        f"{kernel:40} {core:14} {fit['cases']:3} layers  mean error {fit['mean_error']:6.1%}"
+        f"  largest {fit['max_error']:6.1%}"
+    )
 
 
 if __name__ == "__main__":
