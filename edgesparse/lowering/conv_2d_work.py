@@ -29,7 +29,7 @@ class ConvImage:
     def work(self, format: str, rows: int, units: int) -> Work:
         """Of one call. A unit is what the inner loop takes: four dense weights, a 1x4 block, or a delta8 entry."""
         size = GROUP_PIXELS[format] if self.core.has_dsp else 4
-        count = self._pixels // size + bool(self._pixels % size) if self._pixels >= size else self._pixels
+        count = -(-self._pixels // size) if self._pixels >= size else self._pixels
         work: dict[str, float] = {"calls": 1, "groups": count, "rows": count * rows, "units": count * units}
         if not self.core.has_dsp:
             work |= {"taps": size * count * self._taps, "values": size * count * self._taps * self.in_c}
