@@ -17,7 +17,7 @@ from tests.kernels.networks import NETWORKS
 from tests.support.host_kernels import PORTABLE
 
 KERNELS = templates_folder() / "kernels"
-LARGEST_MEAN_ERROR = 0.05
+LARGEST_MEAN_ERROR = 0.02
 
 
 @pytest.mark.parametrize("core", [*CORES.values(), PORTABLE], ids=lambda core: core.name)

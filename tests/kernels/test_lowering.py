@@ -142,6 +142,20 @@ def test_all_ops_without_a_kernel_are_listed_at_once() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_small_layer_gets_no_kernel_of_its_own() -> None:
+    """delta8 would be best for the second layer, but saves less than its kernel takes beside block1x4."""
+    rng = np.random.default_rng(0)
+    large, small = _sparse(128, 1024, 0.8, block=4), _sparse(8, 128, 0.9, block=4)
+    assert choose_fully_connected(_fc_layer(small, DSP), Policy()).format == "delta8"
+    b = TfliteBuilder()
+    tensors = [b.input((1, 1024), 0.05, 0), b.activation((1, 128), 1.0, 0), b.activation((1, 8), 20.0, 0)]
+    for weights, x, y in zip((large, small), tensors, tensors[1:], strict=False):
+        bias = rng.integers(-900, 900, len(weights)).astype(np.int32)
+        b.op("FULLY_CONNECTED", [x, b.constant(weights, [0.01]), b.constant(bias)], [y])
+    packed = lower(read_graph(b.build(tensors[-1:])), DSP)
+    assert [call.weight_format for call in packed.calls] == ["block1x4", "block1x4"]
+
+
 def test_reshape_is_an_alias() -> None:
     model, _ = NETWORKS["reshape"](np.random.default_rng(0))
     packed = lower(read_graph(model), DSP)
