@@ -14,6 +14,7 @@ help:
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make lint       ruff, mypy and clang-format"
 	@echo "make bench      measure the real models (EDGESPARSE_TEST_MODELS=folder) and the tool's own speed"
+	@echo "make calibrate  fit the cost model that chooses weight formats to the kernels as they are now"
 	@echo "make clean      remove what the other targets made"
 
 setup: $(READY)
@@ -49,8 +50,11 @@ bench: $(READY)
 	$(RUN)/python -m benchmarks.networks
 	$(RUN)/python -m benchmarks.speed
 
+calibrate: $(READY)
+	$(RUN)/python -m benchmarks.calibrate
+
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test test-slow lint bench clean
+.PHONY: help setup demo test test-slow lint bench calibrate clean

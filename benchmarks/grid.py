@@ -31,7 +31,9 @@ class Shape:
     """A layer. `kind` is CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED (which has 1x1 images).
 
     `zeros` is the share of zero weights, in blocks of `block` (rows, columns) of the matrix [out, kh * kw * in].
-    `forced`: the weight format. `relu`: the output is clamped at its zero point of -128, else not at all.
+    `forced`: the weight format. `relu`: the output is clamped at its zero point, which is -128, or 5 where `clamped`; a
+    layer without has nothing to clamp. Of FULLY_CONNECTED only: `wide`: the output's scale is so small that sums are
+    shifted to the left; `per_channel`: each output has a scale of its own, as in the other kinds.
     """
 
     kind: str
@@ -45,6 +47,9 @@ class Shape:
     block: tuple[int, int] = (1, 1)
     forced: str = "dense"
     relu: bool = True
+    clamped: bool = False
+    wide: bool = False
+    per_channel: bool = False
 
     @property
     def macs(self) -> int:
@@ -110,18 +115,19 @@ def _batches(cases: list[tuple[Shape, Case]]) -> list[list[tuple[Shape, Case]]]:
 
 
 def network(shape: Shape, seed: int) -> bytes:
-    """A .tflite of the one layer, with random weights and, but for FULLY_CONNECTED, a scale per channel."""
+    """A .tflite of the one layer, with random weights."""
     rng = np.random.default_rng(seed)
     net = TfliteBuilder()
     fan_in = shape.in_c * (1 if shape.kind == "FULLY_CONNECTED" else shape.kernel**2)
-    zero_point = -128 if shape.relu else 5
+    zero_point = -128 if shape.relu and not shape.clamped else 5
     activation = RELU if shape.relu else LINEAR
-    output_scale = 0.05 * 0.004 * 60 * np.sqrt(fan_in)
+    output_scale = 0.05 * 0.004 * (0.6 if shape.wide else 60 * np.sqrt(fan_in))
     if shape.kind == "FULLY_CONNECTED":
         x = net.input((1, shape.in_c), 0.05, -10)
         y = net.activation((1, shape.out_c), output_scale, zero_point)
         weights = _weights(rng, (shape.out_c, shape.in_c), shape)
-        constants = [net.constant(weights, [0.004]), net.constant(_bias(rng, shape.out_c))]
+        scales = rng.uniform(0.003, 0.005, shape.out_c if shape.per_channel else 1)
+        constants = [net.constant(weights, scales), net.constant(_bias(rng, shape.out_c))]
         net.op("FULLY_CONNECTED", [x, *constants], [y], fusedActivationFunction=activation)
         return net.build([y])
     out = (1, -(-shape.height // shape.stride), -(-shape.width // shape.stride), shape.out_c)

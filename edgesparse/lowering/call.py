@@ -7,6 +7,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy.typing as npt
 
+from edgesparse.lowering.costs import Work
+
 __all__ = ["Array", "FieldValue", "KernelCall"]
 
 
@@ -48,6 +50,7 @@ class KernelCall:
     weight_format: str = ""  # dense, block1x4, delta8; "" for ops without weights
     reason: str = ""  # why this kernel and format
     estimated_instructions: int = 0
+    work: Work = field(default_factory=dict)  # what the estimate counts, for `make calibrate`
     wide_sums: bool = False  # a sum may reach 2^30: only the portable variant is exact
     portable: bool = False  # take the portable variant although the core has DSP instructions
     in_place: tuple[int, ...] = ()  # positions of inputs that the output may be written over, value by value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgesparse.boards import Core
@@ -10,9 +12,10 @@ from edgesparse.graph import Conv2DOptions, Int8Array, Int32Array
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
 from edgesparse.lowering.context import ChannelScales, Context, channel_scales, fold_bias, round_up, window
-from edgesparse.lowering.conv_2d_formats import ConvCost, ConvFilters, ConvLine, choose_conv_2d
+from edgesparse.lowering.conv_2d_formats import ConvFilters, choose_conv_2d
+from edgesparse.lowering.conv_2d_work import ConvImage
 
-__all__ = ["conv_2d_cost", "conv_2d_scratch_bytes", "lower_conv_2d"]
+__all__ = ["conv_2d_scratch_bytes", "lower_conv_2d"]
 
 _SHIFT_BITS = 5
 _BIAS_LIMIT = 1 << 31 - _SHIFT_BITS
@@ -53,11 +56,12 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         pixels = in_h * in_w
         if pixels < 1 << 16:  # the same numbers as one row, which is the fast case
             in_shape = out_shape = (1, pixels)
-    cost = conv_2d_cost(context.core, out_h * out_w, kernel_h * kernel_w, in_c)
+            rows, columns = replace(rows, size=1, out=1), replace(columns, size=pixels, out=pixels)
+    image = ConvImage(context.core, rows, columns, in_c, clamped=high - low < 255)
     rows_of = weights.reshape(out_c, patch)
     folded = bias.table.values.astype(np.int32)
-    filters = ConvFilters(rows_of, *_ends(rows_of, folded), context.core)
-    choice = choose_conv_2d(filters, cost, context.policy)
+    filters = ConvFilters(rows_of, *_ends(rows_of, folded), image)
+    choice = choose_conv_2d(filters, context.policy)
     scales = scales.spread(out_c)
     gather, sources = _gather(context.core, choice.format, in_c)
     return (
@@ -97,6 +101,7 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             reason=choice.reason,
             wide_sums=bias.wide or not _scales_fit(folded, scales),
             estimated_instructions=choice.instructions,
+            work=choice.work,
             sources=sources,
         ),
     )
@@ -143,20 +148,3 @@ def conv_2d_scratch_bytes(core: Core, format: str, patch: int, in_c: int) -> int
     if format == "delta8":
         return 16 * patch + round_up(in_c)
     return 12 * round_up(patch) + round_up(in_c) + (round_up(patch) + 4 if in_c % 4 else 0)
-
-
-def conv_2d_cost(core: Core, pixels: int, taps: int, in_c: int) -> ConvCost:
-    """Lines per format.
-
-    With DSP fitted to gcc 12's -O2 builds of ResNet8 and DS-CNN on a Cortex-M4 (within 5 %); without, counted
-    from the inner loops.
-    """
-    patch = taps * in_c
-    if not core.has_dsp:
-        start = 160 + 40 * taps + 8 * patch
-        return ConvCost(pixels, ConvLine(4, start, 140, 48), ConvLine(4, start, 140, 52), ConvLine(4, start, 140, 15))
-    by_block = 250 + 18 * patch + 50 * taps if in_c % 4 else 220 + 4 * patch + 40 * taps
-    by_pair = 450 + 17 * patch + 120 * taps
-    return ConvCost(
-        pixels, ConvLine(6, by_block, 55, 19.5), ConvLine(6, by_block, 52, 22), ConvLine(8, by_pair, 87, 11)
-    )

@@ -1,4 +1,4 @@
-"""The weight formats of CONV_2D, with what each costs."""
+"""The weight formats of CONV_2D, with the work of each."""
 
 from __future__ import annotations
 
@@ -11,41 +11,15 @@ from edgesparse.errors import ModelError
 from edgesparse.graph import Int8Array, Int32Array
 from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import Policy, select
+from edgesparse.lowering.conv_2d_work import ConvImage
+from edgesparse.lowering.costs import Work, estimate
 from edgesparse.packing import dense
 from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8
 
-__all__ = ["CONV_2D_FORMATS", "ConvCost", "ConvFilters", "ConvLine", "ConvPacked", "choose_conv_2d"]
+__all__ = ["CONV_2D_FORMATS", "ConvFilters", "ConvPacked", "choose_conv_2d"]
 
 PAIR_SUM_LIMIT = 1 << 22
 """Two sums share an accumulator in dsp/: the lower one has 23 bits with its sign."""
-
-
-@dataclass(frozen=True)
-class ConvLine:
-    """Instructions of one kernel call: groups * (start + rows * row + units * unit), `pixels` in a group.
-
-    A unit is what the inner loop takes: four dense weights, one 1x4 block, or one delta8 entry.
-    """
-
-    pixels: int
-    start: float
-    row: float
-    unit: float
-
-    def at(self, pixels: int, rows: int, units: int) -> int:
-        """The line's value; an image of fewer pixels than a group takes one group for each."""
-        groups = -(-pixels // self.pixels) if pixels >= self.pixels else pixels
-        return round(groups * (self.start + rows * self.row + units * self.unit))
-
-
-@dataclass(frozen=True)
-class ConvCost:
-    """Estimated instructions of a call on an image of `pixels` outputs, by format."""
-
-    pixels: int
-    dense: ConvLine
-    block1x4: ConvLine
-    delta8: ConvLine
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +29,12 @@ class ConvFilters:
     weights: Int8Array
     smallest: Int32Array
     largest: Int32Array
-    core: Core
+    image: ConvImage
+
+    @property
+    def core(self) -> Core:
+        """Whose kernels run."""
+        return self.image.core
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +44,7 @@ class ConvPacked:
     format: str
     weights: Array | None
     pairs: Array | None
+    work: Work
     instructions: int
     reason: str = ""
 
@@ -78,29 +58,36 @@ class ConvPacked:
         return (("weights", self.weights), ("pairs", self.pairs))
 
 
-def _dense(filters: ConvFilters, cost: ConvCost) -> ConvPacked:
+def _packed(filters: ConvFilters, format: str, array: Array, rows: int, units: int) -> ConvPacked:
+    work = filters.image.work(format, rows, units)
+    instructions = estimate(filters.core, f"es_conv_2d_{format}_s8", work)
+    weights, pairs = (None, array) if array.suffix == "pairs" else (array, None)
+    return ConvPacked(format, weights, pairs, work, instructions)
+
+
+def _dense(filters: ConvFilters) -> ConvPacked:
     packed = dense.pack(filters.weights)
     values = Array("weights", "int8_t", packed.values, "weights")
-    return ConvPacked("dense", values, None, cost.dense.at(cost.pixels, packed.rows, len(packed.values) // 4))
+    return _packed(filters, "dense", values, packed.rows, len(packed.values) // 4)
 
 
-def _block1x4(filters: ConvFilters, cost: ConvCost) -> ConvPacked:
+def _block1x4(filters: ConvFilters) -> ConvPacked:
     packed = pack_block1x4(filters.weights, unit=3 if filters.core.has_dsp else 1)
     stream = Array("weights", "int8_t", packed.stream, "weights")
-    return ConvPacked("block1x4", stream, None, cost.block1x4.at(cost.pixels, packed.rows, packed.blocks))
+    return _packed(filters, "block1x4", stream, packed.rows, packed.blocks)
 
 
-def _delta8(filters: ConvFilters, cost: ConvCost) -> ConvPacked:
+def _delta8(filters: ConvFilters) -> ConvPacked:
     if filters.core.has_dsp:
         worst = max(int(filters.largest.max(initial=0)), -1 - int(filters.smallest.min(initial=0)))
         if worst >= PAIR_SUM_LIMIT:
             raise ModelError(f"a sum may reach {worst}, at most {PAIR_SUM_LIMIT - 1} fits half an accumulator")
     packed = pack_delta8(filters.weights)
     pairs = Array("pairs", "uint16_t", packed.pairs, "weights")
-    return ConvPacked("delta8", None, pairs, cost.delta8.at(cost.pixels, packed.rows, packed.entries))
+    return _packed(filters, "delta8", pairs, packed.rows, packed.entries)
 
 
-CONV_2D_FORMATS: dict[str, Callable[[ConvFilters, ConvCost], ConvPacked]] = {
+CONV_2D_FORMATS: dict[str, Callable[[ConvFilters], ConvPacked]] = {
     "dense": _dense,
     "block1x4": _block1x4,
     "delta8": _delta8,
@@ -108,9 +95,9 @@ CONV_2D_FORMATS: dict[str, Callable[[ConvFilters, ConvCost], ConvPacked]] = {
 """Weight formats, in the order in which ties are broken."""
 
 
-def choose_conv_2d(filters: ConvFilters, cost: ConvCost, policy: Policy) -> ConvPacked:
+def choose_conv_2d(filters: ConvFilters, policy: Policy) -> ConvPacked:
     """Pack filters in the format that the policy prefers."""
-    plain = CONV_2D_FORMATS["dense"](filters, cost)
-    others = {name: partial(pack, filters, cost) for name, pack in CONV_2D_FORMATS.items() if name != "dense"}
+    plain = CONV_2D_FORMATS["dense"](filters)
+    others = {name: partial(pack, filters) for name, pack in CONV_2D_FORMATS.items() if name != "dense"}
     choice, reason = select(plain, others, policy, filters.weights)
     return replace(choice, reason=reason)

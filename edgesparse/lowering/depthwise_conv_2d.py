@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgesparse.boards import Core
 from edgesparse.fixedpoint import activation_range
 from edgesparse.graph import DepthwiseConv2DOptions, Int8Array, Int32Array
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.constant_channels import fold_constant_channels
-from edgesparse.lowering.context import ChannelScales, Context, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.context import ChannelScales, Context, Window, channel_scales, fold_bias, round_up, window
+from edgesparse.lowering.conv_2d_work import taps_inside
+from edgesparse.lowering.costs import Work, estimate
 
 __all__ = [
     "depthwise_3x3_scratch_bytes",
@@ -82,18 +83,18 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
         tables = (("bias", None), ("multipliers", None), ("shifts", None), ("scales", scales_table))
         strip = _strip(out_h, out_w, stride)
         scratch_bytes = depthwise_3x3_scratch_bytes(strip, out_w, stride)
-        instructions = _3x3_instructions(out_h, out_w, out_c, strip, stride)
+        work = _3x3_work(out_h, out_w, out_c, strip, stride)
     elif in_groups:
         function = "es_depthwise_conv_2d_x4_s8"
         scales = scales.spread(out_c)
         tables = (("bias", bias.table), *scales.fields(), ("scales", None))
         packed = by_channel.reshape(out_c // 4, 4, taps).transpose(0, 2, 1)
         scratch_bytes = depthwise_x4_scratch_bytes(taps, in_c)
-        instructions = _x4_instructions(context.core, out_h * out_w, out_c, taps)
+        work = _x4_work(out_h * out_w, out_c, taps, clamped=context.core.has_dsp and high - low < 255)
     else:
         packed = np.moveaxis(by_channel, 0, 2)
         tables = (("bias", Array("bias", "int32_t", values, "table")), *scales.fields(), ("scales", None))
-        instructions = out_h * out_w * (60 + out_c * (40 + 10 * kernel_h + 8 * taps))
+        work = _work(rows, columns, out_c)
     array = Array("weights", "int8_t", np.ascontiguousarray(packed).reshape(-1), "weights")
     return (
         KernelCall(
@@ -135,7 +136,8 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
             weight_format="dense",
             reason="dense: depthwise filters are not pruned",
             wide_sums=bias.wide,
-            estimated_instructions=instructions,
+            estimated_instructions=estimate(context.core, function, work),
+            work=work,
         ),
     )
 
@@ -186,18 +188,36 @@ def _3x3_pays(out_h: int, out_w: int, stride: int, input_bytes: int) -> bool:
     )
 
 
-def _3x3_instructions(out_h: int, out_w: int, channels: int, strip: int, stride: int) -> int:
-    strips = -(-out_h // strip)
-    if stride == 1:
-        rows_of_pairs = -(-out_h // 2)
-        row = 16 + 58 * (out_w // 2) + 36 * (out_w % 2)
-    else:
-        rows_of_pairs = out_h
-        row = 8 + 26 * out_w
-    pairing = (rows_of_pairs + strips) * (24 + 17 * out_w * stride)
-    return -(-channels // 4) * (pairing + 4 * (110 * strips + rows_of_pairs * row))
+def _3x3_work(out_h: int, out_w: int, channels: int, strip: int, stride: int) -> Work:
+    """Of es_depthwise_3x3.c: channels in groups of four; with stride 1 two rows and two columns at once."""
+    groups, strips = -(-channels // 4), -(-out_h // strip)
+    halves = 3 - stride
+    pair_rows = -(-out_h // halves) + strips
+    columns = (out_w - 1) * stride + 3
+    rows = 4 * groups * -(-out_h // halves)
+    work = {
+        "cleared": pair_rows * columns,
+        "group strips": groups * strips,
+        "pair rows": groups * pair_rows,
+        "pairs": groups * pair_rows * columns,
+        "rows": rows,
+        "steps": rows * (out_w // halves),
+    }
+    return work if stride == 2 else {**work, "odd steps": rows * (out_w % 2)}
 
 
-def _x4_instructions(core: Core, pixels: int, channels: int, taps: int) -> int:
-    per_group = 105 + 14 * taps if core.has_dsp else 150 + 24 * taps
-    return pixels * (40 + 20 * taps + channels // 4 * per_group)
+def _x4_work(pixels: int, channels: int, taps: int, clamped: bool) -> Work:
+    groups = pixels * channels // 4
+    work = {"calls": 1, "pixels": pixels, "taps": pixels * taps, "groups": groups, "group taps": groups * taps}
+    return {**work, "clamped": pixels * channels} if clamped else work
+
+
+def _work(rows: Window, columns: Window, channels: int) -> Work:
+    """Of es_depthwise_conv_2d_s8.c, which visits only taps inside of the image."""
+    pixels, inside = rows.out * columns.out, taps_inside(rows)
+    return {
+        "pixels": pixels,
+        "channels": pixels * channels,
+        "channel rows": inside * columns.out * channels,
+        "channel taps": inside * taps_inside(columns) * channels,
+    }

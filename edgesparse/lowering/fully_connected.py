@@ -41,7 +41,7 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
     )
     bias = fold_bias(context, values, weights, source.quant.zero_point, scales)
 
-    layer = FcLayer(weights, bias.table.values, scales, context.core, rows)
+    layer = FcLayer(weights, bias.table.values, scales, context.core, rows, clamped=high - low < 255)
     choice = choose_fully_connected(layer, context.policy)
     scratch_bytes = fully_connected_scratch_bytes(context.core, choice.kernel, in_dim)
     return (
@@ -72,6 +72,7 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
             reason=choice.reason,
             wide_sums=bias.wide,
             estimated_instructions=choice.instructions,
+            work=choice.work,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The weight formats of FULLY_CONNECTED, with what each costs."""
+"""The weight formats of FULLY_CONNECTED, with the work of each."""
 
 from __future__ import annotations
 
@@ -14,25 +14,10 @@ from edgesparse.graph import Int8Array, Int32Array
 from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import Policy, select
 from edgesparse.lowering.context import ChannelScales
+from edgesparse.lowering.costs import Work, estimate
 from edgesparse.packing import dense, dense_fours, pairs, row_blocks, row_delta8
 
 __all__ = ["FULLY_CONNECTED_FORMATS", "FcChoice", "FcLayer", "choose_fully_connected"]
-
-
-@dataclass(frozen=True)
-class Line:
-    """Instructions for one input row: start + rows * row + units * unit.
-
-    A unit is what the inner loop takes: four dense weights, one block, or one delta8 entry.
-    """
-
-    start: float
-    row: float
-    unit: float
-
-    def at(self, rows: int, units: int) -> float:
-        """The line's value."""
-        return self.start + rows * self.row + units * self.unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +29,7 @@ class FcLayer:
     scales: ChannelScales
     core: Core
     passes: int  # input rows
+    clamped: bool = False  # whether the fused activation is narrower than int8
 
     @property
     def right_shifts_only(self) -> bool:
@@ -65,9 +51,21 @@ class FcLayer:
         start = 256 * self.bias.astype(np.int64) - 127 * pairs.even_sums(self.weights).astype(np.int64)
         return ((start + (1 << 31)) % (1 << 32) - (1 << 31)).astype(np.int32)  # they wrap as the sums do
 
-    def estimate(self, line: Line, rows: int, units: int) -> int:
-        """Instructions of all input rows."""
-        return round(self.passes * line.at(rows, units))
+    @property
+    def expanded(self) -> dict[str, float]:
+        """The work of kernels that spread an input row to 16 bits first, four values at a time."""
+        columns = self.weights.shape[1]
+        return {"values": columns, "tails": columns % 4 > 0}
+
+    def work(self, **amounts: float) -> Work:
+        """Amounts for each input row, over all of them."""
+        outputs = len(self.weights)
+        each = {"passes": 1, **amounts}
+        if self.clamped and self.core.has_dsp:
+            each["clamped"] = outputs
+        if self.scales.per_channel and self.core.has_dsp:
+            each["scales"] = outputs
+        return {name.replace("_", " "): self.passes * amount for name, amount in each.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +78,7 @@ class FcChoice:
     weights: Array
     gaps: Array | None
     counts: Array | None
+    work: Work
     instructions: int
     reason: str = ""
 
@@ -91,6 +90,15 @@ class FcChoice:
 
 def _weights(values: Int8Array) -> Array:
     return Array("weights", "int8_t", values, "weights")
+
+
+def _packed(
+    layer: FcLayer, format: str, kernel: str, bias: Int32Array, arrays: tuple[Array, ...], work: Work, reason: str = ""
+) -> FcChoice:
+    instructions = estimate(layer.core, f"es_fully_connected_{kernel}_s8", work)
+    weights, gaps, counts = (*arrays, None, None)[:3]
+    assert weights is not None
+    return FcChoice(format, kernel, bias, weights, gaps, counts, work, instructions, reason)
 
 
 def _dense(layer: FcLayer) -> FcChoice:
@@ -105,14 +113,15 @@ def _dense(layer: FcLayer) -> FcChoice:
             packed = dense_fours.pack(layer.weights)
         except ModelError as error:
             reason = str(error)
-    blocks = layer.weights.shape[0] * -(-layer.weights.shape[1] // 4)
+    outputs, blocks = layer.weights.shape[0], -(-layer.weights.shape[1] // 4)
     if reason is not None:
+        rows = -(-outputs // 2) if layer.core.has_dsp else outputs  # two share the loads of the input
+        work = layer.work(**layer.expanded, rows=rows, units=rows * blocks)
         values = _weights(dense.pack(layer.weights).values)
-        instructions = layer.estimate(_wide_line(layer), layer.weights.shape[0], blocks)
-        return FcChoice("dense", "wide", layer.bias, values, None, None, instructions, f"wide kernel for {reason}")
-    line = Line(_start(layer), 17, 3.75) if layer.core.has_dsp else Line(_start(layer), 45, 16)
-    instructions = layer.estimate(line, packed.rows, blocks)
-    return FcChoice("dense", "dense", layer.bias_of_pairs, _weights(packed.values), None, None, instructions)
+        return _packed(layer, "dense", "wide", layer.bias, (values,), work, f"wide kernel for {reason}")
+    fours, rest = divmod(outputs, 4) if layer.core.has_dsp else (0, outputs)
+    work = layer.work(**layer.expanded, fours=fours, fours_of_units=fours * blocks, rows=rest, units=rest * blocks)
+    return _packed(layer, "dense", "dense", layer.bias_of_pairs, (_weights(packed.values),), work)
 
 
 def _blocks(layer: FcLayer, height: int) -> FcChoice:
@@ -122,43 +131,26 @@ def _blocks(layer: FcLayer, height: int) -> FcChoice:
         raise ModelError("sums of 2^23 and more")
     packed = row_blocks.pack(layer.weights, height)
     name = f"block{height}x4"
-    if layer.core.has_dsp:
-        line = Line(_start(layer), 26, 6.75) if height == 1 else Line(_start(layer), 44, 9.75)
-    else:
-        line = Line(_start(layer), 45, 20) if height == 1 else Line(_start(layer), 85, 34)
-    return FcChoice(
-        name,
-        name,
-        layer.bias_of_pairs,
+    arrays = (
         _weights(packed.values),
         Array("gaps", "uint8_t", packed.gaps, "weights"),
         Array("counts", "uint16_t", packed.counts, "weights"),
-        layer.estimate(line, len(packed.counts), len(packed.gaps)),
     )
+    work = layer.work(**layer.expanded, rows=len(packed.counts), units=len(packed.gaps))
+    return _packed(layer, name, name, layer.bias_of_pairs, arrays, work)
 
 
 def _delta8(layer: FcLayer) -> FcChoice:
     if not layer.right_shifts_only:
         raise ModelError("a scale of 0.5 or more")
     packed = row_delta8.pack(layer.weights)
-    line = Line(50, 28, 4.27) if layer.core.has_dsp else Line(50, 40, 7)
-    return FcChoice(
-        "delta8",
-        "delta8",
-        layer.bias,
+    arrays = (
         _weights(packed.values),
         Array("gaps", "uint8_t", packed.gaps, "weights"),
         Array("counts", "uint16_t", packed.counts, "weights"),
-        layer.estimate(line, packed.rows, len(packed.gaps)),
     )
-
-
-def _start(layer: FcLayer) -> float:
-    return 50 + (2.25 if layer.core.has_dsp else 6) * layer.weights.shape[1]
-
-
-def _wide_line(layer: FcLayer) -> Line:
-    return Line(_start(layer), 68, 6.3) if layer.core.has_dsp else Line(_start(layer), 40, 20)
+    work = layer.work(rows=packed.rows, units=len(packed.gaps))
+    return _packed(layer, "delta8", "delta8", layer.bias, arrays, work)
 
 
 FULLY_CONNECTED_FORMATS: dict[str, Callable[[FcLayer], FcChoice]] = {

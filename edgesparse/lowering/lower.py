@@ -69,6 +69,9 @@ _KERNEL_BYTES: dict[tuple[str, str], int] = {
 
 
 _NOTICEABLE_SHARE = 0.02
+"""Layers with this share of a network's instructions may have a kernel that does not pay in bytes..."""
+_NOTICEABLE_SAVING = 0.005
+"""...if it saves this share."""
 
 
 def supported_kinds() -> frozenset[str]:
@@ -91,14 +94,13 @@ def lower(
     plain_core = replace(core, has_dsp=False)
     portable: frozenset[str] = frozenset()
     while True:
-        lowered = [
-            LOWERINGS[op.kind](
-                Context(graph, plain_core if op.kind in portable else core, index, excluded, optimize, forced)
-            )
+        contexts = [
+            Context(graph, plain_core if op.kind in portable else core, index, excluded, optimize, forced)
             for index, op in enumerate(graph.ops)
         ]
+        lowered = [LOWERINGS[op.kind](context) for op, context in zip(graph.ops, contexts, strict=True)]
         wide = _kinds_with_wide_sums(graph, lowered) - portable if core.has_dsp else frozenset()
-        wasteful = frozenset() if forced else _formats_that_do_not_pay(graph, lowered, optimize) - excluded
+        wasteful = frozenset() if forced else _format_that_does_not_pay(contexts, lowered)
         if not wide and not wasteful:
             break
         portable |= wide
@@ -133,25 +135,45 @@ def _kinds_with_wide_sums(graph: Graph, lowered: list[tuple[KernelCall, ...]]) -
     return frozenset(graph.ops[call.op_index].kind for calls in lowered for call in calls if call.wide_sums)
 
 
-def _formats_that_do_not_pay(
-    graph: Graph, lowered: list[tuple[KernelCall, ...]], optimize: str
+def _format_that_does_not_pay(
+    contexts: list[Context], lowered: list[tuple[KernelCall, ...]]
 ) -> frozenset[tuple[str, str]]:
-    """(kind, format) pairs that save fewer bytes over the whole network than their kernel's code takes.
+    """The (kind, format) that saves the fewest bytes, if these are less than its kernel's code takes; or none.
 
-    Under "latency" such a pair stays where its layers are a noticeable part of the network's instructions.
+    It saves what its layers would take with the other formats in use. Under "latency" it stays where these layers are a
+    noticeable part of the network's instructions, and so is what they save.
     """
-    saved: dict[tuple[str, str], int] = defaultdict(int)
-    instructions: dict[tuple[str, str], int] = defaultdict(int)
-    for op, calls in zip(graph.ops, lowered, strict=True):
-        for call in calls:
-            if op.kind in _SPARSE_KINDS and call.weight_format != "dense":
-                saved[(op.kind, call.weight_format)] += graph.input(op, 1).elements - call.weight_bytes
-                instructions[(op.kind, call.weight_format)] += call.estimated_instructions
+    kinds = [context.op.kind for context in contexts]
+    used = {
+        (kind, call.weight_format)
+        for kind, calls in zip(kinds, lowered, strict=True)
+        for call in calls
+        if (kind, call.weight_format) in _KERNEL_BYTES
+    }
     total = sum(call.estimated_instructions for calls in lowered for call in calls)
-    noticeable = _NOTICEABLE_SHARE * total if optimize == "latency" else float("inf")
-    return frozenset(
-        pair for pair, count in saved.items() if count < _KERNEL_BYTES[pair] and instructions[pair] < noticeable
-    )
+    gains: dict[tuple[str, str], int] = {}
+    for pair in sorted(used):
+        unlinked = frozenset(_KERNEL_BYTES) - used | {pair}
+        layers, saved_bytes, saved_instructions = 0, 0, 0
+        for context, calls in zip(contexts, lowered, strict=True):
+            if (context.op.kind, calls[0].weight_format if calls else "") == pair:
+                others = LOWERINGS[context.op.kind](replace(context, excluded=context.excluded | unlinked))
+                layers += _instructions(calls)
+                saved_bytes += _weight_bytes(others) - _weight_bytes(calls)
+                saved_instructions += _instructions(others) - _instructions(calls)
+        noticeable = layers >= _NOTICEABLE_SHARE * total and saved_instructions >= _NOTICEABLE_SAVING * total
+        if contexts[0].optimize == "flash" or not noticeable:
+            gains[pair] = saved_bytes - _KERNEL_BYTES[pair]
+    worst = min(gains, key=lambda pair: gains[pair], default=None)
+    return frozenset() if worst is None or gains[worst] >= 0 else frozenset({worst})
+
+
+def _instructions(calls: tuple[KernelCall, ...]) -> int:
+    return sum(call.estimated_instructions for call in calls)
+
+
+def _weight_bytes(calls: tuple[KernelCall, ...]) -> int:
+    return sum(call.weight_bytes for call in calls)
 
 
 def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
@@ -167,10 +189,10 @@ def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
         weights=weights,
         zeros=zeros,
         format=calls[0].weight_format if calls else "",
-        weight_bytes=sum(call.weight_bytes for call in calls),
+        weight_bytes=_weight_bytes(calls),
         dense_weight_bytes=weights,
         reason=calls[0].reason if calls else "no kernel: the output is the input's memory",
-        estimated_instructions=sum(call.estimated_instructions for call in calls),
+        estimated_instructions=_instructions(calls),
     )
 
 

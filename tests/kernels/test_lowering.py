@@ -14,9 +14,10 @@ from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import Policy
-from edgesparse.lowering.context import ChannelScales
-from edgesparse.lowering.conv_2d import conv_2d_cost, conv_2d_scratch_bytes
+from edgesparse.lowering.context import ChannelScales, Window
+from edgesparse.lowering.conv_2d import conv_2d_scratch_bytes
 from edgesparse.lowering.conv_2d_formats import ConvFilters, ConvPacked, choose_conv_2d
+from edgesparse.lowering.conv_2d_work import ConvImage
 from edgesparse.lowering.depthwise_conv_2d import depthwise_3x3_scratch_bytes, depthwise_x4_scratch_bytes
 from edgesparse.lowering.fully_connected import fully_connected_scratch_bytes
 from edgesparse.lowering.fully_connected_formats import (
@@ -44,14 +45,15 @@ def _sparse(rows: int, columns: int, sparsity: float, *, block: int, seed: int =
     return weights * np.repeat(keep, block).reshape(rows, columns)
 
 
-COST = conv_2d_cost(DSP, 64, 9, 64)
+AXIS = Window(size=8, out=8, kernel=3, stride=1, dilation=1, pad=1)
+IMAGES = {core.name: ConvImage(core, AXIS, AXIS, 64) for core in (DSP, PORTABLE)}
 
 
 def _choose_conv_2d(
     weights: np.ndarray, excluded: frozenset[str] = frozenset(), optimize: str = "latency"
 ) -> ConvPacked:
     small = np.zeros(len(weights), np.int32)
-    return choose_conv_2d(ConvFilters(weights, small, small, DSP), COST, Policy(excluded, optimize))
+    return choose_conv_2d(ConvFilters(weights, small, small, IMAGES[DSP.name]), Policy(excluded, optimize))
 
 
 @pytest.mark.parametrize(
@@ -118,8 +120,8 @@ def test_sums_too_large_for_half_an_accumulator_exclude_delta8() -> None:
         (DSP, least, most + 1, "dense"),
         (PORTABLE, least - 1, most + 1, "delta8"),
     ):
-        filters = ConvFilters(weights, smallest, largest, core)
-        choice = choose_conv_2d(filters, COST, Policy(frozenset({"block1x4"})))
+        filters = ConvFilters(weights, smallest, largest, IMAGES[core.name])
+        choice = choose_conv_2d(filters, Policy(frozenset({"block1x4"})))
         assert choice.format == expected
         assert ("a sum may reach" in choice.reason) == (expected == "dense")
 
@@ -138,6 +140,20 @@ def test_all_ops_without_a_kernel_are_listed_at_once() -> None:
         lower(_two_unknown_ops(), DSP)
     assert caught.value.names == ("FLOOR", "SQUARE")
     assert "\n" not in str(caught.value)
+
+
+def test_a_small_layer_gets_no_kernel_of_its_own() -> None:
+    """delta8 would be best for the second layer, but saves less than its kernel takes beside block1x4."""
+    rng = np.random.default_rng(0)
+    large, small = _sparse(128, 1024, 0.8, block=4), _sparse(8, 128, 0.9, block=4)
+    assert choose_fully_connected(_fc_layer(small, DSP), Policy()).format == "delta8"
+    b = TfliteBuilder()
+    tensors = [b.input((1, 1024), 0.05, 0), b.activation((1, 128), 1.0, 0), b.activation((1, 8), 20.0, 0)]
+    for weights, x, y in zip((large, small), tensors, tensors[1:], strict=False):
+        bias = rng.integers(-900, 900, len(weights)).astype(np.int32)
+        b.op("FULLY_CONNECTED", [x, b.constant(weights, [0.01]), b.constant(bias)], [y])
+    packed = lower(read_graph(b.build(tensors[-1:])), DSP)
+    assert [call.weight_format for call in packed.calls] == ["block1x4", "block1x4"]
 
 
 def test_reshape_is_an_alias() -> None:

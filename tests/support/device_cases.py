@@ -1,6 +1,7 @@
 """Many lowered networks in one firmware: what host_kernels does on the host, for an emulated core.
 
 Each case is a layer of the firmware, in the arena that the planner gave it; its output is copied behind the others'.
+One more layer stands for the copying.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def build_cases(folder: Path, board: Board, toolchain: Toolchain, cases: list[Ca
 
 def run_cases_on(elf: Elf, board: Board, emulator: Emulator, cases: list[Case]) -> CaseRun:
     """Run a firmware of build_cases."""
-    trace = emulator.run(elf, board, timeout_s=300, layer_names=[f"case {i}" for i in range(len(cases))])
+    names = [f"case {i}" for i in range(len(cases))]
+    trace = emulator.run(elf, board, timeout_s=300, layer_names=[*names, "copying"])
     (output,) = trace.outputs
     outputs, position = [], 0
     for case in cases:
@@ -62,7 +64,7 @@ def run_cases_on(elf: Elf, board: Board, emulator: Emulator, cases: list[Case]) 
         outputs.append(output[position : position + size])
         position += size
     layers = trace.layer_instructions
-    return CaseRun(outputs, None if layers is None else [int(count) for count in layers[0]])
+    return CaseRun(outputs, None if layers is None else [int(count) for count in layers[0][:-1]])
 
 
 def _write_model(folder: Path, cases: list[Case]) -> None:
@@ -75,8 +77,9 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
         values = ",".join(map(str, np.frombuffer(case.inputs, np.uint8)))
         tables.append(f"static const uint8_t input_{number}[] = {{{values}}};")
         (source,) = case.graph.inputs
-        body = [f"model_layer = {number}u;"]
+        body = [f"model_layer = {len(cases)}u;"]
         body.append(f"__builtin_memcpy(arena + {plan.tensor_offsets[source]}, input_{number}, sizeof input_{number});")
+        body.append(f"model_layer = {number}u;")
         for index, call in enumerate(case.packed.calls):
             tables.append(parameters_text(f"c{number}_{index}", call))
             arguments = [f"&c{number}_{index}"]
@@ -86,6 +89,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
             if call.takes_scratch:
                 arguments.append(f"arena + {plan.scratch_offsets[index]}" if call.scratch_bytes else "0")
             body.append(f"{call.function}({', '.join(arguments)});")
+        body.append(f"model_layer = {len(cases)}u;")
         target = case.graph.outputs[0]
         size = case.graph.tensors[target].nbytes
         body.append(f"__builtin_memcpy(output + {position}, arena + {plan.tensor_offsets[target]}, {size});")
@@ -104,7 +108,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
     (folder / "model.h").write_text(
         "#pragma once\n#include <stdint.h>\n"
         f"#define MODEL_INPUT_BYTES 4u\n#define MODEL_OUTPUT_BYTES {output_bytes}u\n"
-        f"#define MODEL_ARENA_BYTES {arena_bytes}u\n#define MODEL_LAYERS {len(cases)}u\n"
+        f"#define MODEL_ARENA_BYTES {arena_bytes}u\n#define MODEL_LAYERS {len(cases) + 1}u\n"
         "extern volatile uint32_t model_layer;\nuint8_t *model_arena(void);\nvoid *model_input(void);\n"
         "const void *model_output(void);\nvoid model_invoke(void);\n"
     )
