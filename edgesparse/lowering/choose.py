@@ -18,10 +18,9 @@ __all__ = ["Packed", "Policy", "select"]
 class Policy:
     """What a choice must obey.
 
-    `optimize`: under "latency" a format must be no slower than dense by estimate, and the fastest wins (the smallest of
-    those that are about as fast); one that is larger than dense must save a larger share of the instructions than it
-    adds of the bytes. Under "flash" a format must be no larger than dense, and the smallest wins. `forced`: this format
-    wherever it can be packed.
+    `optimize`: under "latency" a format must be no slower than dense by estimate and no larger, and the fastest wins
+    (the smallest of those that are about as fast). Under "flash" a format must be no larger than dense, and the
+    smallest wins. `forced`: this format wherever it can be packed.
     """
 
     excluded: frozenset[str] = frozenset()
@@ -83,7 +82,7 @@ def _pays(instructions: float, size: float, policy: Policy) -> bool:
     """Whether a format with these ratios to dense may stand in for it."""
     if policy.optimize == "flash":
         return size <= 1
-    return instructions <= 1 and size - 1 <= 1 - instructions
+    return instructions <= 1 and size <= 1
 
 
 def _best(qualified: list[tuple[P, str]], policy: Policy) -> tuple[P, str]:

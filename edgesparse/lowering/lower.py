@@ -70,7 +70,7 @@ _KERNEL_BYTES: dict[tuple[str, str], int] = {
 
 _NOTICEABLE_SHARE = 0.02
 """Layers with this share of a network's instructions may have a kernel that does not pay in bytes..."""
-_NOTICEABLE_SAVING = 0.005
+_NOTICEABLE_SAVING = 0.05
 """...if it saves this share."""
 
 
