@@ -47,7 +47,7 @@ class KernelCall:
     output: int
     takes_scratch: bool = False  # whether the C function has the scratch argument
     scratch_bytes: int = 0
-    weight_format: str = ""  # dense, block1x4, delta8; "" for ops without weights
+    weight_format: str = ""  # dense, block1x4, ...; "" for ops without weights
     reason: str = ""  # why this kernel and format
     estimated_instructions: int = 0
     work: Work = field(default_factory=dict)  # what the estimate counts, for `make calibrate`

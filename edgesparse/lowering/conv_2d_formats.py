@@ -13,7 +13,7 @@ from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import Policy, select
 from edgesparse.lowering.conv_2d_work import ConvImage
 from edgesparse.lowering.costs import Work, estimate
-from edgesparse.packing import dense
+from edgesparse.packing import bitmap, dense
 from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8
 
 __all__ = ["CONV_2D_FORMATS", "ConvFilters", "ConvPacked", "choose_conv_2d"]
@@ -58,8 +58,8 @@ class ConvPacked:
         return (("weights", self.weights), ("pairs", self.pairs))
 
 
-def _packed(filters: ConvFilters, format: str, array: Array, rows: int, units: int) -> ConvPacked:
-    work = filters.image.work(format, rows, units)
+def _packed(filters: ConvFilters, format: str, array: Array, rows: int, units: int, **more: float) -> ConvPacked:
+    work = filters.image.work(format, rows, units, **more)
     instructions = estimate(filters.core, f"es_conv_2d_{format}_s8", work)
     weights, pairs = (None, array) if array.suffix == "pairs" else (array, None)
     return ConvPacked(format, weights, pairs, work, instructions)
@@ -87,10 +87,20 @@ def _delta8(filters: ConvFilters) -> ConvPacked:
     return _packed(filters, "delta8", pairs, packed.rows, packed.entries)
 
 
+def _bitmap(filters: ConvFilters) -> ConvPacked:
+    packed = bitmap.pack(filters.weights)
+    stream = Array("weights", "int8_t", packed.stream, "weights")
+    size = packed.rows * -(-packed.columns // 8)
+    if filters.core.has_dsp:
+        return _packed(filters, "bitmap", stream, packed.rows, packed.blocks, bytes=size, entries=packed.entries)
+    return _packed(filters, "bitmap", stream, packed.rows, packed.entries, bytes=size, bits=packed.bits)
+
+
 CONV_2D_FORMATS: dict[str, Callable[[ConvFilters], ConvPacked]] = {
     "dense": _dense,
     "block1x4": _block1x4,
     "delta8": _delta8,
+    "bitmap": _bitmap,
 }
 """Weight formats, in the order in which ties are broken."""
 

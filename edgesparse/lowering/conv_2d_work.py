@@ -12,7 +12,7 @@ from edgesparse.lowering.costs import Work
 
 __all__ = ["GROUP_PIXELS", "ConvImage", "taps_inside"]
 
-GROUP_PIXELS = {"dense": 6, "block1x4": 6, "delta8": 8}
+GROUP_PIXELS = {"dense": 6, "block1x4": 6, "delta8": 8, "bitmap": 6}
 """Output pixels that a kernel in dsp/ computes at once; portable ones take 4."""
 
 
@@ -26,11 +26,14 @@ class ConvImage:
     in_c: int
     clamped: bool = False
 
-    def work(self, format: str, rows: int, units: int) -> Work:
-        """Of one call. A unit is what the inner loop takes: four dense weights, a 1x4 block, or a delta8 entry."""
+    def work(self, format: str, rows: int, units: int, **more: float) -> Work:
+        """Of one call. A unit is what the inner loop takes: four dense weights, a 1x4 block, or
+        a single entry. `more`: what else the loop over a group's filters counts.
+        """
         size = GROUP_PIXELS[format] if self.core.has_dsp else 4
         count = -(-self._pixels // size) if self._pixels >= size else self._pixels
         work: dict[str, float] = {"calls": 1, "groups": count, "rows": count * rows, "units": count * units}
+        work |= {name: count * amount for name, amount in more.items()}
         if not self.core.has_dsp:
             work |= {"taps": size * count * self._taps, "values": size * count * self._taps * self.in_c}
             return work

@@ -79,6 +79,6 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
 
 def fully_connected_scratch_bytes(core: Core, kernel: str, in_dim: int) -> int:
     """The formula in es_fully_connected.h."""
-    if kernel == "delta8":
+    if kernel in ("delta8", "bitmap"):
         return 0
     return round_up(in_dim) * (1 if kernel == "wide" and not core.has_dsp else 2)

@@ -15,7 +15,7 @@ from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import Policy, select
 from edgesparse.lowering.context import ChannelScales
 from edgesparse.lowering.costs import Work, estimate
-from edgesparse.packing import dense, dense_fours, pairs, row_blocks, row_delta8
+from edgesparse.packing import bitmap, dense, dense_fours, pairs, row_blocks, row_delta8
 
 __all__ = ["FULLY_CONNECTED_FORMATS", "FcChoice", "FcLayer", "choose_fully_connected"]
 
@@ -153,11 +153,20 @@ def _delta8(layer: FcLayer) -> FcChoice:
     return _packed(layer, "delta8", "delta8", layer.bias, arrays, work)
 
 
+def _bitmap(layer: FcLayer) -> FcChoice:
+    packed = bitmap.pack(layer.weights)
+    work = layer.work(
+        rows=packed.rows, bytes=packed.rows * -(-packed.columns // 8), bits=packed.bits, units=packed.entries
+    )
+    return _packed(layer, "bitmap", "bitmap", layer.bias, (_weights(packed.stream),), work)
+
+
 FULLY_CONNECTED_FORMATS: dict[str, Callable[[FcLayer], FcChoice]] = {
     "dense": _dense,
     "block1x4": lambda layer: _blocks(layer, 1),
     "block2x4": lambda layer: _blocks(layer, 2),
     "delta8": _delta8,
+    "bitmap": _bitmap,
 }
 """Weight formats, in the order in which ties are broken."""
 

@@ -24,7 +24,7 @@ class Layer:
     macs: int
     weights: int
     zeros: int
-    format: str  # dense, block1x4, delta8; "" for ops without weights
+    format: str  # dense, block1x4, ...; "" for ops without weights
     weight_bytes: int  # packed, with indices
     dense_weight_bytes: int
     reason: str

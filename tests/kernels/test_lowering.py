@@ -71,7 +71,7 @@ def test_a_sparse_choice_is_never_worse_than_dense(optimize: str) -> None:
     for seed, sparsity in enumerate(np.linspace(0, 1, 21)):
         for block in (1, 4):
             weights = _sparse(16, 64, float(sparsity), block=block, seed=seed)
-            only_dense = Policy(frozenset({"block1x4", "block2x4", "delta8"}))
+            only_dense = Policy(frozenset({"block1x4", "block2x4", "delta8", "bitmap"}))
             pairs: list[tuple[ConvPacked | FcChoice, ConvPacked | FcChoice]] = [
                 (_choose_conv_2d(weights, optimize=optimize), _choose_conv_2d(weights, only_dense.excluded))
             ]
@@ -85,6 +85,24 @@ def test_a_sparse_choice_is_never_worse_than_dense(optimize: str) -> None:
                     assert choice.instructions <= dense.instructions
                 else:
                     assert choice.nbytes <= dense.nbytes
+
+
+@pytest.mark.parametrize("core", [DSP, PORTABLE], ids=("dsp", "portable"))
+@pytest.mark.parametrize(
+    ("sparsity", "block", "expected"),
+    [(0.05, 1, "dense"), (0.6, 1, "bitmap"), (0.75, 1, "bitmap"), (0.8, 4, "block1x4")],
+)
+def test_under_flash_the_smallest_format_wins(core: Core, sparsity: float, block: int, expected: str) -> None:
+    """A bitmap takes 1/8 byte a weight and 1 a weight that is kept."""
+    weights = _sparse(64, 576, sparsity, block=block)
+    small = np.zeros(len(weights), np.int32)
+    policy = Policy(optimize="flash")
+    conv = choose_conv_2d(ConvFilters(weights, small, small, IMAGES[core.name]), policy)
+    fc = choose_fully_connected(_fc_layer(weights, core), policy)
+    assert conv.format == expected
+    assert fc.format == ("block2x4" if fc.nbytes < conv.nbytes and block == 4 else expected)
+    if expected == "bitmap":
+        assert conv.nbytes == fc.nbytes == weights.size // 8 + np.count_nonzero(weights)
 
 
 def _fc_layer(weights: NDArray[np.int8], core: Core) -> FcLayer:
@@ -204,6 +222,8 @@ def test_scratch_formulas_of_the_headers() -> None:
     assert fully_connected_scratch_bytes(PORTABLE, "block1x4", 13) == 32
     assert fully_connected_scratch_bytes(PORTABLE, "wide", 13) == 16
     assert fully_connected_scratch_bytes(DSP, "delta8", 13) == 0
+    assert fully_connected_scratch_bytes(DSP, "bitmap", 13) == 0
+    assert conv_2d_scratch_bytes(DSP, "bitmap", patch=144, in_c=16) == 12 * 144 + 16
     assert depthwise_x4_scratch_bytes(9, 64) == 64 + 36
     assert depthwise_3x3_scratch_bytes(26, 5, 1) == 16 * 14 * 7
     assert depthwise_3x3_scratch_bytes(24, 24, 2) == 16 * 25 * 49

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgesparse.errors import ModelError
-from edgesparse.packing import dense, dense_fours, gaps, pairs, row_blocks, row_delta8
+from edgesparse.packing import bitmap, dense, dense_fours, gaps, pairs, row_blocks, row_delta8
 from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8, unpack_block1x4, unpack_delta8
 
-FORMATS = [dense, row_delta8]
+FORMATS = [bitmap, dense, row_delta8]
 
 
 @st.composite
@@ -155,6 +155,16 @@ def test_filter_block1x4_bytes(unit: int, gaps_of: list[int]) -> None:
         d, 1, 2, 3, 4, last + e, 0, 0, 7, 0,
     ]  # fmt: skip
     assert packed.blocks == 5
+
+
+def test_bitmap_bytes() -> None:
+    packed = bitmap.pack(SMALL)
+    assert packed.stream.view(np.uint8).tolist() == [
+        0b10010000, 0b00010000, 5, 255, 9,
+        0, 0,
+        0b00001111, 0b00000100, 1, 2, 3, 4, 7,
+    ]  # fmt: skip
+    assert (packed.entries, packed.blocks, packed.bits) == (8, 4, 8 + 5 + 4 + 3)
 
 
 def test_filter_delta8_bytes() -> None:

@@ -8,11 +8,12 @@
 /* The arrays of weights are described in FORMAT.md. With b = bias - input_zero_point * sum of the
  * weights of an output, `bias` holds
  *   dense, block1x4, block2x4: 256 * b - 127 * (sum of the weights of even columns), es_pairs.h;
- *   delta8, wide: b. */
+ *   delta8, bitmap, wide: b. */
 typedef struct {
     const int32_t *bias;        /* [out_dim], see above */
     const int32_t *multipliers; /* [out_dim] or [1], see channel_mask; in [0, 2^31) */
-    const int8_t *shifts;       /* as multipliers; in [-31, -1], for wide to 30; < 0 is right */
+    const int8_t
+        *shifts; /* as multipliers; in [-31, -1], for wide and bitmap to 30; < 0 is right */
     const int8_t *weights;
     const uint8_t *gaps; /* block1x4, block2x4, delta8: distance of each entry to the one before */
     const uint16_t *counts; /* entries of an output, for block2x4 of two outputs */
@@ -25,9 +26,10 @@ typedef struct {
 } es_fully_connected;
 
 /* Scratch in bytes, 4-byte aligned, with r4(n) = n rounded up to 4:
- *   dense, block1x4, block2x4: 2 * r4(in_dim);  delta8: none;
+ *   dense, block1x4, block2x4: 2 * r4(in_dim);  delta8, bitmap: none;
  *   wide: portable r4(in_dim), dsp 2 * r4(in_dim).
- * All but wide need right shifts only; dense and the blocks also |sum| < 2^23 for every output. */
+ * All but wide and bitmap need right shifts only; dense and the blocks also |sum| < 2^23 for every
+ * output. */
 void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                  void *scratch);
 void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input,
@@ -35,6 +37,7 @@ void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *i
 void es_fully_connected_block2x4_s8(const es_fully_connected *p, const int8_t *input,
                                     int8_t *output, void *scratch);
 void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *input, int8_t *output);
+void es_fully_connected_bitmap_s8(const es_fully_connected *p, const int8_t *input, int8_t *output);
 void es_fully_connected_wide_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                 void *scratch);
 
