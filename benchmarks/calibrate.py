@@ -173,7 +173,9 @@ def grid() -> list[Shape]:
     shapes = list(dense)
     for shape in (shape for shape in dense if not shape.wide):
         for name in FORMATS_OF.get(shape.kind, {}):
-            if name != "dense":
+            if name == "columns":
+                shapes += [replace(shape, zero_inputs=zeros, forced=name) for zeros in (0.3, 0.75, 0.95)]
+            elif name != "dense":
                 block = (2, 4) if name == "block2x4" else (1, 4) if name == "block1x4" else (1, 1)
                 shapes += [replace(shape, zeros=zeros, block=block, forced=name) for zeros in (0.5, 0.75, 0.9)]
     return shapes

@@ -24,6 +24,7 @@ __all__ = ["Measured", "Shape", "measure"]
 
 _CASES_PER_FIRMWARE = 24
 _FIRMWARE_WEIGHTS = 1_500_000
+_INPUT_ZERO_POINT = -10
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Shape:
     `zeros` is the share of zero weights, in blocks of `block` (rows, columns) of the matrix [out, kh * kw * in].
     `forced`: the weight format. `relu`: the output is clamped at its zero point, which is -128, or 5 where `clamped`; a
     layer without has nothing to clamp. Of FULLY_CONNECTED only: `wide`: the output's scale is so small that sums are
-    shifted to the left; `per_channel`: each output has a scale of its own, as in the other kinds.
+    shifted to the left; `per_channel`: each output has a scale of its own, as in the other kinds; `zero_inputs`: the
+    share of inputs at their zero point, which the format `columns` skips.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class Shape:
     clamped: bool = False
     wide: bool = False
     per_channel: bool = False
+    zero_inputs: float = 0.0
 
     @property
     def macs(self) -> int:
@@ -83,10 +86,14 @@ def measure(shapes: Sequence[Shape], board: Board, tools: Toolchain, *, seed: in
     cases: list[tuple[Shape, Case]] = []
     for index, shape in enumerate(shapes):
         graph = read_graph(network(shape, seed + index))
-        packed = lower(graph, board.core, dense_only=shape.forced == "dense", forced=shape.forced)
+        size = graph.tensors[graph.inputs[0]].nbytes
+        rng = np.random.default_rng(index)
+        inputs = rng.integers(-128, 128, size, dtype=np.int8)
+        if shape.zero_inputs:
+            inputs[rng.random(size) < shape.zero_inputs] = _INPUT_ZERO_POINT
+        found = {0: float(np.mean(inputs == _INPUT_ZERO_POINT))} if shape.forced == "columns" else None
+        packed = lower(graph, board.core, dense_only=shape.forced == "dense", forced=shape.forced, zero_inputs=found)
         if not any(call.portable for call in packed.calls):
-            size = graph.tensors[graph.inputs[0]].nbytes
-            inputs = np.random.default_rng(index).integers(-128, 128, size, dtype=np.int8)
             cases.append((shape, Case(graph, packed, inputs.tobytes())))
     results: list[Measured] = []
     for batch in _batches(cases):
@@ -123,7 +130,7 @@ def network(shape: Shape, seed: int) -> bytes:
     activation = RELU if shape.relu else LINEAR
     output_scale = 0.05 * 0.004 * (0.6 if shape.wide else 60 * np.sqrt(fan_in))
     if shape.kind == "FULLY_CONNECTED":
-        x = net.input((1, shape.in_c), 0.05, -10)
+        x = net.input((1, shape.in_c), 0.05, _INPUT_ZERO_POINT)
         y = net.activation((1, shape.out_c), output_scale, zero_point)
         weights = _weights(rng, (shape.out_c, shape.in_c), shape)
         scales = rng.uniform(0.003, 0.005, shape.out_c if shape.per_channel else 1)
@@ -131,7 +138,7 @@ def network(shape: Shape, seed: int) -> bytes:
         net.op("FULLY_CONNECTED", [x, *constants], [y], fusedActivationFunction=activation)
         return net.build([y])
     out = (1, -(-shape.height // shape.stride), -(-shape.width // shape.stride), shape.out_c)
-    x = net.input((1, shape.height, shape.width, shape.in_c), 0.05, -10)
+    x = net.input((1, shape.height, shape.width, shape.in_c), 0.05, _INPUT_ZERO_POINT)
     y = net.activation(out, output_scale, zero_point)
     depthwise = shape.kind == "DEPTHWISE_CONV_2D"
     filters = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,16 @@ from edgesparse import toolchain as toolchains
 from edgesparse.boards import Board
 from edgesparse.emulate import EMULATORS, Trace
 from edgesparse.errors import MismatchError, ModelError
-from edgesparse.graph import Graph, Tensor
+from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.lowering import PackedModel, lower
 from edgesparse.memory import MemoryPlan, plan_memory
 from edgesparse.network import Network
-from edgesparse.oracle import reference_outputs
+from edgesparse.oracle import reference_outputs, zero_shares
 from edgesparse.report import assemble
 from edgesparse.settings import Settings
 from edgesparse.toolchain import Elf, Toolchain
 
-__all__ = ["Progress", "deploy", "measure", "plan_firmware", "projects"]
+__all__ = ["Progress", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
 
 Progress = Callable[[str], None]
 
@@ -42,13 +42,19 @@ def deploy(
     sparse: Network,
     dense: Network,
     vectors: npt.NDArray[Any],
+    samples: FloatArray | None,
     warnings: list[str],
     say: Progress,
 ) -> dict[str, Any]:
-    """Write the two projects and the int8 files into `folder`, build and run them; all of report.json."""
+    """Write the two projects and the int8 files into `folder`, build and run them; all of report.json.
+
+    samples: float inputs [n, ...] that are like those in use; activation sparsity is measured on them.
+    """
+    zero_inputs = _zero_inputs(sparse, samples)
+    measured = {} if isinstance(zero_inputs, str) else zero_inputs
     tool = f"edgesparse {edgesparse.__version__}"
     for name, model in (("firmware", sparse), ("dense", dense)):
-        packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense")
+        packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured)
         _check_fits(packed, memory, board)
         inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
         view = firmware_project.describe(
@@ -57,7 +63,7 @@ def deploy(
         firmware_project.render(view, board, folder / name)
     (folder / "model.int8.tflite").write_bytes(sparse.data)
     (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
-    packed, memory = plan_firmware(sparse.graph, board, settings, dense_only=False)
+    packed, memory = plan_firmware(sparse.graph, board, settings, dense_only=False, zero_inputs=measured)
     twin = lower(sparse.graph, board.core, dense_only=True)
     no_float = assemble.unavailable("a .tflite comes without a float model and without data")
     report: dict[str, Any] = {
@@ -72,7 +78,7 @@ def deploy(
         "files": {path.name: path.stat().st_size for path in sorted(folder.glob("*.tflite"))},
         "board": assemble.board_part(board),
     }
-    layers = assemble.layers_part(sparse.graph, sparse.stats, packed, twin, memory)
+    layers = assemble.layers_part(sparse.graph, sparse.stats, packed, twin, memory, zero_inputs)
     report |= measure(folder, settings, board, tools, layers, say)
     return report | {"budgets": [], "warnings": warnings}
 
@@ -97,7 +103,10 @@ def measure(
         inputs = _elf_inputs(elf, model.input)
         oracle = reference_outputs(model.data, inputs)
         _check_equal(trace, oracle.outputs, oracle.reference, project.name)
-        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, settings, dense_only=name == "dense")[1])
+        _, memory = plan_firmware(
+            model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
+        )
+        sizes = assemble.build_part(elf, memory)
         runs[name] = (sizes | assemble.run_part(sizes, trace, board), trace)
         reference, vectors = oracle.reference, len(inputs)
     sparse, dense = runs["sparse"][0], runs["dense"][0]
@@ -120,11 +129,33 @@ def projects(folder: Path) -> dict[str, tuple[Path, Network]]:
 
 
 def plan_firmware(
-    graph: Graph, board: Board, settings: Settings, *, dense_only: bool
+    graph: Graph,
+    board: Board,
+    settings: Settings,
+    *,
+    dense_only: bool,
+    zero_inputs: Mapping[int, float] | None = None,
 ) -> tuple[PackedModel, MemoryPlan]:
-    """Kernels and arena of one build."""
-    packed = lower(graph, board.core, dense_only=dense_only, optimize=settings.optimize)
+    """Kernels and arena of one build. zero_inputs: by op index, the measured share of zero inputs."""
+    packed = lower(graph, board.core, dense_only=dense_only, optimize=settings.optimize, zero_inputs=zero_inputs)
     return packed, plan_memory(graph, packed)
+
+
+def measured_zero_inputs(layers: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    """What `layers` of report.json says of activation sparsity, by op index."""
+    values = {index: layer.get("activation_sparsity") for index, layer in enumerate(layers)}
+    return {index: value for index, value in values.items() if isinstance(value, float)}
+
+
+def _zero_inputs(network: Network, samples: FloatArray | None) -> dict[int, float] | str:
+    """By op index, the share of input values at the zero point; or why it is not known."""
+    if samples is None:
+        return "no data to measure on; give --data FILE"
+    shares = zero_shares(network.data, network.quantized(samples))
+    if isinstance(shares, str):
+        return f"tflite-runtime: {shares}"
+    found = {index: float(shares[op.inputs[0]]) for index, op in enumerate(network.graph.ops)}
+    return {index: round(share, 4) for index, share in found.items() if not np.isnan(share)}
 
 
 def _check_fits(packed: PackedModel, memory: MemoryPlan, board: Board) -> None:

@@ -15,7 +15,7 @@ from edgesparse import toolchain as toolchains
 from edgesparse.analysis import ModelStats
 from edgesparse.boards import Board, load_board
 from edgesparse.data import Dataset, load_data
-from edgesparse.deploy import Progress, deploy, measure, plan_firmware, projects
+from edgesparse.deploy import Progress, deploy, measure, measured_zero_inputs, plan_firmware, projects
 from edgesparse.errors import InputError, ModelError, SettingsError, UnsupportedError
 from edgesparse.graph import Graph, Tensor
 from edgesparse.network import Network
@@ -136,7 +136,19 @@ def convert(
     }
     with output_folder(target, force=force) as folder:
         (folder / "model.sparse.tflite").write_bytes(phone_bytes)
-        report = deploy(folder, source, chosen, board, tools, sparse, dense, vectors, warnings, say)
+        report = deploy(
+            folder,
+            source,
+            chosen,
+            board,
+            tools,
+            sparse,
+            dense,
+            vectors,
+            calibration if data is not None else None,
+            warnings,
+            say,
+        )
         report["accuracy"], report["fidelity"] = accuracy, fidelity
         write_json(folder / REPORT_NAME, report)
     return report
@@ -172,7 +184,7 @@ def firmware(
     ]
     with output_folder(target, force=force) as folder:
         (folder / "model.sparse.tflite").write_bytes(network.data)
-        report = deploy(folder, source, chosen, board, tools, network, network, vectors, warnings, say)
+        report = deploy(folder, source, chosen, board, tools, network, network, vectors, None, warnings, say)
         write_json(folder / REPORT_NAME, report)
     return report
 
@@ -187,7 +199,14 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
     for name, (project, model) in projects(folder).items():
         say(f"building {project.name}")
         elf = toolchains.build(project, tools, board.core)
-        sizes = assemble.build_part(elf, plan_firmware(model.graph, board, settings, dense_only=name == "dense")[1])
+        _, memory = plan_firmware(
+            model.graph,
+            board,
+            settings,
+            dense_only=name == "dense",
+            zero_inputs=measured_zero_inputs(report["layers"]),
+        )
+        sizes = assemble.build_part(elf, memory)
         stale = assemble.unavailable("built again since; run edgesparse emulate")
         report[name] = dict.fromkeys(report[name], stale) | sizes
     report["settings"]["toolchain"] = settings.toolchain

@@ -33,7 +33,8 @@ __all__ = [
 class Context:
     """One op to lower. `excluded` names (kind, format) pairs that do not pay for this network.
 
-    `optimize` and `forced`: see Policy.
+    `optimize` and `forced`: see Policy. `zero_inputs`: the share of the first input's values that were seen at its
+    zero point, where that was measured.
     """
 
     graph: Graph
@@ -42,6 +43,7 @@ class Context:
     excluded: frozenset[tuple[str, str]]
     optimize: str = "latency"
     forced: str = ""
+    zero_inputs: float | None = None
 
     @property
     def op(self) -> Op:

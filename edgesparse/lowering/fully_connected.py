@@ -41,7 +41,16 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
     )
     bias = fold_bias(context, values, weights, source.quant.zero_point, scales)
 
-    layer = FcLayer(weights, bias.table.values, scales, context.core, rows, clamped=high - low < 255)
+    layer = FcLayer(
+        weights,
+        bias.table.values,
+        scales,
+        context.core,
+        rows,
+        clamped=high - low < 255,
+        input_zero_point=source.quant.zero_point,
+        zero_inputs=context.zero_inputs,
+    )
     choice = choose_fully_connected(layer, context.policy)
     scratch_bytes = fully_connected_scratch_bytes(context.core, choice.kernel, in_dim)
     return (
@@ -60,6 +69,7 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
                 ("out_dim", out_dim),
                 ("channel_mask", 0xFFFFFFFF if scales.per_channel else 0),
                 ("rows", rows),
+                ("input_zero_point", source.quant.zero_point),
                 ("output_zero_point", quantization.zero_point),
                 ("activation_min", low),
                 ("activation_max", high),
@@ -81,4 +91,6 @@ def fully_connected_scratch_bytes(core: Core, kernel: str, in_dim: int) -> int:
     """The formula in es_fully_connected.h."""
     if kernel in ("delta8", "bitmap"):
         return 0
+    if kernel == "columns":
+        return 4 * in_dim
     return round_up(in_dim) * (1 if kernel == "wide" and not core.has_dsp else 2)

@@ -15,9 +15,11 @@ from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import Policy, select
 from edgesparse.lowering.context import ChannelScales
 from edgesparse.lowering.costs import Work, estimate
-from edgesparse.packing import bitmap, dense, dense_fours, pairs, row_blocks, row_delta8
+from edgesparse.packing import bitmap, columns, dense, dense_fours, pairs, row_blocks, row_delta8
 
 __all__ = ["FULLY_CONNECTED_FORMATS", "FcChoice", "FcLayer", "choose_fully_connected"]
+
+_MOST_COLUMNS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,8 @@ class FcLayer:
     core: Core
     passes: int  # input rows
     clamped: bool = False  # whether the fused activation is narrower than int8
+    input_zero_point: int = 0
+    zero_inputs: float | None = None  # share of inputs at their zero point, where it was measured
 
     @property
     def right_shifts_only(self) -> bool:
@@ -161,12 +165,30 @@ def _bitmap(layer: FcLayer) -> FcChoice:
     return _packed(layer, "bitmap", "bitmap", layer.bias, (_weights(packed.stream),), work)
 
 
+def _columns(layer: FcLayer) -> FcChoice:
+    """Dense weights for inputs that are mostly zero, as behind a ReLU."""
+    if layer.zero_inputs is None:
+        raise ModelError("activation sparsity was not measured")
+    outputs, inputs = layer.weights.shape
+    if inputs > _MOST_COLUMNS:
+        raise ModelError(f"{inputs} inputs, at most {_MOST_COLUMNS} have an index of 16 bits")
+    packed = columns.pack(layer.weights)
+    sums = layer.weights.astype(np.int64).sum(axis=1)
+    bias = (layer.bias + layer.input_zero_point * sums).astype(np.int32)  # as the model has it
+    found = inputs * (1 - layer.zero_inputs)
+    fours = -(-outputs // 4)
+    work = layer.work(values=inputs, found=found, rows=fours, units=fours * found, outputs=outputs)
+    reason = f"columns: {100 * layer.zero_inputs:.0f} % of the inputs measured zero"
+    return _packed(layer, "columns", "columns", bias, (_weights(packed.values),), work, reason)
+
+
 FULLY_CONNECTED_FORMATS: dict[str, Callable[[FcLayer], FcChoice]] = {
     "dense": _dense,
     "block1x4": lambda layer: _blocks(layer, 1),
     "block2x4": lambda layer: _blocks(layer, 2),
     "delta8": _delta8,
     "bitmap": _bitmap,
+    "columns": _columns,
 }
 """Weight formats, in the order in which ties are broken."""
 
@@ -176,4 +198,6 @@ def choose_fully_connected(layer: FcLayer, policy: Policy) -> FcChoice:
     plain = FULLY_CONNECTED_FORMATS["dense"](layer)
     others = {name: partial(pack, layer) for name, pack in FULLY_CONNECTED_FORMATS.items() if name != "dense"}
     choice, reason = select(plain, others, policy, layer.weights)
-    return replace(choice, reason="; ".join(filter(None, (reason, plain.reason))))
+    return replace(
+        choice, reason="; ".join(filter(None, (reason, plain.reason, choice.reason if choice is not plain else "")))
+    )

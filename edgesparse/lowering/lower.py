@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +67,7 @@ _KERNEL_BYTES: dict[tuple[str, str], int] = {
     ("FULLY_CONNECTED", "block2x4"): 776,
     ("FULLY_CONNECTED", "delta8"): 560,
     ("FULLY_CONNECTED", "bitmap"): 260,
+    ("FULLY_CONNECTED", "columns"): 300,
 }
 """Flash that one more kernel costs beside the dense one, with what it alone needs (gcc 12, -O2, Cortex-M4)."""
 
@@ -82,22 +84,38 @@ def supported_kinds() -> frozenset[str]:
 
 
 def lower(
-    graph: Graph, core: Core, *, dense_only: bool = False, optimize: str = "latency", forced: str = ""
+    graph: Graph,
+    core: Core,
+    *,
+    dense_only: bool = False,
+    optimize: str = "latency",
+    forced: str = "",
+    zero_inputs: Mapping[int, float] | None = None,
 ) -> PackedModel:
     """Choose kernels and pack weights for every op.
 
     `dense_only` keeps all weights dense, whatever zeros they hold: the dense twin. `optimize`: "latency" or "flash";
-    `forced`: a format that every layer takes which can (see Policy). UnsupportedError lists all ops without a kernel
-    at once; ModelError where an op contradicts itself.
+    `forced`: a format that every layer takes which can (see Policy). `zero_inputs`: by op index, the measured share of
+    an op's input values that are zero; without, no layer takes a kernel that skips them. UnsupportedError
+    lists all ops without a kernel at once; ModelError where an op contradicts itself.
     """
     _refuse_missing(graph)
+    measured = zero_inputs or {}
     everything = frozenset((kind, name) for kind, names in FORMATS_OF.items() for name in names if name != "dense")
     excluded = everything if dense_only else frozenset()
     plain_core = replace(core, has_dsp=False)
     portable: frozenset[str] = frozenset()
     while True:
         contexts = [
-            Context(graph, plain_core if op.kind in portable else core, index, excluded, optimize, forced)
+            Context(
+                graph,
+                plain_core if op.kind in portable else core,
+                index,
+                excluded,
+                optimize,
+                forced,
+                measured.get(index),
+            )
             for index, op in enumerate(graph.ops)
         ]
         lowered = [LOWERINGS[op.kind](context) for op, context in zip(graph.ops, contexts, strict=True)]

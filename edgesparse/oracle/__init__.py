@@ -17,7 +17,7 @@ import numpy.typing as npt
 from edgesparse.errors import ModelError, ToolMissingError
 from edgesparse.oracle.worker import REFUSED, RUNTIME_MISSING
 
-__all__ = ["OracleRun", "reference_outputs", "run_tflite"]
+__all__ = ["OracleRun", "reference_outputs", "run_tflite", "zero_shares"]
 
 _DISTRIBUTIONS = {"tflite-micro": "tflite-micro", "tflite-runtime": "tflite-runtime"}
 _TIMEOUT_S = 3600
@@ -53,6 +53,15 @@ def reference_outputs(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun:
 def run_tflite(model: bytes, inputs: npt.NDArray[Any], *, reference: bool) -> npt.NDArray[Any] | str:
     """Outputs of tflite-runtime with its reference or its default kernels; the reason where it fails."""
     return _run("tflite-runtime" if reference else "tflite-runtime-default", model, inputs)[1]
+
+
+def zero_shares(model: bytes, inputs: npt.NDArray[Any]) -> npt.NDArray[Any] | str:
+    """Mean share of values at the zero point over inputs [n, ...], by tensor index; NaN for tensors that are not int8.
+
+    The reason where tflite-runtime refuses the model.
+    """
+    result = _run("tflite-runtime-zeros", model, inputs)[1]
+    return result if isinstance(result, str) else result.mean(axis=0)
 
 
 def _run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | str]:

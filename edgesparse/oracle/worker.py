@@ -1,6 +1,7 @@
 """The process that an interpreter runs in: `python -m edgesparse.oracle.worker RUNTIME MODEL INPUTS OUTPUTS`.
 
-RUNTIME is `tflite-micro`, `tflite-runtime` (reference kernels) or `tflite-runtime-default` (optimised kernels).
+RUNTIME is `tflite-micro`, `tflite-runtime` (reference kernels), `tflite-runtime-default` (optimised kernels) or
+`tflite-runtime-zeros`, whose outputs are the shares of int8 values at the zero point, by tensor (NaN for others).
 INPUTS is a .npy [n, ...] of the model's input dtype; OUTPUTS gets a .npy [n, ...]. Exit 3: the runtime refuses the
 model, with the reason as the last line of stderr. Exit 4: the runtime is not installed.
 """
@@ -62,10 +63,37 @@ def _tflite_runtime(model: bytes, *, reference: bool) -> Run:
     return run
 
 
+def _zero_shares(model: bytes) -> Run:
+    from tflite_runtime import interpreter as tflite
+
+    interpreter = tflite.Interpreter(
+        model_content=model,
+        experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=True,
+        num_threads=1,
+    )
+    interpreter.allocate_tensors()
+    into = interpreter.get_input_details()[0]["index"]
+    tensors = [d for d in interpreter.get_tensor_details() if d["dtype"] == np.int8 and d["shape"].size]
+    size = 1 + max(d["index"] for d in tensors) if tensors else 0
+
+    def run(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        interpreter.set_tensor(into, sample[np.newaxis])
+        interpreter.invoke()
+        shares = np.full(size, np.nan)
+        for tensor in tensors:
+            values = interpreter.get_tensor(tensor["index"])
+            shares[tensor["index"]] = np.mean(values == tensor["quantization"][1])
+        return shares
+
+    return run
+
+
 _RUNTIMES: dict[str, Callable[[bytes], Run]] = {
     "tflite-micro": _tflite_micro,
     "tflite-runtime": lambda model: _tflite_runtime(model, reference=True),
     "tflite-runtime-default": lambda model: _tflite_runtime(model, reference=False),
+    "tflite-runtime-zeros": _zero_shares,
 }
 
 

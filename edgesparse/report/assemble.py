@@ -86,9 +86,17 @@ def sparsity_value(layer: LayerStats) -> float | dict[str, str]:
 
 
 def layers_part(
-    graph: Graph, stats: ModelStats, packed: PackedModel, dense: PackedModel, memory: MemoryPlan
+    graph: Graph,
+    stats: ModelStats,
+    packed: PackedModel,
+    dense: PackedModel,
+    memory: MemoryPlan,
+    zero_inputs: Mapping[int, float] | str,
 ) -> list[dict[str, Any]]:
-    """`layers`, all but what the emulator measures. `dense`: the dense twin, op for op the same network."""
+    """`layers`, all but what the emulator measures. `dense`: the dense twin, op for op the same network.
+
+    zero_inputs: by op index, the measured share of input values at the zero point; or why there is none.
+    """
     rows = []
     for index, layer in enumerate(stats.layers):
         calls = [call for call in packed.calls if call.op_index == index]
@@ -103,6 +111,7 @@ def layers_part(
                 "macs": layer.macs,
                 "weights": layer.weights,
                 "sparsity": sparsity_value(layer),
+                "activation_sparsity": _activation_sparsity(index, zero_inputs),
                 "prunable": layer.prunable,
                 "format": formats[0] if formats else "none",
                 "weight_bytes": sum(call.weight_bytes for call in calls),
@@ -113,6 +122,12 @@ def layers_part(
             }
         )
     return rows
+
+
+def _activation_sparsity(index: int, zero_inputs: Mapping[int, float] | str) -> float | dict[str, str]:
+    if isinstance(zero_inputs, str):
+        return unavailable(zero_inputs)
+    return zero_inputs.get(index, unavailable("the input is not int8"))
 
 
 def build_part(elf: Elf, memory: MemoryPlan) -> dict[str, Any]:

@@ -65,7 +65,13 @@ def _run(folder: Path, board_name: str, compiler: str, chosen: list[tuple[str, i
     for name, seed in chosen:
         model, inputs, expected = _reference(name, seed)
         graph = read_graph(model)
-        packed = lower(graph, board.core, dense_only=forced == "dense" or (not forced and seed % 5 == 0), forced=forced)
+        packed = lower(
+            graph,
+            board.core,
+            dense_only=forced == "dense" or (not forced and seed % 5 == 0),
+            forced=forced,
+            zero_inputs={0: 0.5},
+        )
         portable = any(call.portable for call in packed.calls)
         groups.setdefault(portable, []).append((name, seed, Case(graph, packed, inputs), expected))
     for portable, rows in groups.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_a_sparse_choice_is_never_worse_than_dense(optimize: str) -> None:
     for seed, sparsity in enumerate(np.linspace(0, 1, 21)):
         for block in (1, 4):
             weights = _sparse(16, 64, float(sparsity), block=block, seed=seed)
-            only_dense = Policy(frozenset({"block1x4", "block2x4", "delta8", "bitmap"}))
+            only_dense = Policy(frozenset({"block1x4", "block2x4", "delta8", "bitmap", "columns"}))
             pairs: list[tuple[ConvPacked | FcChoice, ConvPacked | FcChoice]] = [
                 (_choose_conv_2d(weights, optimize=optimize), _choose_conv_2d(weights, only_dense.excluded))
             ]
@@ -119,6 +120,15 @@ def test_fully_connected_takes_the_fastest_format() -> None:
         (_sparse(64, 128, 0.1, block=1), "dense"),
     ]:
         assert choose_fully_connected(_fc_layer(weights, DSP), Policy()).format == expected
+
+
+@pytest.mark.parametrize("core", [DSP, PORTABLE], ids=("dsp", "portable"))
+def test_inputs_measured_zero_decide_on_columns(core: Core) -> None:
+    layer = _fc_layer(_sparse(64, 256, 0.0, block=1), core)
+    for share, expected in ((None, "dense"), (0.0, "dense"), (0.95, "columns")):
+        choice = choose_fully_connected(replace(layer, zero_inputs=share), Policy())
+        assert choice.format == expected
+        assert ("95 % of the inputs measured zero" in choice.reason) == (expected == "columns")
 
 
 def test_a_fully_connected_layer_of_large_sums_takes_the_wide_kernel() -> None:
@@ -223,6 +233,7 @@ def test_scratch_formulas_of_the_headers() -> None:
     assert fully_connected_scratch_bytes(PORTABLE, "wide", 13) == 16
     assert fully_connected_scratch_bytes(DSP, "delta8", 13) == 0
     assert fully_connected_scratch_bytes(DSP, "bitmap", 13) == 0
+    assert fully_connected_scratch_bytes(DSP, "columns", 13) == 4 * 13
     assert conv_2d_scratch_bytes(DSP, "bitmap", patch=144, in_c=16) == 12 * 144 + 16
     assert depthwise_x4_scratch_bytes(9, 64) == 64 + 36
     assert depthwise_3x3_scratch_bytes(26, 5, 1) == 16 * 14 * 7

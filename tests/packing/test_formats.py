@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgesparse.errors import ModelError
-from edgesparse.packing import bitmap, dense, dense_fours, gaps, pairs, row_blocks, row_delta8
+from edgesparse.packing import bitmap, columns, dense, dense_fours, gaps, pairs, row_blocks, row_delta8
 from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8, unpack_block1x4, unpack_delta8
 
-FORMATS = [bitmap, dense, row_delta8]
+FORMATS = [bitmap, columns, dense, row_delta8]
 
 
 @st.composite
@@ -165,6 +165,11 @@ def test_bitmap_bytes() -> None:
         0b00001111, 0b00000100, 1, 2, 3, 4, 7,
     ]  # fmt: skip
     assert (packed.entries, packed.blocks, packed.bits) == (8, 4, 8 + 5 + 4 + 3)
+
+
+def test_columns_bytes() -> None:
+    packed = columns.pack(np.array([[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]], np.int8))
+    assert packed.values.tolist() == [1, 3, 5, 7, 2, 4, 6, 8, 9, 0, 0, 0, 10, 0, 0, 0]
 
 
 def test_filter_delta8_bytes() -> None:

@@ -8,12 +8,12 @@
 /* The arrays of weights are described in FORMAT.md. With b = bias - input_zero_point * sum of the
  * weights of an output, `bias` holds
  *   dense, block1x4, block2x4: 256 * b - 127 * (sum of the weights of even columns), es_pairs.h;
- *   delta8, bitmap, wide: b. */
+ *   delta8, bitmap, wide: b;  columns: bias. */
 typedef struct {
     const int32_t *bias;        /* [out_dim], see above */
     const int32_t *multipliers; /* [out_dim] or [1], see channel_mask; in [0, 2^31) */
-    const int8_t
-        *shifts; /* as multipliers; in [-31, -1], for wide and bitmap to 30; < 0 is right */
+    const int8_t *shifts; /* as multipliers; < 0 is right; in [-31, -1], with wide, bitmap, columns
+                             to 30 */
     const int8_t *weights;
     const uint8_t *gaps; /* block1x4, block2x4, delta8: distance of each entry to the one before */
     const uint16_t *counts; /* entries of an output, for block2x4 of two outputs */
@@ -21,15 +21,16 @@ typedef struct {
     uint32_t out_dim;
     uint32_t channel_mask; /* 0xffffffff where multipliers and shifts are per channel, else 0 */
     uint16_t rows;
+    int8_t input_zero_point; /* columns */
     int8_t output_zero_point;
     int8_t activation_min, activation_max;
 } es_fully_connected;
 
 /* Scratch in bytes, 4-byte aligned, with r4(n) = n rounded up to 4:
- *   dense, block1x4, block2x4: 2 * r4(in_dim);  delta8, bitmap: none;
+ *   dense, block1x4, block2x4: 2 * r4(in_dim);  delta8, bitmap: none;  columns: 4 * in_dim;
  *   wide: portable r4(in_dim), dsp 2 * r4(in_dim).
- * All but wide and bitmap need right shifts only; dense and the blocks also |sum| < 2^23 for every
- * output. */
+ * All but wide, bitmap and columns need right shifts only; dense and the blocks also |sum| < 2^23
+ * for every output. */
 void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                  void *scratch);
 void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input,
@@ -38,6 +39,9 @@ void es_fully_connected_block2x4_s8(const es_fully_connected *p, const int8_t *i
                                     int8_t *output, void *scratch);
 void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *input, int8_t *output);
 void es_fully_connected_bitmap_s8(const es_fully_connected *p, const int8_t *input, int8_t *output);
+/* Skips inputs that equal the zero point: what it costs depends on the input. */
+void es_fully_connected_columns_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
+                                   void *scratch);
 void es_fully_connected_wide_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                 void *scratch);
 
