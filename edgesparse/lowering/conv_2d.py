@@ -131,7 +131,7 @@ def _gather(core: Core, format: str, in_c: int) -> tuple[str | None, tuple[str, 
     if not core.has_dsp:
         return None, ("es_patch_s8",)
     blocks = "es_patch_bytes_s16" if in_c % 4 else "es_patch_block_s16"
-    gather = "es_patch_pair_s32" if format == "delta8" else blocks
+    gather = "es_patch_pair_s32" if format in ("delta8", "delta4") else blocks
     return gather, ("es_conv_2d_groups", f"es_conv_2d_rows_{format}", gather)
 
 
@@ -145,6 +145,6 @@ def conv_2d_scratch_bytes(core: Core, format: str, patch: int, in_c: int) -> int
     """The formula in es_conv_2d.h."""
     if not core.has_dsp:
         return 4 * round_up(patch)
-    if format == "delta8":
+    if format in ("delta8", "delta4"):
         return 16 * patch + round_up(in_c)
     return 12 * round_up(patch) + round_up(in_c) + (round_up(patch) + 4 if in_c % 4 else 0)

@@ -13,7 +13,7 @@ from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import Policy, select
 from edgesparse.lowering.conv_2d_work import ConvImage
 from edgesparse.lowering.costs import Work, estimate
-from edgesparse.packing import bitmap, dense
+from edgesparse.packing import bitmap, delta4, dense
 from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8
 
 __all__ = ["CONV_2D_FORMATS", "ConvFilters", "ConvPacked", "choose_conv_2d"]
@@ -77,29 +77,43 @@ def _block1x4(filters: ConvFilters) -> ConvPacked:
     return _packed(filters, "block1x4", stream, packed.rows, packed.blocks)
 
 
-def _delta8(filters: ConvFilters) -> ConvPacked:
+def _check_pair_sums(filters: ConvFilters) -> None:
+    """ModelError where the sums of two pixels do not fit one accumulator."""
     if filters.core.has_dsp:
         worst = max(int(filters.largest.max(initial=0)), -1 - int(filters.smallest.min(initial=0)))
         if worst >= PAIR_SUM_LIMIT:
             raise ModelError(f"a sum may reach {worst}, at most {PAIR_SUM_LIMIT - 1} fits half an accumulator")
+
+
+def _delta8(filters: ConvFilters) -> ConvPacked:
+    _check_pair_sums(filters)
     packed = pack_delta8(filters.weights)
     pairs = Array("pairs", "uint16_t", packed.pairs, "weights")
     return _packed(filters, "delta8", pairs, packed.rows, packed.entries)
 
 
+def _delta4(filters: ConvFilters) -> ConvPacked:
+    _check_pair_sums(filters)
+    packed = delta4.pack(filters.weights)
+    stream = Array("weights", "int8_t", packed.stream, "weights")
+    return _packed(filters, "delta4", stream, packed.rows, packed.pairs)
+
+
 def _bitmap(filters: ConvFilters) -> ConvPacked:
+    """Its steps are the weights put into words in dsp/, the bits that are looked at in portable/."""
     packed = bitmap.pack(filters.weights)
     stream = Array("weights", "int8_t", packed.stream, "weights")
     size = packed.rows * -(-packed.columns // 8)
     if filters.core.has_dsp:
-        return _packed(filters, "bitmap", stream, packed.rows, packed.blocks, bytes=size, entries=packed.entries)
-    return _packed(filters, "bitmap", stream, packed.rows, packed.entries, bytes=size, bits=packed.bits)
+        return _packed(filters, "bitmap", stream, packed.rows, packed.blocks, bytes=size, steps=packed.entries)
+    return _packed(filters, "bitmap", stream, packed.rows, packed.entries, bytes=size, steps=packed.bits)
 
 
 CONV_2D_FORMATS: dict[str, Callable[[ConvFilters], ConvPacked]] = {
     "dense": _dense,
     "block1x4": _block1x4,
     "delta8": _delta8,
+    "delta4": _delta4,
     "bitmap": _bitmap,
 }
 """Weight formats, in the order in which ties are broken."""

@@ -12,7 +12,7 @@ from edgesparse.lowering.costs import Work
 
 __all__ = ["GROUP_PIXELS", "ConvImage", "taps_inside"]
 
-GROUP_PIXELS = {"dense": 6, "block1x4": 6, "delta8": 8, "bitmap": 6}
+GROUP_PIXELS = {"dense": 6, "block1x4": 6, "delta8": 8, "delta4": 8, "bitmap": 6}
 """Output pixels that a kernel in dsp/ computes at once; portable ones take 4."""
 
 
@@ -27,8 +27,8 @@ class ConvImage:
     clamped: bool = False
 
     def work(self, format: str, rows: int, units: int, **more: float) -> Work:
-        """Of one call. A unit is what the inner loop takes: four dense weights, a 1x4 block, or
-        a single entry. `more`: what else the loop over a group's filters counts.
+        """Of one call. A unit is what the inner loop takes: four dense weights, a 1x4 block, a
+        single entry, or two of delta4. `more`: what else the loop over a group's filters counts.
         """
         size = GROUP_PIXELS[format] if self.core.has_dsp else 4
         count = -(-self._pixels // size) if self._pixels >= size else self._pixels
@@ -37,7 +37,7 @@ class ConvImage:
         if not self.core.has_dsp:
             work |= {"taps": size * count * self._taps, "values": size * count * self._taps * self.in_c}
             return work
-        if format == "delta8":
+        if format in ("delta8", "delta4"):
             inside = taps_inside(self.rows) * taps_inside(self.columns) / self._pixels
             work |= {"taps": count * self._taps, "values": count * self._taps * self.in_c}
             work |= {"taps inside": count * inside, "row ends": count * size / self.columns.out}

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgesparse.errors import ModelError
-from edgesparse.packing import bitmap, columns, dense, dense_fours, gaps, pairs, row_blocks, row_delta8
+from edgesparse.packing import bitmap, columns, delta4, dense, dense_fours, gaps, pairs, row_blocks, row_delta8
 from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8, unpack_block1x4, unpack_delta8
 
-FORMATS = [bitmap, columns, dense, row_delta8]
+FORMATS = [bitmap, columns, delta4, dense, row_delta8]
 
 
 @st.composite
@@ -165,6 +165,23 @@ def test_bitmap_bytes() -> None:
         0b00001111, 0b00000100, 1, 2, 3, 4, 7,
     ]  # fmt: skip
     assert (packed.entries, packed.blocks, packed.bits) == (8, 4, 8 + 5 + 4 + 3)
+
+
+def test_filter_delta4_bytes() -> None:
+    packed = delta4.pack(SMALL)
+    assert packed.stream.view(np.uint8).tolist() == [
+        2, 0, 0x34, 5, 255, 0x05, 9, 0,
+        0, 0,
+        3, 0, 0x10, 1, 2, 0x11, 3, 4, 0x07, 7, 0,
+    ]  # fmt: skip
+    assert packed.pairs == 5
+
+
+@pytest.mark.parametrize(("column", "expected"), [(15, [0x0F]), (16, [0x1F]), (31, [0xFF, 0x01])])
+def test_long_filter_gaps_take_fillers_of_15(column: int, expected: list[int]) -> None:
+    weights = np.zeros((1, 40), np.int8)
+    weights[0, column] = 3
+    assert delta4.pack(weights).stream.view(np.uint8)[2::3].tolist() == expected
 
 
 def test_columns_bytes() -> None:

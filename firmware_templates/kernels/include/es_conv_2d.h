@@ -22,13 +22,13 @@ es_patch_function es_patch_pair_s32;
 struct es_conv_2d {
     es_patch_function
         *gather;           /* dsp: dense, block1x4, bitmap: es_patch_block_s16, or
-                              es_patch_bytes_s16 where in_c % 4 != 0; delta8: es_patch_pair_s32 */
+                              es_patch_bytes_s16 where in_c % 4 != 0; delta8, delta4: es_patch_pair_s32 */
     const int32_t *scales; /* [out_c][2]: bias - input_zero_point * sum of the filter, dsp: in bits
                               5 to 31, below them the shift to the right less 1, in [0, 21];
                               multiplier */
     const int8_t *shifts;  /* portable: [out_c] shift to the right less 1, in [-31, 30] */
-    const int8_t *weights; /* dense: [out_c][patch, rounded up to 4]; block1x4, bitmap:
-                              the stream */
+    const int8_t *weights; /* dense: [out_c][patch, rounded up to 4]; block1x4, delta4,
+                              bitmap: the stream */
     const uint16_t *pairs; /* delta8: the stream of gap | weight << 8 */
     uint16_t in_h, in_w, in_c;
     uint16_t out_h, out_w, out_c;
@@ -45,13 +45,14 @@ struct es_conv_2d {
  *   portable: 4 * r4(patch);
  *   dsp: dense, block1x4, bitmap: 12 * r4(patch) + r4(in_c), and where in_c % 4 != 0:
  *        13 * r4(patch) + 4 + r4(in_c);
- *        delta8: 16 * patch + r4(in_c).
- * dsp needs |sum| < 2^30 and -2^26 <= bias < 2^26 for every channel, and delta8 there -2^22 <= sum
- * < 2^22 (the packer proves them). */
+ *        delta8, delta4: 16 * patch + r4(in_c).
+ * dsp needs |sum| < 2^30 and -2^26 <= bias < 2^26 for every channel, and delta8 and delta4 there
+ * -2^22 <= sum < 2^22 (the packer proves them). */
 void es_conv_2d_dense_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch);
 void es_conv_2d_block1x4_s8(const es_conv_2d *p, const int8_t *input, int8_t *output,
                             void *scratch);
 void es_conv_2d_delta8_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch);
+void es_conv_2d_delta4_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch);
 void es_conv_2d_bitmap_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch);
 
 #endif

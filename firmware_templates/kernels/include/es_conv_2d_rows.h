@@ -18,13 +18,14 @@ typedef struct {
     const int8_t *end;          /* to + out_c */
     const int32_t *patches_end; /* dense: behind the last block */
     int32_t entry;              /* dense: blocks behind the first: 0 even, -1 odd, 1 none;
-                                   delta8: 2^23 + 1; bitmap: bytes of a row's bitmap */
+                                   delta8, delta4: 2^23 + 1; bitmap: bytes of a row's bitmap */
     const void *weights;        /* of the first filter */
 } es_conv_2d_rows;
 
 void es_conv_2d_rows_dense(const es_conv_2d_rows *rows);
 void es_conv_2d_rows_block1x4(const es_conv_2d_rows *rows);
 void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows);
+void es_conv_2d_rows_delta4(const es_conv_2d_rows *rows);
 void es_conv_2d_rows_bitmap(const es_conv_2d_rows *rows);
 
 /* One output, in six instructions with its store: x scaled by multiplier / 2^31 and
