@@ -15,10 +15,14 @@ _BATCH = 128
 
 
 def predict(model: Any, x: FloatArray) -> FloatArray:
-    """Run a tf_keras model in inference mode: x [n, *input] float32 -> [n, *output] float32."""
-    function = tensorflow().function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    """Run a tf_keras model in inference mode: x [n, *input] float32 -> [n, *output] float32.
+
+    Op by op, not as a graph: on some processors TensorFlow's graph optimizer makes fused convolutions that it has no
+    kernel for ("Fusion is not implemented: [FusedBatchNorm,Tanh]").
+    """
+    constant = tensorflow().constant
     parts = [
-        np.asarray(function(tensorflow().constant(x[start : start + _BATCH], dtype="float32")), dtype=np.float32)
+        np.asarray(model(constant(x[start : start + _BATCH], dtype="float32"), training=False), dtype=np.float32)
         for start in range(0, len(x), _BATCH)
     ]
     return np.concatenate(parts)

@@ -123,7 +123,7 @@ def _dense(layer: FcLayer) -> FcChoice:
         work = layer.work(**layer.expanded, rows=rows, units=rows * blocks)
         values = _weights(dense.pack(layer.weights).values)
         return _packed(layer, "dense", "wide", layer.bias, (values,), work, f"wide kernel for {reason}")
-    fours, rest = divmod(outputs, 4) if layer.core.has_dsp else (0, outputs)
+    fours, rest = divmod(outputs, 4)
     work = layer.work(**layer.expanded, fours=fours, fours_of_units=fours * blocks, rows=rest, units=rest * blocks)
     return _packed(layer, "dense", "dense", layer.bias_of_pairs, (_weights(packed.values),), work)
 

@@ -40,8 +40,19 @@ assert not {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization"} 
 """
 
 
-def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
+NORMALIZED_TANH = """
+import numpy as np
+from edgesparse.keras_model import predict
+from edgesparse.keras_model.backend import tf_keras
+layers = tf_keras().layers
+stack = [layers.Conv2D(4, 3, use_bias=False), layers.BatchNormalization(), layers.Activation("tanh")]
+model = tf_keras().Sequential([tf_keras().Input((8, 8, 1)), *stack])
+assert predict(model, np.zeros((2, 8, 8, 1), np.float32)).shape == (2, 6, 6, 4)
+"""
+
+
+def run(code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")} | variables
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, check=False
     )
@@ -60,4 +71,10 @@ def test_importing_does_not_import_tensorflow() -> None:
 @pytest.mark.slow
 def test_a_keras3_object_can_be_handed_over() -> None:
     done = run(KERAS3_OBJECT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_float_inference_takes_no_fusion_that_tensorflow_has_no_kernel_for() -> None:
+    # With oneDNN on, as in a process that imported TensorFlow by itself, the graph optimizer fuses these three layers.
+    done = run(NORMALIZED_TANH, TF_ENABLE_ONEDNN_OPTS="1")
     assert done.returncode == 0, done.stderr

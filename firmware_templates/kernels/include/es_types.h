@@ -21,6 +21,14 @@
 #define ES_TABLE(name) __attribute__((aligned(4)))
 #endif
 
+/* Whether sums and pointers of an unrolled loop would not fit the registers: Armv6-M has eight that
+ * every instruction takes. */
+#if defined(__ARM_ARCH) && __ARM_ARCH == 6
+#define ES_FEW_REGISTERS true
+#else
+#define ES_FEW_REGISTERS false
+#endif
+
 /* Four int8 from any address; by bytes on Armv6-M, where gcc would call memcpy for want of
  * unaligned loads. */
 static inline int32_t es_load_4(const int8_t *from) {
