@@ -62,7 +62,7 @@ _SPARSE_KINDS = tuple(FORMATS_OF)
 _KERNEL_BYTES: dict[tuple[str, str], int] = {
     ("CONV_2D", "block1x4"): 468,
     ("CONV_2D", "delta8"): 870,
-    ("CONV_2D", "delta4"): 864,
+    ("CONV_2D", "delta4"): 906,
     ("CONV_2D", "bitmap"): 428,
     ("FULLY_CONNECTED", "block1x4"): 624,
     ("FULLY_CONNECTED", "block2x4"): 776,

@@ -19,7 +19,7 @@ _LONGEST_GAP = 15
 
 @dataclass(frozen=True, eq=False)
 class Delta4:
-    """Rows one after another: the number of pairs, then the pairs of entries."""
+    """Rows one after another: the pairs of entries, then a zero."""
 
     stream: Int8Array  # [bytes]
     pairs: int  # fillers included
@@ -28,7 +28,7 @@ class Delta4:
 
 
 def pack(weights: Int8Array) -> Delta4:
-    """Pack int8 weights [rows, columns]; ModelError where a row has more than 65535 entries."""
+    """Pack int8 weights [rows, columns]. A row without entries gets a pair of zeros, so that no row is empty."""
     entries = gaps.encode(weights != 0, _LONGEST_GAP)
     values = np.zeros(len(entries.gaps), np.int8)
     real = entries.columns >= 0
@@ -36,15 +36,15 @@ def pack(weights: Int8Array) -> Delta4:
     out = bytearray()
     start = 0
     for count in entries.counts.tolist():
-        distance = np.zeros(count + count % 2, np.uint8)
-        value = np.zeros(count + count % 2, np.int8)
+        size = max(2, count + count % 2)
+        distance, value = np.zeros(size, np.uint8), np.zeros(size, np.int8)
         distance[:count] = entries.gaps[start : start + count]
         value[:count] = values[start : start + count]
         start += count
-        out += (len(value) // 2).to_bytes(2, "little")
         both = (distance[::2] | distance[1::2] << 4).view(np.int8)
         out += np.stack([both, value[::2], value[1::2]], axis=1).tobytes()
-    pairs = (len(out) - 2 * len(weights)) // 3
+        out.append(0)
+    pairs = (len(out) - len(weights)) // 3
     return Delta4(np.frombuffer(bytes(out), np.int8), pairs, *weights.shape)
 
 
@@ -54,10 +54,14 @@ def unpack(packed: Delta4) -> Int8Array:
     data = packed.stream.view(np.uint8)
     position = 0
     for row in weights:
-        count = int(data[position]) | int(data[position + 1]) << 8
-        triples = packed.stream[position + 2 : position + 2 + 3 * count].reshape(count, 3)
-        position += 2 + 3 * count
-        both = triples[:, 0].view(np.uint8) if count else np.zeros(0, np.uint8)
-        columns = np.cumsum(np.stack([both & 15, both >> 4], axis=1).reshape(-1), dtype=np.int64)
-        np.add.at(row, columns, triples[:, 1:].reshape(-1))
+        column = 0
+        while True:
+            both = int(data[position])
+            for distance, value in zip((both & 15, both >> 4), packed.stream[position + 1 : position + 3], strict=True):
+                column += distance
+                row[column] += value
+            position += 3
+            if data[position] == 0:
+                break
+        position += 1
     return weights

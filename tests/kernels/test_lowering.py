@@ -59,7 +59,14 @@ def _choose_conv_2d(
 
 @pytest.mark.parametrize(
     ("sparsity", "block", "expected"),
-    [(0.0, 1, "dense"), (0.3, 1, "dense"), (0.75, 4, "block1x4"), (0.75, 1, "delta8"), (1.0, 4, "block1x4")],
+    [
+        (0.0, 1, "dense"),
+        (0.3, 1, "dense"),
+        (0.75, 4, "block1x4"),
+        (0.75, 1, "delta4"),
+        (0.98, 1, "delta8"),  # distances over 15 would take fillers
+        (1.0, 4, "block1x4"),
+    ],
 )
 def test_the_cheapest_format_that_is_no_larger_wins(sparsity: float, block: int, expected: str) -> None:
     choice = _choose_conv_2d(_sparse(64, 576, sparsity, block=block))

@@ -1,38 +1,53 @@
-#include "es_conv_2d_rows.h"
+#include "es_conv_2d_rows_pairs.h"
 
-enum { ES_BOTH = ES_PAIR_PIXELS / 2 };
+/* A word from the stream holds two entries and the distances of the next two, 0 behind the last. */
+#if ES_CONV_2D_ASSEMBLY
 
-static inline void es_add_products(int64_t *both, int32_t weight, const int32_t *x) {
-    for (int32_t i = 0; i < ES_BOTH; i++) {
-        both[i] += (int64_t)x[i] * weight;
-    }
+__attribute__((naked)) void es_conv_2d_rows_delta4(const es_conv_2d_rows *rows
+                                                   __attribute__((unused))) {
+    /* clang-format off */
+    __asm__(ES_ASM_ENTER
+            "1:\n\t"
+            ES_ASM_START_PAIRS
+            "2:\n\t"
+            "ldr r1, [lr], #3\n\t"
+            "and r2, r1, #15\n\t"
+            "add r12, r12, r2, lsl #4\n\t"
+            "sbfx r0, r1, #8, #8\n\t"
+            ES_ASM_ADD_PAIRS
+            "ubfx r2, r1, #4, #4\n\t"
+            "add r12, r12, r2, lsl #4\n\t"
+            "sbfx r0, r1, #16, #8\n\t"
+            ES_ASM_ADD_PAIRS
+            "lsrs r1, r1, #24\n\t"
+            "bne 2b\n\t"
+            "add lr, lr, #1\n\t"
+            ES_ASM_STORE_PAIRS
+            "bne 1b\n\t"
+            ES_ASM_LEAVE);
+    /* clang-format on */
 }
 
-/* As delta8, with two entries in three bytes; in C alone, since it is taken for its bytes. */
+#else
+
 void es_conv_2d_rows_delta4(const es_conv_2d_rows *rows) {
     const int8_t *stream = rows->weights;
     const int32_t channels = (int32_t)(rows->end - rows->to);
     for (int32_t c = 0; c < channels; c++) {
         int64_t both[ES_BOTH];
-        for (int32_t i = 0; i < ES_BOTH; i++) {
-            both[i] = (int64_t)es_conv_2d_rows_bias(rows, c) * rows->entry;
-        }
+        es_start_pairs(rows, c, both);
         const int32_t *x = rows->patches;
-        const int32_t pairs = (uint8_t)stream[0] + 256 * (uint8_t)stream[1];
-        stream += 2;
-        for (const int8_t *end = stream + 3 * pairs; stream < end; stream += 3) {
+        do {
             const uint8_t gaps = (uint8_t)stream[0];
             x += ES_BOTH * (gaps & 15);
-            es_add_products(both, stream[1], x);
+            es_add_pairs(both, stream[1], x);
             x += ES_BOTH * (gaps >> 4);
-            es_add_products(both, stream[2], x);
-        }
-        int32_t sums[ES_PAIR_PIXELS];
-        for (int32_t i = 0; i < ES_BOTH; i++) {
-            const int32_t low = (int32_t)((uint32_t)both[i] << 9) >> 9;
-            sums[i] = low;
-            sums[i + ES_BOTH] = (int32_t)((both[i] - low) >> 23);
-        }
-        es_conv_2d_rows_store(rows, c, ES_PAIR_PIXELS, sums);
+            es_add_pairs(both, stream[2], x);
+            stream += 3;
+        } while (*stream != 0);
+        stream++;
+        es_store_pairs(rows, c, both);
     }
 }
+
+#endif

@@ -4,16 +4,15 @@ static inline const void *es_delta4_filter(const es_conv_2d *p, const void *filt
                                            const int8_t *patches, int32_t stride, int32_t *sums) {
     (void)p;
     const int8_t *stream = filter;
-    const int32_t pairs = (uint8_t)stream[0] + 256 * (uint8_t)stream[1];
-    stream += 2;
-    for (const int8_t *end = stream + 3 * pairs; stream < end; stream += 3) {
+    do {
         const uint8_t gaps = (uint8_t)stream[0];
         patches += gaps & 15;
         es_add_products(sums, stream[1], patches, stride);
         patches += gaps >> 4;
         es_add_products(sums, stream[2], patches, stride);
-    }
-    return stream;
+        stream += 3;
+    } while (*stream != 0);
+    return stream + 1;
 }
 
 void es_conv_2d_delta4_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch) {
