@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesparse.errors import SettingsError
 from edgesparse.graph import Graph
 from edgesparse.tflite.arena import aligned, lifetimes, live_bytes, planned_bytes
 from edgesparse.tflite.decode import Encoded, encode
@@ -27,12 +26,12 @@ _SURE_BYTES = 512
 
 @dataclass(frozen=True)
 class DecodeLayer:
-    """The encoded weights of one op."""
+    """The encoded weights of one op; those that several ops read count for each."""
 
-    encoded_bytes: int
+    encoded_bytes: int  # in the file
     dense_bytes: int
-    arena_bytes: int
-    instructions: int
+    arena_bytes: int  # while the op runs
+    instructions: int  # of one inference, estimated
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +53,8 @@ def plan_decodes(data: bytes, graph: Graph, *, max_arena: int | None = None) -> 
     """Encode all weights whose encoding makes the file smaller.
 
     data, graph: a dense int8 file, and what read_graph makes of it (names aside). max_arena: bytes; while the planned
-    arena is larger, the weights that are expanded when most of it is in use stay dense. SettingsError where the dense
-    file needs more than that.
+    arena is larger, the weights that are expanded when most of it is in use stay dense. The activations alone may
+    need more than that.
     """
     readers = _readers(graph)
     dense: dict[int, str] = {}
@@ -70,13 +69,8 @@ def plan_decodes(data: bytes, graph: Graph, *, max_arena: int | None = None) -> 
         del encoded[tensor]
         dense |= dict.fromkeys(readers[tensor], "its encoding and one more op take as many bytes")
     dense_arena = planned_bytes(lifetimes(graph))
-    if max_arena is not None and dense_arena > max_arena:
-        raise SettingsError(
-            f"tflm_max_arena: the dense model needs {dense_arena:,} bytes for its activations, got {max_arena:,}; "
-            "give at least that"
-        )
     file, arena = _write(data, encoded)
-    while max_arena is not None and arena > max_arena:
+    while max_arena is not None and arena > max_arena and encoded:
         tensor = _costliest(file, graph, encoded)
         del encoded[tensor]
         dense |= dict.fromkeys(readers[tensor], f"an arena of {max_arena:,} bytes has no room to expand it")
