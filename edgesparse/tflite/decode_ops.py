@@ -74,7 +74,8 @@ def insert_decodes(data: bytes, encoded: Mapping[int, Encoded]) -> bytes:
 
 def _weights(operator: Any) -> int:
     """The tensor in the place of weights, -1 where there is none."""
-    return int(operator.inputs[WEIGHTS_INPUT]) if len(operator.inputs) > WEIGHTS_INPUT else -1
+    inputs = () if operator.inputs is None else operator.inputs
+    return int(inputs[WEIGHTS_INPUT]) if len(inputs) > WEIGHTS_INPUT else -1
 
 
 def _make_activation(tensor: Any) -> None:
