@@ -73,12 +73,33 @@ _board = click.option("--board", help="Target board, see `edgesparse boards`.  [
 _toolchain = click.option("--toolchain", help="auto, gcc or zig.  [default: auto, which prefers gcc]")
 _emulator = click.option("--emulator", help="unicorn or qemu.  [default: unicorn]")
 _optimize = click.option("--optimize", help="latency or flash: what weight formats are chosen for.  [default: latency]")
+_keep_metadata = click.option(
+    "--keep-metadata", is_flag=True, default=None, help="Leave names, metadata and signatures in the .tflite files."
+)
+_tflm_max_arena = click.option(
+    "--tflm-max-arena",
+    type=int,
+    metavar="BYTES",
+    help="Keep tensors of model.tflm.tflite dense until its activations and decoded weights fit.  [default: no limit]",
+)
 _vectors = click.option("--vectors", type=int, help="Inputs to run on the device and compare.  [default: 8]")
 _seed = click.option("--seed", type=int, help="Of synthetic inputs, chosen samples and training.  [default: 0]")
 _unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which execute code from the file.")
 
 _target_options = _options(
-    _board, _toolchain, _emulator, _optimize, _vectors, _seed, _config, _out, _force, _json, _verbose
+    _board,
+    _toolchain,
+    _emulator,
+    _optimize,
+    _keep_metadata,
+    _tflm_max_arena,
+    _vectors,
+    _seed,
+    _config,
+    _out,
+    _force,
+    _json,
+    _verbose,
 )
 
 

@@ -24,7 +24,7 @@ from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, rea
 from edgesparse.report import assemble
 from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.settings import Settings
-from edgesparse.tflite import identifier
+from edgesparse.tflite import identifier, slim
 
 __all__ = ["build", "convert", "emulate", "firmware", "inspect"]
 
@@ -95,11 +95,15 @@ def convert(
     dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
+    sparse, dense = (network.slimmed(keep_metadata=chosen.keep_metadata) for network in (sparse, dense))
     say("encoding for phones")
     phone_bytes, reason = _phone_model(
-        sparse_bytes,
-        lambda: quantize.quantize(
-            pruned.model, calibration, dense_per_channel=chosen.dense_per_channel, sparse_encoding=True
+        sparse.data,
+        lambda: slim(
+            quantize.quantize(
+                pruned.model, calibration, dense_per_channel=chosen.dense_per_channel, sparse_encoding=True
+            ),
+            keep_metadata=chosen.keep_metadata,
         ),
         sparse.quantized(_pick(samples, chosen.vectors, chosen.seed)),
     )
@@ -172,7 +176,7 @@ def firmware(
     board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
     emulators.require(chosen.emulator)
     path = Path(model)
-    network = Network.load(path)
+    network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
     _check_kernels(network.graph, board, chosen, path)
     target = _target(path, out)
     check_replaceable(target, force=force)

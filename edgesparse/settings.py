@@ -59,6 +59,10 @@ class Settings:
     optimize: str = "latency"
     """One of OPTIMIZE_NAMES: formats are chosen by instructions and never slower than dense, or by bytes and never
     larger (by estimate)."""
+    keep_metadata: bool = False
+    """Leave names, metadata and signatures in the .tflite files."""
+    tflm_max_arena: int | None = None
+    """Bytes: the most that activations and decoded weights of model.tflm.tflite may take; None for no limit."""
     vectors: int = 8
     """Inputs that run on the emulated device and are compared with the reference, 1 or more."""
     seed: int = 0
@@ -79,6 +83,8 @@ class Settings:
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
         self._check("emulator", self.emulator in EMULATOR_NAMES, f"one of {', '.join(EMULATOR_NAMES)}")
         self._check("optimize", self.optimize in OPTIMIZE_NAMES, f"one of {', '.join(OPTIMIZE_NAMES)}")
+        limit = self.tflm_max_arena
+        self._check("tflm_max_arena", limit is None or limit >= 1, "a number of bytes, 1 or more")
         self._check("vectors", 1 <= self.vectors <= 1000, "a whole number from 1 to 1000")
         self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
         if self.method == "finetune" and self.data is None:

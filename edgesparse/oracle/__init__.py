@@ -17,7 +17,14 @@ import numpy.typing as npt
 from edgesparse.errors import ModelError, ToolMissingError
 from edgesparse.oracle.worker import REFUSED, RUNTIME_MISSING
 
-__all__ = ["OracleRun", "reference_outputs", "run_tflite", "zero_shares"]
+__all__ = [
+    "OracleRun",
+    "decoded_weights",
+    "reference_outputs",
+    "run_tflite",
+    "run_tflite_micro",
+    "zero_shares",
+]
 
 _DISTRIBUTIONS = {"tflite-micro": "tflite-micro", "tflite-runtime": "tflite-runtime"}
 _TIMEOUT_S = 3600
@@ -48,6 +55,21 @@ def reference_outputs(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun:
     if missing == len(_DISTRIBUTIONS):
         raise ToolMissingError("no reference interpreter is installed; pip install tflite-micro")
     raise ModelError(f"no reference interpreter runs the model: {'; '.join(reasons)}")
+
+
+def run_tflite_micro(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun | str:
+    """As reference_outputs, on TFLite Micro alone; the reason where it fails."""
+    result = _run("tflite-micro", model, inputs)[1]
+    return result if isinstance(result, str) else OracleRun(result, f"tflite-micro {metadata.version('tflite-micro')}")
+
+
+def decoded_weights(model: bytes, sample: npt.NDArray[Any]) -> npt.NDArray[Any] | str:
+    """What the TFLM_DECODE ops expand on TFLite Micro, int8 [weights of all of them]; the reason where it fails.
+
+    sample: an input without the batch axis.
+    """
+    result = _run("tflite-micro-decoded", model, sample[np.newaxis])[1]
+    return result if isinstance(result, str) else result[0]
 
 
 def run_tflite(model: bytes, inputs: npt.NDArray[Any], *, reference: bool) -> npt.NDArray[Any] | str:
