@@ -15,7 +15,7 @@ from edgesparse.lowering.call import Array, FieldValue, KernelCall
 from edgesparse.lowering.model import PackedModel
 from edgesparse.memory import MemoryPlan
 
-__all__ = ["describe"]
+__all__ = ["describe", "tensor_view"]
 
 _KERNELS_VERSION = 1
 """ES_KERNELS_VERSION of es_types.h that the tables are for."""
@@ -54,8 +54,8 @@ def describe(
         tool=tool,
         source_sha256=source_sha256,
         kernels_version=_KERNELS_VERSION,
-        input=_tensor(input_tensor),
-        output=_tensor(output_tensor),
+        input=tensor_view(input_tensor),
+        output=tensor_view(output_tensor),
         input_bytes=input_tensor.nbytes,
         output_bytes=output_tensor.nbytes,
         input_offset=memory.tensor_offsets[graph.inputs[0]],
@@ -72,7 +72,8 @@ def describe(
     )
 
 
-def _tensor(tensor: Tensor) -> TensorView:
+def tensor_view(tensor: Tensor) -> TensorView:
+    """The input or the output as C text."""
     quantized = tensor.dtype == np.int8 and tensor.quantization is not None
     return TensorView(
         ctype=_CTYPES[tensor.dtype.name],
