@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgesparse import pipeline
 from edgesparse.oracle import reference_outputs
 from tests.conftest import skip_or_fail
-from tests.support.small_networks import conv_network, float_network
+from tests.support.small_networks import conv_network, depthwise_network, float_network
 
 FORMATS = ("arduino", "zephyr", "platformio", "cmake", "cmsis-pack")
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
@@ -49,15 +49,18 @@ def make_firmware(folder: Path, model: bytes, stem: str, board: str) -> Path:
 
 @pytest.fixture(scope="session", params=["dsp", "portable", "float"])
 def firmware(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Firmware:
-    """With DSP kernels, with portable ones, and with real numbers in and out (and pointers in scratch, were they
-    stored). The input's zero point is 3 where it is int8."""
+    """With DSP kernels; with portable ones, whose scratch has no byte to spare; with real numbers in and out.
+
+    The input's zero point is 3 where it is int8.
+    """
     rng = np.random.default_rng(5)
     kind: str = request.param
     board = "mps2-an386" if kind == "dsp" else "mps2-an385"
     if kind == "float":
         model, inputs = float_network(), rng.normal(0, 1, (4, 8, 8, 4)).astype(np.float32)
     else:
-        model, inputs = conv_network(), rng.integers(-128, 128, (4, 8, 8, 4)).astype(np.int8)
+        model = conv_network() if kind == "dsp" else depthwise_network()
+        inputs = rng.integers(-128, 128, (4, 8, 8, 4)).astype(np.int8)
     folder = make_firmware(tmp_path_factory.mktemp(kind), model, f"Tiny Net-1.{kind}", board)
     return Firmware(folder, f"edgesparse_tiny_net_1_{kind}", model, inputs)
 

@@ -202,5 +202,5 @@ def test_the_device_gives_the_same_bytes_with_an_ecosystems_own_options(
         text = text.replace("OPTIMIZE ?= -O2", f"OPTIMIZE ?= {options}").replace("-fno-strict", "-fstrict")
         makefile.write_text(text)
     report = pipeline.emulate(tmp_path / "out", toolchain="gcc")  # raises where bytes differ
-    before = read_report(dsp_folder)["sparse"]["instructions"]
-    assert report["sparse"]["instructions"] < 1.1 * before, "the kernels keep their speed"
+    before = read_report(dsp_folder)["dense"]["instructions"]
+    assert report["dense"]["instructions"] < 1.05 * before, "the kernels keep their speed"
