@@ -4,8 +4,7 @@
 #define ES_TYPES_H
 
 /* The Arduino build compiles with -Os, a library cannot give options, and the kernels take up to
- * 1.8 times the instructions at -Os. Before the first function, since it holds for those behind it.
- */
+ * twice the instructions at -Os. Stands before the first function: it holds for those behind it. */
 #if defined(ARDUINO) && defined(__OPTIMIZE_SIZE__) && defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O2")
 #endif
