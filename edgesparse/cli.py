@@ -178,6 +178,24 @@ def emulate(folder: Path, emulator: str | None, toolchain: str | None, as_json: 
 
 
 @cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--format", "format_", required=True, help="arduino, zephyr, platformio, cmake or cmsis-pack.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Output folder.  [default: ./<name>.<format>]")
+@click.option("--json", "as_json", is_flag=True, help="Print the object of edgesparse.json to stdout, nothing else.")
+@_force
+def export(folder: Path, format_: str, out: Path | None, as_json: bool, force: bool) -> None:
+    """Write the firmware of DIR as a library of the ecosystem that you flash from."""
+    from edgesparse import pipeline
+
+    result = pipeline.export(folder, format=format_, out=out, force=force)
+    if as_json:
+        _print_json(result)
+    else:
+        place = out if out is not None else f"{result['name']}.{format_}"
+        click.echo(f"{place}: {result['name']} {result['version']} for {format_}; its README.md says how to use it")
+
+
+@cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @_options(_unsafe, _json, _verbose)
 def inspect(model: Path, unsafe: bool, as_json: bool, verbose: bool) -> None:

@@ -13,9 +13,19 @@ from typing import Any
 
 from edgesparse.errors import OutputError
 
-__all__ = ["REPORT_NAME", "check_replaceable", "output_folder", "read_report", "write_json", "write_text"]
+__all__ = [
+    "EXPORT_NAME",
+    "REPORT_NAME",
+    "check_replaceable",
+    "output_folder",
+    "read_report",
+    "write_json",
+    "write_text",
+]
 
 REPORT_NAME = "report.json"
+EXPORT_NAME = "edgesparse.json"
+"""What an exported library has in the place of a report: its origin and figures."""
 
 
 def check_replaceable(out: Path, *, force: bool) -> None:
@@ -91,8 +101,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
+    return any(_marks(folder / name) for name in (REPORT_NAME, EXPORT_NAME))
+
+
+def _marks(path: Path) -> bool:
     try:
-        report = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
+        report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(report, dict) and "edgesparse" in report and "schema" in report

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse import emulate as emulators
+from edgesparse import export as exports
 from edgesparse import toolchain as toolchains
 from edgesparse.analysis import ModelStats
 from edgesparse.boards import Board, load_board
 from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, measured_zero_inputs, plan_firmware, projects
-from edgesparse.errors import InputError, ModelError, SettingsError, UnsupportedError
+from edgesparse.errors import InputError, ModelError, OutputError, SettingsError, UnsupportedError
 from edgesparse.graph import Graph, Tensor
 from edgesparse.network import Network
 from edgesparse.oracle import run_tflite
@@ -26,7 +27,7 @@ from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.settings import Settings
 from edgesparse.tflite import identifier, slim
 
-__all__ = ["build", "convert", "emulate", "firmware", "inspect"]
+__all__ = ["build", "convert", "emulate", "export", "firmware", "inspect"]
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
@@ -235,6 +236,22 @@ def emulate(
     report["settings"] |= {"emulator": settings.emulator, "toolchain": settings.toolchain}
     write_json(folder / REPORT_NAME, report)
     return report
+
+
+def export(folder: str | Path, *, format: str, out: str | Path | None = None, force: bool = False) -> dict[str, Any]:
+    """Write the firmware of an output folder as a library for an ecosystem; returns the object of edgesparse.json.
+
+    format: a name of edgesparse.export.FORMATS. out: `./<library name>.<format>` by default.
+    """
+    exports.find_format(format)
+    source = Path(folder)
+    library = exports.read_library(source)
+    target = Path(out) if out is not None else Path(f"{library.name}.{format}")
+    inside, around = source.resolve(), target.resolve()
+    if inside.is_relative_to(around) or around.is_relative_to(inside):
+        raise OutputError(f"{target}: holds {source} or lies in it; choose a folder beside it with --out")
+    with output_folder(target, force=force) as staging:
+        return exports.write_library(library, format, staging)
 
 
 def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["array_text", "c_name", "number_text"]
+__all__ = ["array_text", "c_name", "float_text", "number_text"]
 
 _RESERVED = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "
@@ -33,6 +33,11 @@ def number_text(value: int | float) -> str:
     if value == -(2**31):
         return "(-2147483647 - 1)"
     return f"{value}u" if value >= 2**31 else str(value)
+
+
+def float_text(value: float) -> str:
+    """The shortest decimal `float` constant that is exactly `value` as float32: for people, and valid in C++11."""
+    return f"{np.format_float_scientific(np.float32(value), trim='0')}f"
 
 
 def array_text(values: npt.NDArray[Any]) -> str:

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.firmware.ctext import array_text, c_name, number_text
-from edgesparse.firmware.model import CallView, FirmwareModel, LayerView, TableView
-from edgesparse.graph import Graph, Op
+from edgesparse.firmware.ctext import array_text, c_name, float_text, number_text
+from edgesparse.firmware.model import CallView, FirmwareModel, LayerView, TableView, TensorView
+from edgesparse.graph import Graph, Op, Tensor
 from edgesparse.lowering.call import Array, FieldValue, KernelCall
 from edgesparse.lowering.model import PackedModel
 from edgesparse.memory import MemoryPlan
 
-__all__ = ["describe"]
+__all__ = ["describe", "tensor_view"]
+
+_KERNELS_VERSION = 1
+"""ES_KERNELS_VERSION of es_types.h that the tables are for."""
 
 _CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float"}
 
@@ -50,6 +53,9 @@ def describe(
     return FirmwareModel(
         tool=tool,
         source_sha256=source_sha256,
+        kernels_version=_KERNELS_VERSION,
+        input=tensor_view(input_tensor),
+        output=tensor_view(output_tensor),
         input_bytes=input_tensor.nbytes,
         output_bytes=output_tensor.nbytes,
         input_offset=memory.tensor_offsets[graph.inputs[0]],
@@ -63,6 +69,18 @@ def describe(
         ),
         constants=tuple(constants.values()),
         vectors=tuple(array_text(sample) for sample in samples),
+    )
+
+
+def tensor_view(tensor: Tensor) -> TensorView:
+    """The input or the output as C text."""
+    quantized = tensor.dtype == np.int8 and tensor.quantization is not None
+    return TensorView(
+        ctype=_CTYPES[tensor.dtype.name],
+        shape=tensor.shape,
+        values=tensor.elements,
+        scale=float_text(tensor.quant.scale) if quantized else "",
+        zero_point=tensor.quant.zero_point if quantized else 0,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CallView", "FirmwareModel", "LayerView", "TableView"]
+__all__ = ["CallView", "FirmwareModel", "LayerView", "TableView", "TensorView"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,25 @@ class LayerView:
 
 
 @dataclass(frozen=True)
+class TensorView:
+    """The input or the output."""
+
+    ctype: str
+    shape: tuple[int, ...]
+    values: int
+    scale: str  # a C literal, "" where values are real numbers
+    zero_point: int
+
+
+@dataclass(frozen=True)
 class FirmwareModel:
     """The model as C text."""
 
     tool: str  # edgesparse 0.1.0
     source_sha256: str
+    kernels_version: int
+    input: TensorView
+    output: TensorView
     input_bytes: int
     output_bytes: int
     input_offset: int

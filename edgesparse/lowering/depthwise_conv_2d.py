@@ -19,7 +19,7 @@ __all__ = [
     "pack_3x3_scales",
 ]
 
-_POINTER_BYTES = 4
+_TAP_BYTES = 4  # es_tap.h
 _BIAS_BITS_OF_7 = 21
 """Of a bias in a record of 7 bytes; in one of 8 it has 29."""
 _STRIP_BYTES = 4096
@@ -142,9 +142,9 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     )
 
 
-def depthwise_x4_scratch_bytes(taps: int, in_c: int, pointer_bytes: int = _POINTER_BYTES) -> int:
+def depthwise_x4_scratch_bytes(taps: int, in_c: int) -> int:
     """The formula in es_depthwise_conv_2d.h."""
-    return round_up(in_c) + taps * pointer_bytes
+    return round_up(in_c) + taps * _TAP_BYTES
 
 
 def depthwise_3x3_scratch_bytes(strip: int, out_w: int, stride: int) -> int:

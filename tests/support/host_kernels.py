@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from edgesparse.boards import CORES, Core, templates_folder
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array, KernelCall
-from edgesparse.lowering.depthwise_conv_2d import depthwise_x4_scratch_bytes
 from edgesparse.lowering.model import PackedModel
 
 DSP = CORES["cortex-m4"]
@@ -132,7 +131,7 @@ def _run(number: int, case: Case) -> str:
     for position, call in enumerate(case.packed.calls):
         arguments = [f"&c{number}_{position}", *(buffer(tensor) for tensor in call.inputs), buffer(call.output)]
         if call.takes_scratch:
-            lines.append(f"void *s{position} = malloc({_scratch_bytes(call)});")
+            lines.append(f"void *s{position} = malloc({call.scratch_bytes});")
             arguments.append(f"s{position}")
         lines.append(f"{call.function}({', '.join(arguments)});")
         if call.takes_scratch:
@@ -141,11 +140,3 @@ def _run(number: int, case: Case) -> str:
     lines += [f"fwrite({name}, 1, {size}, out);" for name, size in sizes.items()]
     lines += [f"free({name});" for name in names.values()]
     return "\n".join([*lines, "}"])
-
-
-def _scratch_bytes(call: KernelCall) -> int:
-    if call.function == "es_depthwise_conv_2d_x4_s8":  # holds pointers: larger on the host
-        fields = dict(call.fields)
-        taps = int(fields["kernel_h"]) * int(fields["kernel_w"])  # type: ignore[arg-type]  # numbers by contract
-        return depthwise_x4_scratch_bytes(taps, int(fields["in_c"]), 8)  # type: ignore[arg-type]  # as above
-    return call.scratch_bytes

@@ -58,6 +58,65 @@ def conv_network(seed: int = 0, density: float = 0.25) -> bytes:
     return net.build([probabilities])
 
 
+def depthwise_network(seed: int = 0) -> bytes:
+    """8x8x4 -> DEPTHWISE_CONV_2D 7x7 -> FULLY_CONNECTED (10) -> SOFTMAX."""
+    rng = np.random.default_rng(seed)
+    net = TfliteBuilder()
+    x = net.input((1, 8, 8, 4), 0.05, 3)
+    filtered = net.activation((1, 8, 8, 4), 0.06, -7)
+    flat = net.activation((1, 256), 0.06, -7)
+    logits = net.activation((1, 10), 0.2, 4)
+    probabilities = net.activation((1, 10), 1 / 256, -128)
+    filters = net.constant(rng.integers(-127, 128, (1, 7, 7, 4)).astype(np.int8), rng.uniform(0.002, 0.01, 4), axis=3)
+    net.op(
+        "DEPTHWISE_CONV_2D",
+        [x, filters, net.constant(rng.integers(-500, 500, 4).astype(np.int32))],
+        [filtered],
+        padding=SAME,
+        strideH=1,
+        strideW=1,
+        dilationHFactor=1,
+        dilationWFactor=1,
+        depthMultiplier=1,
+    )
+    net.op("RESHAPE", [filtered, net.constant(np.array([1, 256], np.int32))], [flat])
+    net.op(
+        "FULLY_CONNECTED",
+        [
+            flat,
+            net.constant(rng.integers(-127, 128, (10, 256)).astype(np.int8), [0.004]),
+            net.constant(rng.integers(-500, 500, 10).astype(np.int32)),
+        ],
+        [logits],
+    )
+    net.op("SOFTMAX", [logits], [probabilities], beta=1.0)
+    return net.build([probabilities])
+
+
+def float_network(seed: int = 0) -> bytes:
+    """float32 8x8x4 -> QUANTIZE -> FULLY_CONNECTED (3) -> DEQUANTIZE -> float32."""
+    rng = np.random.default_rng(seed)
+    net = TfliteBuilder()
+    x = net.input((1, 8, 8, 4), dtype="float32")
+    quantized = net.activation((1, 8, 8, 4), 0.03, 3)
+    flat = net.activation((1, 256), 0.03, 3)
+    logits = net.activation((1, 3), 0.1, 4)
+    y = net.activation((1, 3), dtype="float32")
+    net.op("QUANTIZE", [x], [quantized])
+    net.op("RESHAPE", [quantized, net.constant(np.array([1, 256], np.int32))], [flat])
+    net.op(
+        "FULLY_CONNECTED",
+        [
+            flat,
+            net.constant(rng.integers(-127, 128, (3, 256)).astype(np.int8), [0.004]),
+            net.constant(rng.integers(-500, 500, 3).astype(np.int32)),
+        ],
+        [logits],
+    )
+    net.op("DEQUANTIZE", [logits], [y])
+    return net.build([y])
+
+
 def unsupported_network() -> bytes:
     """ELU and SQRT, for which there is no kernel."""
     net = TfliteBuilder()

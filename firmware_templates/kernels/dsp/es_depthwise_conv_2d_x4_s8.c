@@ -1,15 +1,17 @@
 #include "es_depthwise_conv_2d.h"
 #include "es_dsp.h"
+#include "es_tap.h"
 
-/* Scratch: one pointer per tap, then a pixel of zero points for taps outside of the image. */
+/* Scratch: one es_tap per tap, then a pixel of zero points for taps outside of the image. */
 static void es_find_taps(const es_depthwise_conv_2d *p, const int8_t *input, int32_t y0, int32_t x0,
-                         const int8_t *outside, const int8_t **pixel) {
+                         const int8_t *outside, es_tap *tap) {
     for (int32_t ky = 0; ky < p->kernel_h; ky++) {
         const int32_t y = y0 + ky * p->dilation_h;
         for (int32_t kx = 0; kx < p->kernel_w; kx++) {
             const int32_t x = x0 + kx * p->dilation_w;
             const int inside = (uint32_t)y < p->in_h && (uint32_t)x < p->in_w;
-            *pixel++ = inside ? input + (y * p->in_w + x) * p->in_c : outside;
+            *tap++ = inside ? es_tap_inside(input, (y * p->in_w + x) * p->in_c)
+                            : es_tap_outside(outside);
         }
     }
 }
@@ -52,7 +54,7 @@ static inline void es_store_4(const es_depthwise_conv_2d *p, int32_t c, const in
 void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
                                 void *scratch) {
     const int32_t taps = (int32_t)p->kernel_h * p->kernel_w;
-    const int8_t **pixels = scratch;
+    es_tap *pixels = scratch;
     int8_t *outside = (int8_t *)(pixels + taps);
     __builtin_memset(outside, p->input_zero_point, p->in_c);
 
@@ -64,10 +66,10 @@ void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *inp
             for (int32_t c = 0; c < p->out_c; c += 4) {
                 int32_t sum_0 = p->bias[c], sum_1 = p->bias[c + 1];
                 int32_t sum_2 = p->bias[c + 2], sum_3 = p->bias[c + 3];
-                const int8_t *const *pixel = pixels;
-                const int8_t *const *end = pixels + taps;
-                while (pixel < end) {
-                    const int32_t x = es_load_4(*pixel++ + c);
+                const es_tap *tap = pixels;
+                const es_tap *end = pixels + taps;
+                while (tap < end) {
+                    const int32_t x = es_load_4(es_tap_pixel(*tap++, input, outside) + c);
                     const int32_t w = es_load_4(weights);
                     const int32_t x02 = es_sxtb16(x), x13 = es_sxtb16_ror8(x);
                     const int32_t w02 = es_sxtb16(w), w13 = es_sxtb16_ror8(w);

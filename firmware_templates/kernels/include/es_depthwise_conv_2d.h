@@ -31,8 +31,7 @@ typedef struct {
 void es_depthwise_conv_2d_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output);
 
 /* Multiplier 1, channels in groups of 4: in_c == out_c, out_c % 4 == 0; multipliers and shifts
- * always [out_c]. Scratch: r4(in_c) + kernel_h * kernel_w * sizeof(void *) bytes, aligned as a
- * pointer. */
+ * always [out_c]. Scratch: r4(in_c) + kernel_h * kernel_w * 4 bytes, 4-byte aligned. */
 void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
                                 void *scratch);
 

@@ -1,25 +1,41 @@
-/* Types and section macros that every kernel and every generated table shares. Freestanding: no
- * libc header. */
+/* Types and section macros that every kernel and every generated table shares. Freestanding: only
+ * headers that need no libc. */
 #ifndef ES_TYPES_H
 #define ES_TYPES_H
 
+/* The Arduino build compiles with -Os, a library cannot give options, and the kernels take up to
+ * twice the instructions at -Os. Stands before the first function: it holds for those behind it. */
+#if defined(ARDUINO) && defined(__OPTIMIZE_SIZE__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2")
+#endif
+
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* The generator writes ES_KERNELS_VERSION into model.h; a stale generated file does not compile. */
+/* weights.c checks it: tables that another version of the generator wrote do not compile. */
 #define ES_KERNELS_VERSION 1
 
-/* Linker sections, so that sizes can be read per table: packed weights with their indices, and
- * everything else that is constant (biases, multipliers, lookup tables). Mach-O hosts name sections
- * differently, and need none. */
-#if defined(__ELF__)
-#define ES_WEIGHTS(name) __attribute__((section(".weights." #name), aligned(4)))
-#define ES_TABLE(name) __attribute__((section(".tables." #name), aligned(4)))
-#else
-#define ES_WEIGHTS(name) __attribute__((aligned(4)))
-#define ES_TABLE(name) __attribute__((aligned(4)))
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "edgesparse: weights are packed for little-endian cores"
 #endif
+#if INT_MAX < 0x7fffffff
+#error "edgesparse: the kernels need an int of 32 bits; AVR and MSP430 have 16"
+#endif
+
+/* Linker sections, so that sizes can be read per table: packed weights with their indices, and
+ * everything else that is constant (biases, multipliers, lookup tables). The names begin as those
+ * do that any linker script puts into flash (.rodata.*) or zeroes (.bss.*); sections.ld takes them
+ * apart. Mach-O hosts name sections differently, and need none. */
+#if defined(__ELF__)
+#define ES_SECTION(name) section(name),
+#else
+#define ES_SECTION(name)
+#endif
+#define ES_WEIGHTS(name) __attribute__((ES_SECTION(".rodata.es_weights." #name) aligned(4)))
+#define ES_TABLE(name) __attribute__((ES_SECTION(".rodata.es_tables." #name) aligned(4)))
+#define ES_ARENA __attribute__((ES_SECTION(".bss.arena") aligned(8)))
 
 /* Whether sums and pointers of an unrolled loop would not fit the registers: Armv6-M has eight that
  * every instruction takes. */

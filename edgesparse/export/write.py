@@ -1,0 +1,71 @@
+"""Write a library's folder: C files copied, metadata and the example rendered."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from edgesparse.boards import templates_folder
+from edgesparse.export.format import File
+from edgesparse.export.formats import find_format
+from edgesparse.export.library import Library
+from edgesparse.output import EXPORT_NAME, write_json
+
+__all__ = ["write_library"]
+
+
+def write_library(library: Library, name: str, folder: Path) -> dict[str, Any]:
+    """Fill an empty folder in the format of that name; returns the object of edgesparse.json.
+
+    The same library gives the same bytes. SettingsError for an unknown format.
+
+    Sources lie in src/NAME/, the umbrella header src/NAME.h beside it: with src/ as the only include path, nothing of
+    the library can be confused with a file of the user's.
+    """
+    form = find_format(name)
+    sources = folder / "src" / library.name
+    sources.mkdir(parents=True)
+    for path in (*library.sources, *library.headers):
+        shutil.copyfile(path, sources / path.name)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_folder() / "export"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    shutil.copyfile(templates_folder() / "export" / "common" / "LICENSE", folder / "LICENSE")
+    for file in (File(f"src/{library.name}.h", "common/umbrella.h.j2"), *form.files(library)):
+        target = folder / file.target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(_render(environment, file, library), encoding="utf-8", newline="\n")
+    origin = _origin(library, name)
+    write_json(folder / EXPORT_NAME, origin)
+    return origin
+
+
+def _origin(library: Library, name: str) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "edgesparse": library.tool.removeprefix("edgesparse "),
+        "format": name,
+        "name": library.name,
+        "version": library.version,
+        "source_sha256": library.source_sha256,
+        "board": {"name": library.board, "core": library.core.name},
+        "input": asdict(library.input),
+        "output": asdict(library.output),
+        "weight_bytes": library.weight_bytes,
+        "table_bytes": library.table_bytes,
+        "code_bytes": library.code_bytes,
+        "arena_bytes": library.arena_bytes,
+    }
+
+
+def _render(environment: jinja2.Environment, file: File, library: Library) -> str:
+    values: dict[str, Any] = {**file.values, "library": library}
+    return environment.get_template(file.template).render(values)
