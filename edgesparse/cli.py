@@ -73,12 +73,15 @@ _board = click.option("--board", help="Target board, see `edgesparse boards`.  [
 _toolchain = click.option("--toolchain", help="auto, gcc or zig.  [default: auto, which prefers gcc]")
 _emulator = click.option("--emulator", help="unicorn or qemu.  [default: unicorn]")
 _optimize = click.option("--optimize", help="latency or flash: what weight formats are chosen for.  [default: latency]")
+_mobile_optimize = click.option(
+    "--mobile-optimize", help="size or latency: how model.sparse.tflite stores weights.  [default: size]"
+)
 _vectors = click.option("--vectors", type=int, help="Inputs to run on the device and compare.  [default: 8]")
 _seed = click.option("--seed", type=int, help="Of synthetic inputs, chosen samples and training.  [default: 0]")
 _unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which execute code from the file.")
 
 _target_options = _options(
-    _board, _toolchain, _emulator, _optimize, _vectors, _seed, _config, _out, _force, _json, _verbose
+    _board, _toolchain, _emulator, _optimize, _mobile_optimize, _vectors, _seed, _config, _out, _force, _json, _verbose
 )
 
 
@@ -89,6 +92,7 @@ _target_options = _options(
 @click.option("--pattern", help="auto, unstructured, block, block1x4, block2x4 or nm=N:M.  [default: auto]")
 @click.option("--method", help="oneshot, or finetune (needs --data with y).  [default: oneshot]")
 @click.option("--epochs", type=int, help="Passes over the data for finetune.  [default: 10]")
+@click.option("--mobile-dtype", help="int8 or float32: the weights of model.sparse.tflite.  [default: int8]")
 @click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")
 @_unsafe
 @_target_options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, measured_zero_inputs, plan_firmware, projects
 from edgesparse.errors import InputError, ModelError, SettingsError, UnsupportedError
 from edgesparse.graph import Graph, Tensor
+from edgesparse.mobile import phone_model
 from edgesparse.network import Network
-from edgesparse.oracle import run_tflite
 from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, read_report, write_json
 from edgesparse.report import assemble
 from edgesparse.report.fidelity import compare_outputs, score
@@ -96,14 +96,14 @@ def convert(
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
     say("encoding for phones")
-    phone_bytes, reason = _phone_model(
-        sparse_bytes,
-        lambda: quantize.quantize(
-            pruned.model, calibration, dense_per_channel=chosen.dense_per_channel, sparse_encoding=True
-        ),
-        sparse.quantized(_pick(samples, chosen.vectors, chosen.seed)),
+    float_bytes = quantize.float_tflite(pruned.model) if chosen.mobile_dtype == "float32" else None
+    checked = _pick(samples, chosen.vectors, chosen.seed)
+    phone = phone_model(
+        float_bytes or sparse.data,
+        checked.astype(np.float32) if float_bytes else sparse.quantized(checked),
+        optimize=chosen.mobile_optimize,
     )
-    warnings += [*plan.warnings, *reason, *_sparsity_warnings(sparse.stats, chosen)]
+    warnings += [*plan.warnings, *phone.warnings, *_sparsity_warnings(sparse.stats, chosen)]
 
     say("comparing with the float model")
     inputs, labels = data.evaluation if data is not None else (samples, None)
@@ -135,7 +135,9 @@ def convert(
         "keras_version": loaded.keras_version,
     }
     with output_folder(target, force=force) as folder:
-        (folder / "model.sparse.tflite").write_bytes(phone_bytes)
+        (folder / "model.sparse.tflite").write_bytes(phone.data)
+        if float_bytes:
+            (folder / "model.float32.tflite").write_bytes(float_bytes)
         report = deploy(
             folder,
             source,
@@ -149,7 +151,7 @@ def convert(
             warnings,
             say,
         )
-        report["accuracy"], report["fidelity"] = accuracy, fidelity
+        report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report}
         write_json(folder / REPORT_NAME, report)
     return report
 
@@ -164,7 +166,7 @@ def firmware(
 ) -> dict[str, Any]:
     """Make firmware from an int8 .tflite, its weights as they are; returns the object of report.json.
 
-    TensorFlow is not imported. `model.sparse.tflite` holds the same bytes as `model.int8.tflite`.
+    TensorFlow is not imported.
     """
     say = progress or _silent
     _refuse_for_tflite(settings)
@@ -178,13 +180,13 @@ def firmware(
     check_replaceable(target, force=force)
     vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
     source = {"path": str(path), "sha256": _sha256(path), "format": "tflite", "keras_version": "none"}
-    warnings = [
-        "the firmware's inputs are random: a .tflite comes without data",
-        "model.sparse.tflite has dense storage: TFLite's sparsity encoding is written from a Keras model",
-    ]
+    say("encoding for phones")
+    phone = phone_model(network.data, vectors, optimize=chosen.mobile_optimize)
+    warnings = ["the firmware's inputs are random: a .tflite comes without data", *phone.warnings]
     with output_folder(target, force=force) as folder:
-        (folder / "model.sparse.tflite").write_bytes(network.data)
+        (folder / "model.sparse.tflite").write_bytes(phone.data)
         report = deploy(folder, source, chosen, board, tools, network, network, vectors, None, warnings, say)
+        report["mobile"] = phone.report
         write_json(folder / REPORT_NAME, report)
     return report
 
@@ -277,23 +279,6 @@ def _check_kernels(graph: Graph, board: Board, settings: Settings, path: Path | 
         raise UnsupportedError(f"{where}{error}", error.names) from error
 
 
-def _phone_model(dense: bytes, encode: Callable[[], bytes], inputs: npt.NDArray[Any]) -> tuple[bytes, list[str]]:
-    """The sparsity encoding where it is smaller and tflite-runtime runs it to the same bytes, else the dense file."""
-    encoded = encode()
-    if len(encoded) >= len(dense):
-        reason = f"the converter's sparsity encoding is larger ({len(encoded):,} against {len(dense):,} bytes)"
-        return dense, [f"model.sparse.tflite has dense storage: {reason}"]
-    expected = run_tflite(dense, inputs, reference=True)
-    got = run_tflite(encoded, inputs, reference=True)
-    default = run_tflite(encoded, inputs, reference=False)
-    for outcome in (expected, got, default):
-        if isinstance(outcome, str):
-            return dense, [f"model.sparse.tflite has dense storage: tflite-runtime says: {outcome}"]
-    if not np.array_equal(np.asarray(expected), np.asarray(got)):
-        return dense, ["model.sparse.tflite has dense storage: the encoded file gives other outputs on tflite-runtime"]
-    return encoded, []
-
-
 def _data_warnings(data: Dataset | None) -> list[str]:
     if data is None:
         return ["calibrated on synthetic inputs: int8 ranges may be wrong for real ones; give --data FILE"]
@@ -313,6 +298,8 @@ def _sparsity_warnings(stats: ModelStats, settings: Settings) -> list[str]:
 
 def _refuse_for_tflite(settings: Mapping[str, Any]) -> None:
     given = [name for name in _SPARSE_SETTINGS if settings.get(name) is not None]
+    if settings.get("mobile_dtype", "int8") == "float32":
+        given.append("mobile_dtype")
     if given:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise SettingsError(f"{options}: needs a Keras model; a .tflite keeps its weights as they are")

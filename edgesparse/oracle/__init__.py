@@ -17,7 +17,10 @@ import numpy.typing as npt
 from edgesparse.errors import ModelError, ToolMissingError
 from edgesparse.oracle.worker import REFUSED, RUNTIME_MISSING
 
-__all__ = ["OracleRun", "reference_outputs", "run_tflite", "zero_shares"]
+__all__ = ["PHONE_RUNTIMES", "OracleRun", "reference_outputs", "run_on_phone_runtime", "runtime_version", "zero_shares"]
+
+PHONE_RUNTIMES = {"tflite-runtime": "tflite-runtime", "litert": "ai-edge-litert"}
+"""The runtimes that phones use, each with the distribution that brings it."""
 
 _DISTRIBUTIONS = {"tflite-micro": "tflite-micro", "tflite-runtime": "tflite-runtime"}
 _TIMEOUT_S = 3600
@@ -50,9 +53,22 @@ def reference_outputs(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun:
     raise ModelError(f"no reference interpreter runs the model: {'; '.join(reasons)}")
 
 
-def run_tflite(model: bytes, inputs: npt.NDArray[Any], *, reference: bool) -> npt.NDArray[Any] | str:
-    """Outputs of tflite-runtime with its reference or its default kernels; the reason where it fails."""
-    return _run("tflite-runtime" if reference else "tflite-runtime-default", model, inputs)[1]
+def runtime_version(distribution: str) -> str | None:
+    """The installed version of a distribution, None where it is missing."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def run_on_phone_runtime(
+    runtime: str, model: bytes, inputs: npt.NDArray[Any], *, reference: bool
+) -> npt.NDArray[Any] | str:
+    """Outputs [n, ...] of one of PHONE_RUNTIMES; the reason where it fails.
+
+    reference: its reference kernels, else its default ones, which are XNNPACK's where they can be.
+    """
+    return _run(runtime if reference else f"{runtime}-default", model, inputs)[1]
 
 
 def zero_shares(model: bytes, inputs: npt.NDArray[Any]) -> npt.NDArray[Any] | str:

@@ -1,0 +1,5 @@
+"""Files for phones: encoded, checked on the runtimes that phones use, and measured on them."""
+
+from edgesparse.mobile.convert import PhoneModel, phone_model
+
+__all__ = ["PhoneModel", "phone_model"]
