@@ -76,12 +76,34 @@ _optimize = click.option("--optimize", help="latency or flash: what weight forma
 _mobile_optimize = click.option(
     "--mobile-optimize", help="size or latency: how model.sparse.tflite stores weights.  [default: size]"
 )
+_keep_metadata = click.option(
+    "--keep-metadata", is_flag=True, default=None, help="Leave names, metadata and signatures in the .tflite files."
+)
+_tflm_max_arena = click.option(
+    "--tflm-max-arena",
+    type=int,
+    metavar="BYTES",
+    help="Keep tensors of model.tflm.tflite dense until its activations and decoded weights fit.  [default: no limit]",
+)
 _vectors = click.option("--vectors", type=int, help="Inputs to run on the device and compare.  [default: 8]")
 _seed = click.option("--seed", type=int, help="Of synthetic inputs, chosen samples and training.  [default: 0]")
 _unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which execute code from the file.")
 
 _target_options = _options(
-    _board, _toolchain, _emulator, _optimize, _mobile_optimize, _vectors, _seed, _config, _out, _force, _json, _verbose
+    _board,
+    _toolchain,
+    _emulator,
+    _optimize,
+    _mobile_optimize,
+    _keep_metadata,
+    _tflm_max_arena,
+    _vectors,
+    _seed,
+    _config,
+    _out,
+    _force,
+    _json,
+    _verbose,
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from edgesparse.analysis import ModelStats, analyse
 from edgesparse.errors import ModelError
 from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.oracle import reference_outputs
-from edgesparse.tflite import read_graph
+from edgesparse.tflite import read_graph, slim
 
 __all__ = ["Network"]
 
@@ -34,10 +34,11 @@ class Network:
         return Network(data, graph, analyse(graph))
 
     @staticmethod
-    def load(path: Path) -> Network:
-        """Read a file; ModelError names it."""
+    def load(path: Path, *, slimmed: bool = False, keep_metadata: bool = False) -> Network:
+        """Read a file, and slim it if asked to; ModelError names it."""
         try:
-            return Network.read(path.read_bytes())
+            network = Network.read(path.read_bytes())
+            return network.slimmed(keep_metadata=keep_metadata) if slimmed else network
         except FileNotFoundError:
             raise ModelError(f"{path}: no such file") from None
         except OSError as error:
@@ -49,6 +50,10 @@ class Network:
         """The same model with some ops renamed, by index."""
         graph = self.graph.renamed(names)
         return Network(self.data, graph, analyse(graph))
+
+    def slimmed(self, *, keep_metadata: bool) -> Network:
+        """The same model, names of ops included, with a file that holds only what interpreters read."""
+        return replace(self, data=slim(self.data, keep_metadata=keep_metadata))
 
     @property
     def input(self) -> Tensor:

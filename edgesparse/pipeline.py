@@ -95,13 +95,17 @@ def convert(
     dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
+    sparse, dense = (network.slimmed(keep_metadata=chosen.keep_metadata) for network in (sparse, dense))
     say("encoding for phones")
-    float_bytes = quantize.float_tflite(pruned.model) if chosen.mobile_dtype == "float32" else None
-    checked = _pick(samples, chosen.vectors, chosen.seed)
+    in_float = None
+    if chosen.mobile_dtype == "float32":
+        in_float = Network.read(quantize.float_tflite(pruned.model)).slimmed(keep_metadata=chosen.keep_metadata)
+    mobile = in_float or sparse
     phone = phone_model(
-        float_bytes or sparse.data,
-        checked.astype(np.float32) if float_bytes else sparse.quantized(checked),
+        mobile.data,
+        mobile.quantized(_pick(samples, chosen.vectors, chosen.seed)),
         optimize=chosen.mobile_optimize,
+        names=[op.name for op in mobile.graph.ops],
     )
     warnings += [*plan.warnings, *phone.warnings, *_sparsity_warnings(sparse.stats, chosen)]
 
@@ -136,8 +140,8 @@ def convert(
     }
     with output_folder(target, force=force) as folder:
         (folder / "model.sparse.tflite").write_bytes(phone.data)
-        if float_bytes:
-            (folder / "model.float32.tflite").write_bytes(float_bytes)
+        if in_float is not None:
+            (folder / "model.float32.tflite").write_bytes(in_float.data)
         report = deploy(
             folder,
             source,
@@ -174,14 +178,19 @@ def firmware(
     board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
     emulators.require(chosen.emulator)
     path = Path(model)
-    network = Network.load(path)
+    network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
     _check_kernels(network.graph, board, chosen, path)
     target = _target(path, out)
     check_replaceable(target, force=force)
     vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
     source = {"path": str(path), "sha256": _sha256(path), "format": "tflite", "keras_version": "none"}
     say("encoding for phones")
-    phone = phone_model(network.data, vectors, optimize=chosen.mobile_optimize)
+    phone = phone_model(
+        network.data,
+        vectors,
+        optimize=chosen.mobile_optimize,
+        names=[op.name for op in network.graph.ops],
+    )
     warnings = ["the firmware's inputs are random: a .tflite comes without data", *phone.warnings]
     with output_folder(target, force=force) as folder:
         (folder / "model.sparse.tflite").write_bytes(phone.data)

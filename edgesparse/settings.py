@@ -67,6 +67,10 @@ class Settings:
     """One of MOBILE_OPTIMIZE_NAMES: model.sparse.tflite in its smallest encoding, or in one that stays on XNNPACK."""
     mobile_dtype: str = "int8"
     """One of MOBILE_DTYPE_NAMES, of model.sparse.tflite; float32 is what XNNPACK has sparse kernels for."""
+    keep_metadata: bool = False
+    """Leave names, metadata and signatures in the .tflite files."""
+    tflm_max_arena: int | None = None
+    """Bytes: the most that activations and decoded weights of model.tflm.tflite may take; None for no limit."""
     vectors: int = 8
     """Inputs that run on the emulated device and are compared with the reference, 1 or more."""
     seed: int = 0
@@ -89,6 +93,8 @@ class Settings:
         self._check("optimize", self.optimize in OPTIMIZE_NAMES, f"one of {', '.join(OPTIMIZE_NAMES)}")
         for name, names in (("mobile_optimize", MOBILE_OPTIMIZE_NAMES), ("mobile_dtype", MOBILE_DTYPE_NAMES)):
             self._check(name, getattr(self, name) in names, f"one of {', '.join(names)}")
+        limit = self.tflm_max_arena
+        self._check("tflm_max_arena", limit is None or limit >= 1, "a number of bytes, 1 or more")
         self._check("vectors", 1 <= self.vectors <= 1000, "a whole number from 1 to 1000")
         self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
         if self.method == "finetune" and self.data is None:

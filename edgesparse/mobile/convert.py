@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,10 +28,11 @@ class PhoneModel:
     warnings: tuple[str, ...]
 
 
-def phone_model(dense: bytes, inputs: npt.NDArray[Any], *, optimize: str) -> PhoneModel:
+def phone_model(dense: bytes, inputs: npt.NDArray[Any], *, optimize: str, names: Sequence[str]) -> PhoneModel:
     """Encode a dense .tflite for phones and prove it equal on the installed runtimes.
 
-    inputs: [n, ...] in the model's input dtype. optimize: size or latency, as encode_for_phones takes it.
+    inputs: [n, ...] in the model's input dtype. optimize: size or latency, as encode_for_phones takes it. names: of
+    the dense file's ops.
     Outputs must equal the dense file's, byte for byte, with the same kernels of the same runtime, and the file must
     load with default settings. A tensor that fails alone stays dense; so does the file where nothing is left, where it
     is not smaller, or where no runtime is installed.
@@ -50,7 +52,7 @@ def phone_model(dense: bytes, inputs: npt.NDArray[Any], *, optimize: str) -> Pho
         "bytes": len(data),
         "dense_bytes": len(dense),
         "checks": _checks(checks, chosen),
-        "tensors": [asdict(tensor) for tensor in stored.tensors],
+        "tensors": [{"name": names[tensor.operator], **asdict(tensor)} for tensor in stored.tensors],
     }
     return PhoneModel(data, report, tuple(warnings))
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.tflite import edit, objects, sparsity_objects
+from edgesparse.tflite.slim import slim
 from edgesparse.tflite.sparsity import Scheme, SparseTensor, smallest
 
 __all__ = ["PhoneFile", "StoredTensor", "encode_for_phones"]
@@ -73,7 +74,7 @@ def encode_for_phones(data: bytes, *, optimize: str, only: Collection[int] | Non
     for number, operator in enumerate(list(draft.graph.operators)):
         draft.place(number, operator, allowed=only is None or number in only)
     draft.finish()
-    return PhoneFile(objects.pack(draft.model), tuple(draft.stored))
+    return PhoneFile(slim(objects.pack(draft.model), keep_metadata=True), tuple(draft.stored))
 
 
 class _Draft:

@@ -33,6 +33,9 @@ from edgesparse.settings import Settings, read_config
         ("emulator", "renode"),
         ("optimize", "size"),
         ("dense_per_channel", 1),
+        ("keep_metadata", "yes"),
+        ("tflm_max_arena", 0),
+        ("tflm_max_arena", 1.5),
         ("colour", "red"),
     ],
 )
