@@ -182,6 +182,26 @@ def emulate(folder: Path, emulator: str | None, toolchain: str | None, as_json: 
     _show(report, as_json)
 
 
+@cli.command("bench-mobile")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--threads", type=int, default=1, show_default=True, help="Threads of the interpreter.")
+@click.option("--rounds", type=int, default=5, show_default=True, help="Processes per file and runtime.")
+@click.option("--runs", type=int, default=50, show_default=True, help="Inferences per process.")
+@_options(_json, _verbose)
+def bench_mobile(folder: Path, threads: int, rounds: int, runs: int, as_json: bool, verbose: bool) -> None:
+    """Measure model.sparse.tflite beside its dense twin on the runtimes that phones use."""
+    from edgesparse import pipeline
+
+    with _progress(verbose) as progress:
+        result = pipeline.bench_mobile(folder, threads=threads, rounds=rounds, runs=runs, progress=progress)
+    if as_json:
+        _print_json(result)
+    else:
+        from edgesparse.report.phones import phone_bench
+
+        _print(phone_bench(result))
+
+
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @_options(_unsafe, _json, _verbose)

@@ -18,7 +18,7 @@ from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, measured_zero_inputs, plan_firmware, projects
 from edgesparse.errors import InputError, ModelError, SettingsError, UnsupportedError
 from edgesparse.graph import Graph, Tensor
-from edgesparse.mobile import phone_model
+from edgesparse.mobile import bench, phone_model
 from edgesparse.network import Network
 from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, read_report, write_json
 from edgesparse.report import assemble
@@ -26,7 +26,7 @@ from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.settings import Settings
 from edgesparse.tflite import identifier
 
-__all__ = ["build", "convert", "emulate", "firmware", "inspect"]
+__all__ = ["bench_mobile", "build", "convert", "emulate", "firmware", "inspect"]
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
@@ -242,6 +242,13 @@ def emulate(
     report["settings"] |= {"emulator": settings.emulator, "toolchain": settings.toolchain}
     write_json(folder / REPORT_NAME, report)
     return report
+
+
+def bench_mobile(
+    folder: str | Path, *, threads: int = 1, rounds: int = 5, runs: int = 50, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Measure the files for phones of an output folder on the installed runtimes, see edgesparse.mobile.bench."""
+    return bench(Path(folder), threads=threads, rounds=rounds, runs=runs, progress=progress or _silent)
 
 
 def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:

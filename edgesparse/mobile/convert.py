@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.oracle import PHONE_RUNTIMES, run_on_phone_runtime, runtime_version
+from edgesparse.mobile.xnnpack import sparse_plan
+from edgesparse.oracle import PHONE_RUNTIMES, run_on_phone_runtime, runtime_remedy, runtime_version
+from edgesparse.tflite import read_graph
 from edgesparse.tflite.phone import PhoneFile, encode_for_phones
 
 __all__ = ["PhoneModel", "phone_model"]
@@ -40,7 +42,7 @@ def phone_model(dense: bytes, inputs: npt.NDArray[Any], *, optimize: str, names:
     checks = [_Check(runtime, dense, inputs) for runtime, found in _installed().items() if found is not None]
     usable = [check for check in checks if not isinstance(check.expected(reference=False), str)]
     if usable:
-        chosen, warnings = _verified(dense, usable, optimize)
+        chosen, warnings = _verified(dense, usable, optimize, names)
     else:
         refusals = "; ".join(f"{check.runtime}: {check.expected(reference=False)}" for check in checks)
         how = refusals or "pip install edgesparse[mobile]"
@@ -57,9 +59,14 @@ def phone_model(dense: bytes, inputs: npt.NDArray[Any], *, optimize: str, names:
     return PhoneModel(data, report, tuple(warnings))
 
 
-def _verified(dense: bytes, checks: list[_Check], optimize: str) -> tuple[PhoneFile | None, list[str]]:
+def _verified(
+    dense: bytes, checks: list[_Check], optimize: str, names: Sequence[str]
+) -> tuple[PhoneFile | None, list[str]]:
     """The file with as many encoded tensors as pass, None where the dense file is the answer; and the warnings."""
     everything = encode_for_phones(dense, optimize=optimize)
+    hazard = sparse_plan(read_graph(dense), everything.encoded).hazard
+    if hazard:
+        return None, [f"{_NAME} has dense storage: {hazard}"]
     if not everything.encoded:
         return None, [f"{_NAME} has dense storage: no tensor gets smaller"]
     if len(everything.data) >= len(dense):
@@ -68,13 +75,14 @@ def _verified(dense: bytes, checks: list[_Check], optimize: str) -> tuple[PhoneF
     failure = _failure(everything, checks)
     if failure is None:
         return everything, []
-    kept, warnings = [], []
+    kept: list[int] = []
+    warnings: list[str] = []
     for operator in everything.encoded:
         alone = _failure(encode_for_phones(dense, optimize=optimize, only=[operator]), checks)
         if alone is None:
             kept.append(operator)
         else:
-            warnings.append(f"{_NAME}: the weights of op {operator} have dense storage: {alone}")
+            warnings.append(f"{_NAME}: the weights of {names[operator]!r} have dense storage: {alone}")
     if not kept or not warnings:
         return None, [f"{_NAME} has dense storage: {failure}"]
     fewer = encode_for_phones(dense, optimize=optimize, only=kept)
@@ -139,7 +147,7 @@ def _checks(checks: list[_Check], file: PhoneFile | None) -> dict[str, Any]:
     asked = {check.runtime: check for check in checks}
     for runtime, version in versions.items():
         if version is None:
-            result[runtime] = {"unavailable": f"not installed; {_remedy(runtime)}"}
+            result[runtime] = {"unavailable": f"not installed; {runtime_remedy(runtime)}"}
             continue
         check = asked[runtime]
         outcome = check.expected(reference=False)
@@ -157,9 +165,3 @@ def _checks(checks: list[_Check], file: PhoneFile | None) -> dict[str, Any]:
                 "loads_with_default_settings": True,
             }
     return result
-
-
-def _remedy(runtime: str) -> str:
-    return (
-        "pip install edgesparse[mobile]" if runtime == "litert" else "pip install tflite-runtime (Python before 3.12)"
-    )

@@ -17,7 +17,16 @@ import numpy.typing as npt
 from edgesparse.errors import ModelError, ToolMissingError
 from edgesparse.oracle.worker import REFUSED, RUNTIME_MISSING
 
-__all__ = ["PHONE_RUNTIMES", "OracleRun", "reference_outputs", "run_on_phone_runtime", "runtime_version", "zero_shares"]
+__all__ = [
+    "PHONE_RUNTIMES",
+    "OracleRun",
+    "reference_outputs",
+    "run_on_phone_runtime",
+    "runtime_remedy",
+    "runtime_version",
+    "worker_environment",
+    "zero_shares",
+]
 
 PHONE_RUNTIMES = {"tflite-runtime": "tflite-runtime", "litert": "ai-edge-litert"}
 """The runtimes that phones use, each with the distribution that brings it."""
@@ -61,6 +70,11 @@ def runtime_version(distribution: str) -> str | None:
         return None
 
 
+def runtime_remedy(runtime: str) -> str:
+    """How to get one of PHONE_RUNTIMES."""
+    return "pip install edgesparse[mobile]" if runtime == "litert" else "pip install edgesparse (Python before 3.12)"
+
+
 def run_on_phone_runtime(
     runtime: str, model: bytes, inputs: npt.NDArray[Any], *, reference: bool
 ) -> npt.NDArray[Any] | str:
@@ -80,6 +94,11 @@ def zero_shares(model: bytes, inputs: npt.NDArray[Any]) -> npt.NDArray[Any] | st
     return result if isinstance(result, str) else result.mean(axis=0)
 
 
+def worker_environment() -> dict[str, str]:
+    """The environment of a worker process: this process's packages, no warnings."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONWARNINGS": "ignore"}
+
+
 def _run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | str]:
     with tempfile.TemporaryDirectory(prefix="edgesparse-") as folder:
         paths = [Path(folder) / name for name in ("model.tflite", "inputs.npy", "outputs.npy")]
@@ -95,7 +114,7 @@ def _run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt
                 errors="replace",
                 timeout=_TIMEOUT_S,
                 check=False,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONWARNINGS": "ignore"},
+                env=worker_environment(),
             )
         except subprocess.TimeoutExpired:
             return REFUSED, f"no answer within {_TIMEOUT_S} s"
