@@ -38,7 +38,8 @@ def bench(
         if not 1 <= value <= 10_000:
             raise SettingsError(f"{name}: expected a whole number from 1 to 10000, got {value}")
     report = read_report(folder)
-    files = _files(folder, report)
+    dtype = report.get("settings", {}).get("mobile_dtype", "int8")
+    files = _files(folder, dtype)
     layers = _layers(folder, files["dense"].read_bytes(), report)
     versions = {runtime: runtime_version(distribution) for runtime, distribution in PHONE_RUNTIMES.items()}
     if not any(versions.values()):
@@ -53,7 +54,7 @@ def bench(
     refusal = host_refusal()
     return {
         "folder": str(folder),
-        "dtype": report["settings"]["mobile_dtype"],
+        "dtype": dtype,
         "threads": threads,
         "rounds": rounds,
         "runs": runs,
@@ -65,9 +66,8 @@ def bench(
     }
 
 
-def _files(folder: Path, report: Mapping[str, Any]) -> dict[str, Path]:
-    in_float = report.get("settings", {}).get("mobile_dtype") == "float32"
-    dense = "model.float32.tflite" if in_float else "model.int8.tflite"
+def _files(folder: Path, dtype: str) -> dict[str, Path]:
+    dense = "model.float32.tflite" if dtype == "float32" else "model.int8.tflite"
     files = {"dense": folder / dense, "sparse": folder / "model.sparse.tflite"}
     for path in files.values():
         if not path.is_file():

@@ -39,57 +39,70 @@ def phone_model(dense: bytes, inputs: npt.NDArray[Any], *, optimize: str, names:
     load with default settings. A tensor that fails alone stays dense; so does the file where nothing is left, where it
     is not smaller, or where no runtime is installed.
     """
+    everything = encode_for_phones(dense, optimize=optimize)
     checks = [_Check(runtime, dense, inputs) for runtime, found in _installed().items() if found is not None]
     usable = [check for check in checks if not isinstance(check.expected(reference=False), str)]
-    if usable:
-        chosen, warnings = _verified(dense, usable, optimize, names)
-    else:
-        refusals = "; ".join(f"{check.runtime}: {check.expected(reference=False)}" for check in checks)
-        how = refusals or "pip install edgesparse[mobile]"
-        chosen, warnings = None, [f"{_NAME} has dense storage: no runtime to check it on ({how})"]
-    stored = chosen if chosen is not None else encode_for_phones(dense, optimize=optimize, only=())
-    data = chosen.data if chosen is not None else dense
+    why_dense = _why_not_tried(dense, everything, checks, usable)
+    file: PhoneFile | None = None
+    refused: dict[int, str] = {}
+    if not why_dense:
+        file, refused, why_dense = _passing(dense, everything, usable, optimize)
+    warnings = [
+        *(
+            f"{_NAME}: the weights of {names[operator]!r} have dense storage: {why}"
+            for operator, why in refused.items()
+        ),
+        *([f"{_NAME} has dense storage: {why_dense}"] if why_dense else []),
+    ]
+    encoded = () if file is None else file.encoded
+    tensors = [
+        tensor if tensor.operator in encoded else tensor.left_dense(refused.get(tensor.operator, why_dense))
+        for tensor in everything.tensors
+    ]
+    data = dense if file is None else file.data
     report = {
         "optimize": optimize,
         "bytes": len(data),
         "dense_bytes": len(dense),
-        "checks": _checks(checks, chosen),
-        "tensors": [{"name": names[tensor.operator], **asdict(tensor)} for tensor in stored.tensors],
+        "checks": _checks(checks, file),
+        "tensors": [{"name": names[tensor.operator], **asdict(tensor)} for tensor in tensors],
     }
     return PhoneModel(data, report, tuple(warnings))
 
 
-def _verified(
-    dense: bytes, checks: list[_Check], optimize: str, names: Sequence[str]
-) -> tuple[PhoneFile | None, list[str]]:
-    """The file with as many encoded tensors as pass, None where the dense file is the answer; and the warnings."""
-    everything = encode_for_phones(dense, optimize=optimize)
-    hazard = sparse_plan(read_graph(dense), everything.encoded).hazard
-    if hazard:
-        return None, [f"{_NAME} has dense storage: {hazard}"]
+def _why_not_tried(dense: bytes, everything: PhoneFile, checks: list[_Check], usable: list[_Check]) -> str:
+    """Why the dense file is the answer before any encoded one has run, empty where it is not."""
     if not everything.encoded:
-        return None, [f"{_NAME} has dense storage: no tensor gets smaller"]
+        return "no tensor gets smaller"
     if len(everything.data) >= len(dense):
-        sizes = f"{len(everything.data):,} against {len(dense):,} bytes"
-        return None, [f"{_NAME} has dense storage: the encoded file is larger ({sizes})"]
+        return f"the encoded file is larger ({len(everything.data):,} against {len(dense):,} bytes)"
+    hazard = sparse_plan(read_graph(dense), everything.encoded).hazard
+    if not hazard and not usable:
+        refusals = "; ".join(f"{check.runtime}: {check.expected(reference=False)}" for check in checks)
+        return f"no runtime to check it on ({refusals or 'pip install edgesparse[mobile]'})"
+    return hazard
+
+
+def _passing(
+    dense: bytes, everything: PhoneFile, checks: list[_Check], optimize: str
+) -> tuple[PhoneFile | None, dict[int, str], str]:
+    """The file with as many encoded tensors as pass; why others do not, by operator; why there is none, or nothing."""
     failure = _failure(everything, checks)
     if failure is None:
-        return everything, []
-    kept: list[int] = []
-    warnings: list[str] = []
+        return everything, {}, ""
+    refused = {}
     for operator in everything.encoded:
         alone = _failure(encode_for_phones(dense, optimize=optimize, only=[operator]), checks)
-        if alone is None:
-            kept.append(operator)
-        else:
-            warnings.append(f"{_NAME}: the weights of {names[operator]!r} have dense storage: {alone}")
-    if not kept or not warnings:
-        return None, [f"{_NAME} has dense storage: {failure}"]
+        if alone is not None:
+            refused[operator] = alone
+    kept = [operator for operator in everything.encoded if operator not in refused]
+    if not kept or not refused:
+        return None, {}, failure
     fewer = encode_for_phones(dense, optimize=optimize, only=kept)
     failure = _failure(fewer, checks)
-    if failure is not None or len(fewer.data) >= len(dense):
-        return None, [*warnings, f"{_NAME} has dense storage: {failure or 'what is left is larger'}"]
-    return fewer, warnings
+    if failure is None and len(fewer.data) >= len(dense):
+        failure = "without these weights the encoded file is no smaller"
+    return (fewer, refused, "") if failure is None else (None, refused, failure)
 
 
 def _failure(file: PhoneFile, checks: list[_Check]) -> str | None:

@@ -80,12 +80,12 @@ def sparse_plan(graph: Graph, encoded: Collection[int]) -> SparsePlan:
     return SparsePlan(tuple(layers), next((cluster.hazard for cluster in clusters if cluster.hazard), ""))
 
 
-def host_refusal() -> str:
+def host_refusal(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Why XNNPACK has no sparse kernels on this machine, empty where it has."""
     if platform.machine().lower() not in ("x86_64", "amd64", "i686", "i386"):
         return ""
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        text = cpuinfo.read_text(encoding="utf-8")
     except OSError:
         return "an x86 machine, whose instruction sets are not known"
     flags = {flag for line in text.splitlines() if line.startswith("flags") for flag in line.split()}

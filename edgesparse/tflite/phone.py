@@ -12,7 +12,7 @@ DENSIFY expands a sparse tensor once, at load. Behind it, with the reason from T
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,12 @@ class StoredTensor:
     nbytes: int
     reason: str
 
+    def left_dense(self, reason: str) -> StoredTensor:
+        """The same weights in dense storage; one that is dense already keeps its reason."""
+        if self.storage == "dense":
+            return self
+        return replace(self, storage="dense", route="", nbytes=self.dense_bytes, reason=reason)
+
 
 @dataclass(frozen=True, eq=False)
 class PhoneFile:
@@ -70,9 +76,9 @@ def encode_for_phones(data: bytes, *, optimize: str, only: Collection[int] | Non
     data: a .tflite with dense int8 or float32 weights. optimize: size or latency, see above.
     only: operator numbers whose weights may be encoded; others stay dense. Same arguments, same bytes.
     """
-    draft = _Draft(objects.parse(data), optimize)
+    draft = _Draft(objects.parse(data), optimize, only)
     for number, operator in enumerate(list(draft.graph.operators)):
-        draft.place(number, operator, allowed=only is None or number in only)
+        draft.place(number, operator)
     draft.finish()
     return PhoneFile(slim(objects.pack(draft.model), keep_metadata=True), tuple(draft.stored))
 
@@ -80,23 +86,23 @@ def encode_for_phones(data: bytes, *, optimize: str, only: Collection[int] | Non
 class _Draft:
     """The model under way: operators are appended in their order, each behind what it needs."""
 
-    def __init__(self, model: Any, optimize: str) -> None:
-        self.model, self.graph, self.optimize = model, model.subgraphs[0], optimize
+    def __init__(self, model: Any, optimize: str, only: Collection[int] | None) -> None:
+        self.model, self.graph, self.optimize, self.only = model, model.subgraphs[0], optimize, only
         self.operators: list[Any] = []
         self.stored: list[StoredTensor] = []
         self.densified: dict[int, StoredTensor] = {}  # by tensor that consumers read
         self.pixels: dict[int, int] = {}  # a 2-D tensor -> the 4-D one that holds its values
         self.owed: set[int] = set()  # 2-D tensors that exist as 4-D ones only
-        self.users: dict[int, list[str]] = {}
-        for operator in self.graph.operators:
+        self.users: dict[int, dict[int, str]] = {}  # by tensor, the kind of each operator that reads it
+        for number, operator in enumerate(self.graph.operators):
             for tensor in _inputs(operator):
-                self.users.setdefault(tensor, []).append(edit.kind_of(model, operator))
+                self.users.setdefault(tensor, {})[number] = edit.kind_of(model, operator)
 
-    def place(self, number: int, operator: Any, *, allowed: bool) -> None:
+    def place(self, number: int, operator: Any) -> None:
         """Append an operator of the dense file, with its weights encoded where that pays."""
         kind = edit.kind_of(self.model, operator)
         if kind in ("CONV_2D", "FULLY_CONNECTED"):
-            stored = self._weights(number, kind, operator, allowed=allowed)
+            stored = self._weights(number, kind, operator)
             self.stored.append(stored)
             if stored.route == "DENSIFY -> CONV_2D":
                 self._as_convolution(operator)
@@ -109,7 +115,7 @@ class _Draft:
         self._pay([int(tensor) for tensor in self.graph.outputs if int(tensor) in self.owed])
         self.graph.operators = self.operators
 
-    def _weights(self, number: int, kind: str, operator: Any, *, allowed: bool) -> StoredTensor:
+    def _weights(self, number: int, kind: str, operator: Any) -> StoredTensor:
         index = int(operator.inputs[1])
         if index in self.densified:
             first = self.densified[index]
@@ -125,11 +131,11 @@ class _Draft:
         def dense(reason: str) -> StoredTensor:
             return StoredTensor(number, kind, "dense", "", share, weights.nbytes, weights.nbytes, reason)
 
-        if not allowed:
-            return dense("another encoding of this file failed its check")
+        if self.only is not None and not set(self.users[index]) <= set(self.only):
+            return dense("left out")
         if weights.dtype not in (np.int8, np.float32):
             return dense(f"{weights.dtype} weights")
-        if set(self.users[index]) != {kind}:
+        if set(self.users[index].values()) != {kind}:
             return dense("its weights are shared with another kind of op")
         scheme, sparse, route = self._choose(kind, weights)
         nbytes = sparse.nbytes + _TENSOR_BYTES + _RESHAPE_BYTES * (route == "DENSIFY -> RESHAPE")
