@@ -247,7 +247,7 @@ def emulate(
 def bench_mobile(
     folder: str | Path, *, threads: int = 1, rounds: int = 5, runs: int = 50, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Measure the files for phones of an output folder on the installed runtimes, see edgesparse.mobile.bench."""
+    """Measure the files for phones of an output folder on the installed runtimes, see edgesparse.mobile.measure."""
     return bench(Path(folder), threads=threads, rounds=rounds, runs=runs, progress=progress or _silent)
 
 

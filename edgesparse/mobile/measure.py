@@ -115,7 +115,7 @@ def _summary(samples: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _run(runtime: str, model: Path, threads: int, runs: int, output: Path) -> dict[str, Any] | str:
     """What the worker printed, or the reason why it failed."""
-    command = [sys.executable, "-m", "edgesparse.mobile.bench_worker", _MODULES[runtime], str(model)]
+    command = [sys.executable, "-m", "edgesparse.mobile.measure_worker", _MODULES[runtime], str(model)]
     try:
         done = subprocess.run(
             [*command, str(threads), str(runs), str(output)],

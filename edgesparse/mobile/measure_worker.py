@@ -1,4 +1,4 @@
-"""One measured process: `python -m edgesparse.mobile.bench_worker MODULE MODEL THREADS RUNS OUTPUT`.
+"""One measured process: `python -m edgesparse.mobile.measure_worker MODULE MODEL THREADS RUNS OUTPUT`.
 
 MODULE is the runtime's interpreter module. Loads the file with default settings, runs it RUNS times on one seeded input
 after warming up, and prints JSON: load_ms, first_ms (the first inference, in which DENSIFY runs where XNNPACK has not

@@ -1,0 +1,41 @@
+"""model.sparse.tflite of the published networks: how small, and equal on the runtimes that are installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgesparse import keras_model, quantize, sparsify
+from edgesparse.mobile import phone_model
+from edgesparse.network import Network
+
+LARGEST_SHARE = {
+    ("ad01", "unstructured"): 0.50,
+    ("ad01", "block1x4"): 0.33,
+    ("pretrainedResnet", "unstructured"): 0.55,
+    ("pretrainedResnet", "block1x4"): 0.42,
+    ("kws_ref_model", "unstructured"): 0.75,
+    ("kws_ref_model", "block1x4"): 0.70,
+}
+"""Of model.int8.tflite, at 80 % zeros."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "pattern"), LARGEST_SHARE)
+def test_published_networks_are_small_and_equal(models: Path, name: str, pattern: str) -> None:
+    loaded = keras_model.load(models / f"{name}.h5")
+    plan = sparsify.plan(loaded.model, sparsity=0.8, pattern=pattern)
+    training = sparsify.Training(x=None, y=None, epochs=1, seed=0, progress=lambda _: None)
+    pruned = sparsify.sparsify(loaded, plan, method="oneshot", training=training)
+    samples = quantize.synthetic_inputs(keras_model.input_shape(loaded.model), n=32, seed=0)
+    network = Network.read(quantize.quantize(pruned.model, samples, dense_per_channel=False)).slimmed(
+        keep_metadata=False
+    )
+    names = [op.name for op in network.graph.ops]
+    for optimize in ("size", "latency"):
+        phone = phone_model(network.data, network.quantized(samples[:8]), optimize=optimize, names=names)
+        assert phone.warnings == ()
+        assert len(phone.data) <= LARGEST_SHARE[name, pattern] * len(network.data)
+        assert any("equal" in check for check in phone.report["checks"].values())
+        assert all(check.get("equal", True) for check in phone.report["checks"].values())
