@@ -24,6 +24,7 @@ from edgesparse.network import Network
 from edgesparse.oracle import reference_outputs, zero_shares
 from edgesparse.report import assemble
 from edgesparse.settings import Settings
+from edgesparse.stock_tflm import stock_model
 from edgesparse.toolchain import Elf, Toolchain
 
 __all__ = ["Progress", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
@@ -63,6 +64,9 @@ def deploy(
         firmware_project.render(view, board, folder / name)
     (folder / "model.int8.tflite").write_bytes(sparse.data)
     (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
+    say("encoding for TFLite Micro")
+    stock = stock_model(sparse, sparse.quantized(vectors), max_arena=settings.tflm_max_arena)
+    (folder / "model.tflm.tflite").write_bytes(stock.data)
     packed, memory = plan_firmware(sparse.graph, board, settings, dense_only=False, zero_inputs=measured)
     twin = lower(sparse.graph, board.core, dense_only=True)
     no_float = assemble.unavailable("a .tflite comes without a float model and without data")
@@ -79,8 +83,9 @@ def deploy(
         "board": assemble.board_part(board),
     }
     layers = assemble.layers_part(sparse.graph, sparse.stats, packed, twin, memory, zero_inputs)
+    layers = [layer | {"tflm_decode": part} for layer, part in zip(layers, stock.layers, strict=True)]
     report |= measure(folder, settings, board, tools, layers, say)
-    return report | {"budgets": [], "warnings": warnings}
+    return report | {"tflm_decode": stock.report, "budgets": [], "warnings": [*warnings, *stock.warnings]}
 
 
 def measure(

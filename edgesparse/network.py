@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgesparse.analysis import ModelStats, analyse
 from edgesparse.errors import ModelError
-from edgesparse.graph import FloatArray, Graph, Tensor
+from edgesparse.graph import FloatArray, Graph, Int8Array, Tensor
 from edgesparse.oracle import reference_outputs
 from edgesparse.tflite import read_graph, slim
 
@@ -65,9 +65,9 @@ class Network:
         """The output tensor, [1, ...]."""
         return self.graph.tensors[self.graph.outputs[0]]
 
-    def quantized(self, x: FloatArray) -> npt.NDArray[Any]:
-        """Float inputs [n, ...] in the model's input dtype."""
-        if self.input.dtype != np.int8:
+    def quantized(self, x: FloatArray | Int8Array) -> npt.NDArray[Any]:
+        """Float inputs [n, ...] in the model's input dtype; int8 ones as they are."""
+        if self.input.dtype != np.int8 or x.dtype == np.int8:
             return x
         quant = self.input.quant
         values = np.round(x / np.float32(quant.scale)) + quant.zero_point

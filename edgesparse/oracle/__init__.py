@@ -20,8 +20,10 @@ from edgesparse.oracle.worker import REFUSED, RUNTIME_MISSING
 __all__ = [
     "PHONE_RUNTIMES",
     "OracleRun",
+    "decoded_weights",
     "reference_outputs",
     "run_on_phone_runtime",
+    "run_tflite_micro",
     "runtime_remedy",
     "runtime_version",
     "worker_environment",
@@ -83,6 +85,21 @@ def run_on_phone_runtime(
     reference: its reference kernels, else its default ones, which are XNNPACK's where they can be.
     """
     return _run(runtime if reference else f"{runtime}-default", model, inputs)[1]
+
+
+def run_tflite_micro(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun | str:
+    """As reference_outputs, on TFLite Micro alone; the reason where it fails."""
+    result = _run("tflite-micro", model, inputs)[1]
+    return result if isinstance(result, str) else OracleRun(result, f"tflite-micro {metadata.version('tflite-micro')}")
+
+
+def decoded_weights(model: bytes, sample: npt.NDArray[Any]) -> npt.NDArray[Any] | str:
+    """What the TFLM_DECODE ops expand on TFLite Micro, int8 [weights of all of them]; the reason where it fails.
+
+    sample: an input without the batch axis.
+    """
+    result = _run("tflite-micro-decoded", model, sample[np.newaxis])[1]
+    return result if isinstance(result, str) else result[0]
 
 
 def zero_shares(model: bytes, inputs: npt.NDArray[Any]) -> npt.NDArray[Any] | str:

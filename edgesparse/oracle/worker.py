@@ -1,7 +1,8 @@
 """The process that an interpreter runs in: `python -m edgesparse.oracle.worker RUNTIME MODEL INPUTS OUTPUTS`.
 
 RUNTIME is `tflite-micro`, `tflite-runtime` or `litert` (reference kernels), `tflite-runtime-default` or
-`litert-default` (default kernels, XNNPACK included), or `tflite-runtime-zeros`, whose outputs are the shares of int8
+`litert-default` (default kernels, XNNPACK included), `tflite-micro-decoded`, whose outputs are the weights that the
+TFLM_DECODE ops have expanded, one after the other, or `tflite-runtime-zeros`, whose outputs are the shares of int8
 values at the zero point, by tensor (NaN for others).
 INPUTS is a .npy [n, ...] of the model's input dtype; OUTPUTS gets a .npy [n, ...]. Exit 3: the runtime refuses the
 model, with the reason as the last line of stderr. Exit 4: the runtime is not installed.
@@ -12,11 +13,14 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from edgesparse.tflite import read_graph
 
 __all__ = ["REFUSED", "RUNTIME_MISSING", "main"]
 
@@ -31,15 +35,7 @@ Run = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
 
 def _tflite_micro(model: bytes) -> Run:
-    from tflite_micro.python.tflite_micro import runtime
-
-    for arena_bytes in _ARENA_BYTES:
-        try:
-            interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
-            break
-        except RuntimeError:
-            if arena_bytes == _ARENA_BYTES[-1]:
-                raise
+    interpreter = _micro_interpreter(model, "kAllocationRecording")
 
     def run(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
         interpreter.set_input(sample[np.newaxis], 0)
@@ -48,6 +44,33 @@ def _tflite_micro(model: bytes) -> Run:
         return outputs
 
     return run
+
+
+def _decoded_weights(model: bytes) -> Run:
+    decoded = [output for op in read_graph(model).ops if op.kind == "CUSTOM:TFLM_DECODE" for output in op.outputs]
+    interpreter = _micro_interpreter(model, "kPreserveAllTensors")
+
+    def run(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        interpreter.set_input(sample[np.newaxis], 0)
+        interpreter.invoke()
+        return np.concatenate([np.ravel(interpreter.GetTensor(tensor, 0)["tensor_data"]) for tensor in decoded])
+
+    return run
+
+
+def _micro_interpreter(model: bytes, config: str) -> Any:
+    """In the first arena that is large enough; TFLite Micro does not say how much it needs."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    def make(arena_bytes: int) -> Any:
+        kind = runtime.InterpreterConfig[config]
+        return runtime.Interpreter.from_bytes(model, arena_size=arena_bytes, intrepreter_config=kind)
+
+    *smaller, largest = _ARENA_BYTES
+    for arena_bytes in smaller:
+        with suppress(RuntimeError):
+            return make(arena_bytes)
+    return make(largest)
 
 
 def _tflite(module: str, model: bytes, *, reference: bool) -> Run:
@@ -94,6 +117,7 @@ def _zero_shares(model: bytes) -> Run:
 
 _RUNTIMES: dict[str, Callable[[bytes], Run]] = {
     "tflite-micro": _tflite_micro,
+    "tflite-micro-decoded": _decoded_weights,
     "tflite-runtime": lambda model: _tflite(_TFLITE_RUNTIME, model, reference=True),
     "tflite-runtime-default": lambda model: _tflite(_TFLITE_RUNTIME, model, reference=False),
     "litert": lambda model: _tflite(_LITERT, model, reference=True),

@@ -132,6 +132,13 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
             lines.append(f"{name.replace('_', ' ')} ({fidelity['samples']} inputs): {figures}")
     for name, size in report["files"].items():
         lines.append(f"{name}: {size:,} bytes")
+    decode = report.get("tflm_decode")
+    if decode and decode["layers"]:
+        lines.append(
+            f"model.tflm.tflite: {decode['layers']} of {len(report['layers'])} layers behind TFLM_DECODE, in an arena "
+            f"of {decode['arena_bytes']:,} B (dense {decode['dense_arena_bytes']:,} B), for about "
+            f"{decode['instructions']:,} instructions more"
+        )
     return lines
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from edgesparse.errors import ModelError
 from edgesparse.tflite import objects
 
-__all__ = ["slim"]
+__all__ = ["share", "slim"]
 
 _RUNTIME_METADATA = (b"OfflineMemoryAllocation", b"COMPRESSION_METADATA", b"reduced_precision_support")
 """Entries that an interpreter looks up: the first two TFLite Micro, the third TFLite's delegates."""
@@ -28,9 +28,14 @@ def slim(data: bytes, *, keep_metadata: bool = False) -> bytes:
     if not keep_metadata:
         _drop_metadata(model)
     _drop_empty(model)
+    share(model)
+    return objects.pack(model)
+
+
+def share(model: Any) -> None:
+    """Drop buffers and operator codes of a ModelT that nothing refers to, and second copies of equal ones."""
     _merge_operator_codes(model)
     _merge_buffers(model)
-    return objects.pack(model)
 
 
 def _drop_metadata(model: Any) -> None:

@@ -64,6 +64,7 @@ def test_bad_input_is_one_line_with_exit_2(tmp_path: Path, network: Path) -> Non
         ("convert", "network.tflite", "--sparsity", "0.5"): "--sparsity",
         ("convert", "text.h5", "--budget", "flash=1K"): "--budget",
         ("convert",): "MODEL",
+        ("firmware", "network.tflite", "--tflm-max-arena", "0"): "tflm_max_arena",
         ("emulate", "."): "report.json",
         ("build", "nowhere"): "report.json",
         ("frobnicate",): "frobnicate",

@@ -18,7 +18,7 @@ LAYERS: list[list[str]] = [
     ["tflite", "packing", "lowering", "memory", "analysis"],
     ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
     ["diagnosis", "report", "mobile"],
-    ["network"],
+    ["network", "stock_tflm"],
     ["deploy", "pipeline"],
     ["cli"],
 ]

@@ -25,6 +25,9 @@ REAL = (
 MLPERF = ("ad01.h5", "pretrainedResnet.h5", "kws_ref_model.h5")
 SPARSITY = 0.75
 
+FILE_LIMITS = {"ad01.h5": (275_500, 0.45), "pretrainedResnet.h5": (88_000, 0.55), "kws_ref_model.h5": (34_000, 0.72)}
+"""Bytes of model.int8.tflite; at 80 % zeros, model.tflm.tflite / model.int8.tflite."""
+
 
 def quantization_zeros(report: dict[str, Any], out: Path) -> float:
     """Share of the prunable weights of the *dense* int8 model that are zero: what quantization and training made."""
@@ -48,7 +51,10 @@ def assert_sparse(report: dict[str, Any], out: Path, sparsity: float) -> None:
     zeros = sum(layer["sparsity"] * layer["weights"] for layer in rows)
     assert reached == pytest.approx(zeros / sum(layer["weights"] for layer in rows), abs=1e-3)
     assert report["sparse"]["weight_bytes"] <= report["dense"]["weight_bytes"]
-    for name, size in report["files"].items():
+    decode, files = report["tflm_decode"], report["files"]
+    assert decode["bit_exact"].get("ok", decode["layers"] == 0)
+    assert files["model.tflm.tflite"] <= files["model.int8.tflite"]
+    for name, size in files.items():
         assert (out / name).stat().st_size == size
 
 
@@ -66,6 +72,18 @@ def test_real_models_convert(models: Path, tmp_path: Path, name: str) -> None:
         assert report["accuracy"]["samples"] == 400
         assert report["accuracy"]["float"] > 0.9
         assert report["accuracy"]["int8"] > 0.88
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pattern", ["unstructured", "block"])
+@pytest.mark.parametrize("name", MLPERF)
+def test_the_tflite_files_are_small(models: Path, tmp_path: Path, name: str, pattern: str) -> None:
+    files = edgesparse.convert(
+        models / name, out=tmp_path / "out", sparsity=0.8, pattern=pattern, vectors=1, optimize="flash"
+    )["files"]
+    dense_bytes, decode_share = FILE_LIMITS[name]
+    assert files["model.int8.tflite"] <= dense_bytes
+    assert files["model.tflm.tflite"] <= decode_share * files["model.int8.tflite"]
 
 
 def convert_random(number: int, out: Path, **settings: Any) -> dict[str, Any]:

@@ -29,9 +29,8 @@ def test_published_networks_are_small_and_equal(models: Path, name: str, pattern
     training = sparsify.Training(x=None, y=None, epochs=1, seed=0, progress=lambda _: None)
     pruned = sparsify.sparsify(loaded, plan, method="oneshot", training=training)
     samples = quantize.synthetic_inputs(keras_model.input_shape(loaded.model), n=32, seed=0)
-    network = Network.read(quantize.quantize(pruned.model, samples, dense_per_channel=False)).slimmed(
-        keep_metadata=False
-    )
+    int8 = quantize.quantize(pruned.model, samples, dense_per_channel=False)
+    network = Network.read(int8).slimmed(keep_metadata=False)
     names = [op.name for op in network.graph.ops]
     for optimize in ("size", "latency"):
         phone = phone_model(network.data, network.quantized(samples[:8]), optimize=optimize, names=names)

@@ -29,6 +29,27 @@ def test_layer_names_outlive_the_slimmed_file(tmp_path: Path) -> None:
     assert pipeline.emulate(out) == first
 
 
+def test_encoded_weights_are_reported_by_layer_and_in_total(tmp_path: Path) -> None:
+    report = pipeline.firmware(named_model(tmp_path), out=tmp_path / "out", vectors=2)
+    total, layers = report["tflm_decode"], report["layers"]
+    encoded = [layer for layer in layers if "encoded_bytes" in layer["tflm_decode"]]
+    assert total["layers"] == len(encoded) > 0
+    for layer in encoded:
+        part = layer["tflm_decode"]
+        assert part["encoded_bytes"] < part["dense_bytes"] == layer["weights"] <= part["arena_bytes"]
+        assert part["instructions"] == 17 * layer["weights"]
+    assert total["instructions"] == sum(layer["tflm_decode"]["instructions"] for layer in encoded)
+    assert total["bit_exact"] == {"ok": True, "vectors": 2, "reference": report["bit_exact"]["reference"]}
+    assert layers[2]["tflm_decode"] == {"unavailable": "no weights"}
+    assert report["files"]["model.tflm.tflite"] < report["files"]["model.int8.tflite"]
+
+    limited = pipeline.firmware(
+        named_model(tmp_path), out=tmp_path / "limited", vectors=1, tflm_max_arena=total["dense_arena_bytes"]
+    )
+    assert limited["tflm_decode"]["arena_bytes"] == total["dense_arena_bytes"]
+    assert limited["files"]["model.tflm.tflite"] > report["files"]["model.tflm.tflite"]
+
+
 def test_metadata_stays_on_request_and_the_machine_code_is_the_same(tmp_path: Path) -> None:
     model = named_model(tmp_path)
     slim = pipeline.firmware(model, out=tmp_path / "slim", vectors=1)
