@@ -29,7 +29,7 @@ __all__ = [
     "read_config",
 ]
 
-PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "nm=N:M")
+PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block4x1", "nm=N:M")
 METHOD_NAMES = ("oneshot", "finetune")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
 EMULATOR_NAMES = ("unicorn", "qemu")

@@ -73,8 +73,12 @@ def _layers(layers: list[Mapping[str, Any]]) -> Table:
     table.add_column("sparse path")
     table.add_column("why not", overflow="fold")
     for row in layers:
-        path = f"yes, {row['block']} channel(s) at a time" if row["sparse_path"] else "no"
-        table.add_row(row["name"], row["op"], f"{row['sparsity']:.1%}", row["storage"], path, row["reason"])
+        path, reason = "no", row["reason"]
+        if row["sparse_path"]:
+            path = f"yes, {row['block']} channel(s) at a time"
+        elif row["meets_conditions"]:
+            path, reason = "not here", "meets the conditions; see below"
+        table.add_row(row["name"], row["op"], f"{row['sparsity']:.1%}", row["storage"], path, reason)
     return table
 
 
