@@ -12,6 +12,7 @@ import importlib
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,9 @@ def _since(start: float) -> float:
 
 
 def _reset_peak() -> int:
-    """Let the peak of resident memory begin now; resident bytes now."""
-    _CLEAR.write_text(_RESET_PEAK, encoding="ascii")
+    """Let the peak of resident memory begin now, where the kernel allows it; resident bytes now."""
+    with suppress(OSError):
+        _CLEAR.write_text(_RESET_PEAK, encoding="ascii")
     return _status_bytes("VmRSS")
 
 

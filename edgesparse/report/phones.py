@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["phone_bench"]
+__all__ = ["phone_bench", "phone_file"]
 
 _FIGURES = (
     ("load", "load_ms", "ms"),
@@ -18,6 +18,22 @@ _FIGURES = (
     ("latency, p90", "latency_p90_ms", "ms"),
     ("memory, peak", "memory_bytes", "B"),
 )
+
+
+def phone_file(report: Mapping[str, Any]) -> list[str]:
+    """One line on model.sparse.tflite, none where its weights are all dense: the warnings say why."""
+    tensors = report.get("mobile", {}).get("tensors", ())
+    encoded = sum(tensor["storage"] != "dense" for tensor in tensors)
+    if not encoded:
+        return []
+    checks = report["mobile"]["checks"]
+    equal = [f"{runtime} {check['version']}" for runtime, check in checks.items() if "version" in check]
+    missing = [runtime for runtime, check in checks.items() if "version" not in check]
+    unchecked = f"; not checked on {', '.join(missing)}" if missing else ""
+    return [
+        f"model.sparse.tflite: {encoded} of {len(tensors)} weight tensors encoded, outputs equal on "
+        f"{', '.join(equal)}{unchecked}"
+    ]
 
 
 def phone_bench(result: Mapping[str, Any]) -> list[RenderableType]:

@@ -131,6 +131,8 @@ class _Draft:
         def dense(reason: str) -> StoredTensor:
             return StoredTensor(number, kind, "dense", "", share, weights.nbytes, weights.nbytes, reason)
 
+        if self.graph.tensors[operator.inputs[0]].type != tensor.type:
+            return dense("its input is of another type than its weights")
         if self.only is not None and not set(self.users[index]) <= set(self.only):
             return dense("left out")
         if weights.dtype not in (np.int8, np.float32):

@@ -9,6 +9,7 @@ import pytest
 
 from edgesparse.mobile import convert, phone_model
 from edgesparse.oracle import PHONE_RUNTIMES
+from edgesparse.report.phones import phone_file
 from edgesparse.tflite import read_graph
 from tests.support.small_networks import conv_network
 
@@ -115,3 +116,12 @@ def test_a_network_without_zeros_keeps_its_bytes_and_says_why() -> None:
     assert phone.data == dense
     assert phone.warnings == ("model.sparse.tflite has dense storage: no tensor gets smaller",)
     assert all("would take" in tensor["reason"] for tensor in phone.report["tensors"])
+
+
+def test_the_summary_says_what_was_encoded_and_where_it_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = convert.runtime_version
+    monkeypatch.setattr(convert, "runtime_version", lambda name: None if name == "ai-edge-litert" else real(name))
+    (line,) = phone_file({"mobile": converted().report})
+    assert line.startswith("model.sparse.tflite: 2 of 3 weight tensors encoded, outputs equal on tflite-runtime ")
+    assert line.endswith("; not checked on litert")
+    assert phone_file({}) == []
