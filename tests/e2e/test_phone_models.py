@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgesparse import keras_model, quantize, sparsify
+from edgesparse import keras_model, pipeline, quantize, sparsify
+from edgesparse.keras_model.backend import tf_keras
 from edgesparse.mobile import phone_model
 from edgesparse.network import Network
 
@@ -19,6 +20,30 @@ LARGEST_SHARE = {
     ("kws_ref_model", "block1x4"): 0.70,
 }
 """Of model.int8.tflite, at 80 % zeros."""
+
+
+def test_a_float_file_meets_xnnpacks_conditions_and_is_measured_beside_its_twin(tmp_path: Path) -> None:
+    keras = tf_keras()
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    x = inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(16, 3, strides=2, activation="relu")(layers.ZeroPadding2D(1)(x))
+    for channels in (32, 64):
+        x = layers.DepthwiseConv2D(3, strides=2, activation="relu")(layers.ZeroPadding2D(1)(x))
+        x = layers.Conv2D(channels, 1, activation="relu")(x)
+    outputs = layers.Dense(4)(layers.GlobalAveragePooling2D()(x))
+    out = tmp_path / "out"
+    report = pipeline.convert(
+        keras.Model(inputs, outputs), out=out, sparsity=0.75, pattern="block4x1", mobile_dtype="float32", vectors=1
+    )
+    assert {"model.float32.tflite", "model.sparse.tflite", "model.int8.tflite"} <= set(report["files"])
+    assert report["files"]["model.sparse.tflite"] < report["files"]["model.float32.tflite"]
+    measured = pipeline.bench_mobile(out, rounds=1, runs=1)
+    assert measured["dtype"] == "float32"
+    assert [layer["block"] for layer in measured["layers"] if layer["meets_conditions"]] == [4, 4]
+    assert all(layer["storage"] == "block4x1" for layer in measured["layers"] if layer["meets_conditions"])
+    for figures in measured["runtimes"].values():
+        assert figures.get("max_difference", 0.0) < 1e-4
 
 
 @pytest.mark.slow
