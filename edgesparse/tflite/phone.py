@@ -168,12 +168,15 @@ class _Draft:
         tensor = self.graph.tensors[index]
         old, tensor.buffer = tensor.buffer, 0
         edit.release(self.model, old)
+        # Scales along an axis that the narrower rows lack would be wrong there; nothing reads them before RESHAPE.
+        per_channel = tensor.quantization is not None and len(_present(tensor.quantization.scale)) > 1
+        quantization = None if per_channel and route == "DENSIFY -> RESHAPE" else tensor.quantization
         stored = edit.add_tensor(
             self.model,
             tensor,
             sparse.shape,
             buffer=edit.add_buffer(self.model, sparse.values),
-            quantization=tensor.quantization,
+            quantization=quantization,
             name=tensor.name,
         )
         self.graph.tensors[stored].sparsity = sparsity_objects.write(sparse)
@@ -181,7 +184,7 @@ class _Draft:
             tensor.shape = [int(size) for size in sparse.shape]
             self.operators.append(edit.add_operator(self.model, "DENSIFY", [stored], [index]))
             return
-        wide = edit.add_tensor(self.model, tensor, sparse.shape, quantization=tensor.quantization)
+        wide = edit.add_tensor(self.model, tensor, sparse.shape, quantization=quantization)
         self.operators.append(edit.add_operator(self.model, "DENSIFY", [stored], [wide]))
         self.operators.append(self._reshape(wide, index))
 
@@ -251,6 +254,10 @@ class _Draft:
         for tensor in tensors:
             self.operators.append(self._reshape(self.pixels[tensor], tensor))
             self.owed.discard(tensor)
+
+
+def _present(values: Any) -> Any:
+    return () if values is None else values
 
 
 def _inputs(operator: Any) -> list[int]:

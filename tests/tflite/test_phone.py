@@ -95,6 +95,7 @@ NETWORKS: dict[str, bytes] = {
     "dense layers, per channel": dense_layers(96, 64, 80, 33, per_channel=True),
     "dense layers without bias": dense_layers(128, 64, 64, bias=False),
     "both sides over 256": dense_layers(300, 270, 8),
+    "both sides over 256, per channel": dense_layers(300, 270, 8, per_channel=True),
     "odd sizes": dense_layers(331, 293, 7),
     "1x1 filters": one_convolution(64, 1, 1, 48, per_channel=True, density=0.2),
     "3x3 filters, one scale": one_convolution(20, 3, 3, 12, per_channel=False, density=0.2),
