@@ -23,7 +23,7 @@ $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "edgesparse needs Python 3.10 to 3.13; give PYTHON=path" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[device,demo,test]'
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[device,demo,mobile,test]'
 	@touch $@
 
 demo: $(READY)

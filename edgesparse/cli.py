@@ -73,6 +73,9 @@ _board = click.option("--board", help="Target board, see `edgesparse boards`.  [
 _toolchain = click.option("--toolchain", help="auto, gcc or zig.  [default: auto, which prefers gcc]")
 _emulator = click.option("--emulator", help="unicorn or qemu.  [default: unicorn]")
 _optimize = click.option("--optimize", help="latency or flash: what weight formats are chosen for.  [default: latency]")
+_mobile_optimize = click.option(
+    "--mobile-optimize", help="size or latency: how model.sparse.tflite stores weights.  [default: size]"
+)
 _keep_metadata = click.option(
     "--keep-metadata", is_flag=True, default=None, help="Leave names, metadata and signatures in the .tflite files."
 )
@@ -91,6 +94,7 @@ _target_options = _options(
     _toolchain,
     _emulator,
     _optimize,
+    _mobile_optimize,
     _keep_metadata,
     _tflm_max_arena,
     _vectors,
@@ -107,9 +111,10 @@ _target_options = _options(
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--data", help=".npz with x (and y, x_test, y_test), .npy, or package.module:function.")
 @click.option("--sparsity", type=float, help="Zeros / prunable weights, 0 to 0.99.  [default: 0.75, or as nm=N:M says]")
-@click.option("--pattern", help="auto, unstructured, block, block1x4, block2x4 or nm=N:M.  [default: auto]")
+@click.option("--pattern", help="auto, unstructured, block, block1x4, block2x4, block4x1 or nm=N:M.  [default: auto]")
 @click.option("--method", help="oneshot, or finetune (needs --data with y).  [default: oneshot]")
 @click.option("--epochs", type=int, help="Passes over the data for finetune.  [default: 10]")
+@click.option("--mobile-dtype", help="int8 or float32: the weights of model.sparse.tflite.  [default: int8]")
 @click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")
 @_unsafe
 @_target_options
@@ -175,6 +180,26 @@ def emulate(folder: Path, emulator: str | None, toolchain: str | None, as_json: 
     with _progress(verbose) as progress:
         report = pipeline.emulate(folder, emulator=emulator, toolchain=toolchain, progress=progress)
     _show(report, as_json)
+
+
+@cli.command("bench-mobile")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--threads", type=int, default=1, show_default=True, help="Threads of the interpreter.")
+@click.option("--rounds", type=int, default=5, show_default=True, help="Processes per file and runtime.")
+@click.option("--runs", type=int, default=50, show_default=True, help="Inferences per process.")
+@_options(_json, _verbose)
+def bench_mobile(folder: Path, threads: int, rounds: int, runs: int, as_json: bool, verbose: bool) -> None:
+    """Measure model.sparse.tflite beside its dense twin on the runtimes that phones use."""
+    from edgesparse import pipeline
+
+    with _progress(verbose) as progress:
+        result = pipeline.bench_mobile(folder, threads=threads, rounds=rounds, runs=runs, progress=progress)
+    if as_json:
+        _print_json(result)
+    else:
+        from edgesparse.report.phones import phone_bench
+
+        _print(phone_bench(result))
 
 
 @cli.command()

@@ -11,7 +11,11 @@ __all__ = ["Diagnosis", "diagnose"]
 
 _PACKAGES = {
     "tflite-micro": ("the reference that outputs are compared with", "pip install edgesparse (Linux)"),
-    "tflite-runtime": ("checks model.sparse.tflite", "pip install edgesparse (Linux, Python before 3.12)"),
+    "tflite-runtime": (
+        "checks model.sparse.tflite; bench-mobile",
+        "pip install edgesparse (Linux, Python before 3.12)",
+    ),
+    "ai-edge-litert": ("checks model.sparse.tflite on LiteRT; bench-mobile", "pip install edgesparse[mobile]"),
     "tensorflow": ("convert and inspect of Keras models", "pip install edgesparse"),
     "tf-keras": ("convert and inspect of Keras models", "pip install edgesparse"),
     "tensorflow-model-optimization": ("fine-tuning schedules", "pip install edgesparse"),

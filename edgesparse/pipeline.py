@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,15 @@ from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, measured_zero_inputs, plan_firmware, projects
 from edgesparse.errors import InputError, ModelError, OutputError, SettingsError, UnsupportedError
 from edgesparse.graph import Graph, Tensor
+from edgesparse.mobile import bench, phone_model
 from edgesparse.network import Network
-from edgesparse.oracle import run_tflite
 from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, read_report, write_json
 from edgesparse.report import assemble
 from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.settings import Settings
-from edgesparse.tflite import identifier, slim
+from edgesparse.tflite import identifier
 
-__all__ = ["build", "convert", "emulate", "export", "firmware", "inspect"]
+__all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", "inspect"]
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
@@ -98,17 +98,17 @@ def convert(
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
     sparse, dense = (network.slimmed(keep_metadata=chosen.keep_metadata) for network in (sparse, dense))
     say("encoding for phones")
-    phone_bytes, reason = _phone_model(
-        sparse.data,
-        lambda: slim(
-            quantize.quantize(
-                pruned.model, calibration, dense_per_channel=chosen.dense_per_channel, sparse_encoding=True
-            ),
-            keep_metadata=chosen.keep_metadata,
-        ),
-        sparse.quantized(_pick(samples, chosen.vectors, chosen.seed)),
+    in_float = None
+    if chosen.mobile_dtype == "float32":
+        in_float = Network.read(quantize.float_tflite(pruned.model)).slimmed(keep_metadata=chosen.keep_metadata)
+    mobile = in_float or sparse
+    phone = phone_model(
+        mobile.data,
+        mobile.quantized(_pick(samples, chosen.vectors, chosen.seed)),
+        optimize=chosen.mobile_optimize,
+        names=[op.name for op in mobile.graph.ops],
     )
-    warnings += [*plan.warnings, *reason, *_sparsity_warnings(sparse.stats, chosen)]
+    warnings += [*plan.warnings, *phone.warnings, *_sparsity_warnings(sparse.stats, chosen)]
 
     say("comparing with the float model")
     inputs, labels = data.evaluation if data is not None else (samples, None)
@@ -140,7 +140,9 @@ def convert(
         "keras_version": loaded.keras_version,
     }
     with output_folder(target, force=force) as folder:
-        (folder / "model.sparse.tflite").write_bytes(phone_bytes)
+        (folder / "model.sparse.tflite").write_bytes(phone.data)
+        if in_float is not None:
+            (folder / "model.float32.tflite").write_bytes(in_float.data)
         report = deploy(
             folder,
             source,
@@ -154,7 +156,7 @@ def convert(
             warnings,
             say,
         )
-        report["accuracy"], report["fidelity"] = accuracy, fidelity
+        report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report}
         write_json(folder / REPORT_NAME, report)
     return report
 
@@ -169,7 +171,7 @@ def firmware(
 ) -> dict[str, Any]:
     """Make firmware from an int8 .tflite, its weights as they are; returns the object of report.json.
 
-    TensorFlow is not imported. `model.sparse.tflite` holds the same bytes as `model.int8.tflite`.
+    TensorFlow is not imported.
     """
     say = progress or _silent
     _refuse_for_tflite(settings)
@@ -183,13 +185,18 @@ def firmware(
     check_replaceable(target, force=force)
     vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
     source = {"path": str(path), "sha256": _sha256(path), "format": "tflite", "keras_version": "none"}
-    warnings = [
-        "the firmware's inputs are random: a .tflite comes without data",
-        "model.sparse.tflite has dense storage: TFLite's sparsity encoding is written from a Keras model",
-    ]
+    say("encoding for phones")
+    phone = phone_model(
+        network.data,
+        vectors,
+        optimize=chosen.mobile_optimize,
+        names=[op.name for op in network.graph.ops],
+    )
+    warnings = ["the firmware's inputs are random: a .tflite comes without data", *phone.warnings]
     with output_folder(target, force=force) as folder:
-        (folder / "model.sparse.tflite").write_bytes(network.data)
+        (folder / "model.sparse.tflite").write_bytes(phone.data)
         report = deploy(folder, source, chosen, board, tools, network, network, vectors, None, warnings, say)
+        report["mobile"] = phone.report
         write_json(folder / REPORT_NAME, report)
     return report
 
@@ -254,6 +261,13 @@ def export(folder: str | Path, *, format: str, out: str | Path | None = None, fo
         return exports.write_library(library, format, staging)
 
 
+def bench_mobile(
+    folder: str | Path, *, threads: int = 1, rounds: int = 5, runs: int = 50, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Measure the files for phones of an output folder on the installed runtimes, see edgesparse.mobile.measure."""
+    return bench(Path(folder), threads=threads, rounds=rounds, runs=runs, progress=progress or _silent)
+
+
 def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:
     """Layers, shapes, parameters, MACs, zeros, and why each layer can or cannot gain from sparsity.
 
@@ -298,23 +312,6 @@ def _check_kernels(graph: Graph, board: Board, settings: Settings, path: Path | 
         raise UnsupportedError(f"{where}{error}", error.names) from error
 
 
-def _phone_model(dense: bytes, encode: Callable[[], bytes], inputs: npt.NDArray[Any]) -> tuple[bytes, list[str]]:
-    """The sparsity encoding where it is smaller and tflite-runtime runs it to the same bytes, else the dense file."""
-    encoded = encode()
-    if len(encoded) >= len(dense):
-        reason = f"the converter's sparsity encoding is larger ({len(encoded):,} against {len(dense):,} bytes)"
-        return dense, [f"model.sparse.tflite has dense storage: {reason}"]
-    expected = run_tflite(dense, inputs, reference=True)
-    got = run_tflite(encoded, inputs, reference=True)
-    default = run_tflite(encoded, inputs, reference=False)
-    for outcome in (expected, got, default):
-        if isinstance(outcome, str):
-            return dense, [f"model.sparse.tflite has dense storage: tflite-runtime says: {outcome}"]
-    if not np.array_equal(np.asarray(expected), np.asarray(got)):
-        return dense, ["model.sparse.tflite has dense storage: the encoded file gives other outputs on tflite-runtime"]
-    return encoded, []
-
-
 def _data_warnings(data: Dataset | None) -> list[str]:
     if data is None:
         return ["calibrated on synthetic inputs: int8 ranges may be wrong for real ones; give --data FILE"]
@@ -334,6 +331,8 @@ def _sparsity_warnings(stats: ModelStats, settings: Settings) -> list[str]:
 
 def _refuse_for_tflite(settings: Mapping[str, Any]) -> None:
     given = [name for name in _SPARSE_SETTINGS if settings.get(name) is not None]
+    if settings.get("mobile_dtype", "int8") == "float32":
+        given.append("mobile_dtype")
     if given:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise SettingsError(f"{options}: needs a Keras model; a .tflite keeps its weights as they are")

@@ -16,7 +16,7 @@ from edgesparse.keras_model.loaded import input_shape, iter_layers
 from edgesparse.sparsify.kernels import iter_kernels
 from edgesparse.sparsify.masks import Masks
 
-__all__ = ["MAX_CALIBRATION", "check_zeros", "quantize", "synthetic_inputs"]
+__all__ = ["MAX_CALIBRATION", "check_zeros", "float_tflite", "quantize", "synthetic_inputs"]
 
 MAX_CALIBRATION = 512
 """Calibration samples that are used: ranges hardly change after that, time grows."""
@@ -25,13 +25,13 @@ _WEIGHT_OPS = ("CONV_2D", "FULLY_CONNECTED")
 _MIN_SIMILARITY = 0.6
 
 
-def quantize(model: Any, calibration: FloatArray, *, dense_per_channel: bool, sparse_encoding: bool = False) -> bytes:
+def quantize(model: Any, calibration: FloatArray, *, dense_per_channel: bool) -> bytes:
     """Quantize a tf_keras model to a full-integer int8 .tflite: int8 input and output, batch 1.
 
     calibration: [n, *input] float32; the first MAX_CALIBRATION samples give the ranges of the activations.
-    Convolutions per channel; Dense per tensor unless dense_per_channel. sparse_encoding: TFLite's sparse tensors,
-    each behind a DENSIFY. Same arguments, same bytes. UnsupportedError for layers that TFLite has no int8 op for,
-    ModelError for other failures, DataError for calibration of the wrong shape.
+    Convolutions per channel; Dense per tensor unless dense_per_channel. Same arguments, same bytes.
+    UnsupportedError for layers that TFLite has no int8 op for, ModelError for other failures, DataError for
+    calibration of the wrong shape.
     """
     shape = input_shape(model)
     if calibration.ndim != len(shape) + 1 or calibration.shape[1:] != shape or len(calibration) == 0:
@@ -42,12 +42,8 @@ def quantize(model: Any, calibration: FloatArray, *, dense_per_channel: bool, sp
     tf = tensorflow()
     with quiet():
         try:
-            function = tf.function(lambda inputs: model(inputs, training=False))
-            concrete = function.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32, name="input"))
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+            converter = _converter(model)
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if sparse_encoding:
-                converter.optimizations.append(tf.lite.Optimize.EXPERIMENTAL_SPARSITY)
             converter.representative_dataset = lambda: ([sample[np.newaxis]] for sample in samples)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = tf.int8
@@ -57,6 +53,23 @@ def quantize(model: Any, calibration: FloatArray, *, dense_per_channel: bool, sp
             return bytes(converter.convert())
         except (RuntimeError, ValueError, TypeError, _converter_error()) as error:
             raise _explain(model, error) from error
+
+
+def float_tflite(model: Any) -> bytes:
+    """A tf_keras model as a float32 .tflite, batch 1. Zero weights stay zero. ModelError where TFLite cannot do it."""
+    with quiet():
+        try:
+            return bytes(_converter(model).convert())
+        except (RuntimeError, ValueError, TypeError, _converter_error()) as error:
+            raise _explain(model, error) from error
+
+
+def _converter(model: Any) -> Any:
+    """TensorFlow's converter for one input of batch 1: from a dynamic batch it leaves shape arithmetic in the file."""
+    tf = tensorflow()
+    function = tf.function(lambda inputs: model(inputs, training=False))
+    concrete = function.get_concrete_function(tf.TensorSpec((1, *input_shape(model)), tf.float32, name="input"))
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
 
 
 def _converter_error() -> type[Exception]:

@@ -19,6 +19,8 @@ else:
 __all__ = [
     "EMULATOR_NAMES",
     "METHOD_NAMES",
+    "MOBILE_DTYPE_NAMES",
+    "MOBILE_OPTIMIZE_NAMES",
     "OPTIMIZE_NAMES",
     "PATTERN_NAMES",
     "TOOLCHAIN_NAMES",
@@ -27,11 +29,13 @@ __all__ = [
     "read_config",
 ]
 
-PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "nm=N:M")
+PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block4x1", "nm=N:M")
 METHOD_NAMES = ("oneshot", "finetune")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
 EMULATOR_NAMES = ("unicorn", "qemu")
 OPTIMIZE_NAMES = ("latency", "flash")
+MOBILE_OPTIMIZE_NAMES = ("size", "latency")
+MOBILE_DTYPE_NAMES = ("int8", "float32")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,10 @@ class Settings:
     optimize: str = "latency"
     """One of OPTIMIZE_NAMES: formats are chosen by instructions and never slower than dense, or by bytes and never
     larger (by estimate)."""
+    mobile_optimize: str = "size"
+    """One of MOBILE_OPTIMIZE_NAMES: model.sparse.tflite in its smallest encoding, or in one that stays on XNNPACK."""
+    mobile_dtype: str = "int8"
+    """One of MOBILE_DTYPE_NAMES, of model.sparse.tflite; float32 is what XNNPACK has sparse kernels for."""
     keep_metadata: bool = False
     """Leave names, metadata and signatures in the .tflite files."""
     tflm_max_arena: int | None = None
@@ -83,6 +91,8 @@ class Settings:
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
         self._check("emulator", self.emulator in EMULATOR_NAMES, f"one of {', '.join(EMULATOR_NAMES)}")
         self._check("optimize", self.optimize in OPTIMIZE_NAMES, f"one of {', '.join(OPTIMIZE_NAMES)}")
+        for name, names in (("mobile_optimize", MOBILE_OPTIMIZE_NAMES), ("mobile_dtype", MOBILE_DTYPE_NAMES)):
+            self._check(name, getattr(self, name) in names, f"one of {', '.join(names)}")
         limit = self.tflm_max_arena
         self._check("tflm_max_arena", limit is None or limit >= 1, "a number of bytes, 1 or more")
         self._check("vectors", 1 <= self.vectors <= 1000, "a whole number from 1 to 1000")

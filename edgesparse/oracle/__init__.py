@@ -18,13 +18,20 @@ from edgesparse.errors import ModelError, ToolMissingError
 from edgesparse.oracle.worker import REFUSED, RUNTIME_MISSING
 
 __all__ = [
+    "PHONE_RUNTIMES",
     "OracleRun",
     "decoded_weights",
     "reference_outputs",
-    "run_tflite",
+    "run_on_phone_runtime",
     "run_tflite_micro",
+    "runtime_remedy",
+    "runtime_version",
+    "worker_environment",
     "zero_shares",
 ]
+
+PHONE_RUNTIMES = {"tflite-runtime": "tflite-runtime", "litert": "ai-edge-litert"}
+"""The runtimes that phones use, each with the distribution that brings it."""
 
 _DISTRIBUTIONS = {"tflite-micro": "tflite-micro", "tflite-runtime": "tflite-runtime"}
 _TIMEOUT_S = 3600
@@ -57,6 +64,29 @@ def reference_outputs(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun:
     raise ModelError(f"no reference interpreter runs the model: {'; '.join(reasons)}")
 
 
+def runtime_version(distribution: str) -> str | None:
+    """The installed version of a distribution, None where it is missing."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def runtime_remedy(runtime: str) -> str:
+    """How to get one of PHONE_RUNTIMES."""
+    return "pip install edgesparse[mobile]" if runtime == "litert" else "pip install edgesparse (Python before 3.12)"
+
+
+def run_on_phone_runtime(
+    runtime: str, model: bytes, inputs: npt.NDArray[Any], *, reference: bool
+) -> npt.NDArray[Any] | str:
+    """Outputs [n, ...] of one of PHONE_RUNTIMES; the reason where it fails.
+
+    reference: its reference kernels, else its default ones, which are XNNPACK's where they can be.
+    """
+    return _run(runtime if reference else f"{runtime}-default", model, inputs)[1]
+
+
 def run_tflite_micro(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun | str:
     """As reference_outputs, on TFLite Micro alone; the reason where it fails."""
     result = _run("tflite-micro", model, inputs)[1]
@@ -72,11 +102,6 @@ def decoded_weights(model: bytes, sample: npt.NDArray[Any]) -> npt.NDArray[Any] 
     return result if isinstance(result, str) else result[0]
 
 
-def run_tflite(model: bytes, inputs: npt.NDArray[Any], *, reference: bool) -> npt.NDArray[Any] | str:
-    """Outputs of tflite-runtime with its reference or its default kernels; the reason where it fails."""
-    return _run("tflite-runtime" if reference else "tflite-runtime-default", model, inputs)[1]
-
-
 def zero_shares(model: bytes, inputs: npt.NDArray[Any]) -> npt.NDArray[Any] | str:
     """Mean share of values at the zero point over inputs [n, ...], by tensor index; NaN for tensors that are not int8.
 
@@ -84,6 +109,11 @@ def zero_shares(model: bytes, inputs: npt.NDArray[Any]) -> npt.NDArray[Any] | st
     """
     result = _run("tflite-runtime-zeros", model, inputs)[1]
     return result if isinstance(result, str) else result.mean(axis=0)
+
+
+def worker_environment() -> dict[str, str]:
+    """The environment of a worker process: this process's packages, no warnings."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONWARNINGS": "ignore"}
 
 
 def _run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | str]:
@@ -101,7 +131,7 @@ def _run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt
                 errors="replace",
                 timeout=_TIMEOUT_S,
                 check=False,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONWARNINGS": "ignore"},
+                env=worker_environment(),
             )
         except subprocess.TimeoutExpired:
             return REFUSED, f"no answer within {_TIMEOUT_S} s"

@@ -1,14 +1,16 @@
 """The process that an interpreter runs in: `python -m edgesparse.oracle.worker RUNTIME MODEL INPUTS OUTPUTS`.
 
-RUNTIME is `tflite-micro`, `tflite-runtime` (reference kernels), `tflite-runtime-default` (optimised kernels),
-`tflite-micro-decoded`, whose outputs are the weights that the TFLM_DECODE ops have expanded, one after the other, or
-`tflite-runtime-zeros`, whose outputs are the shares of int8 values at the zero point, by tensor (NaN for others).
+RUNTIME is `tflite-micro`, `tflite-runtime` or `litert` (reference kernels), `tflite-runtime-default` or
+`litert-default` (default kernels, XNNPACK included), `tflite-micro-decoded`, whose outputs are the weights that the
+TFLM_DECODE ops have expanded, one after the other, or `tflite-runtime-zeros`, whose outputs are the shares of int8
+values at the zero point, by tensor (NaN for others).
 INPUTS is a .npy [n, ...] of the model's input dtype; OUTPUTS gets a .npy [n, ...]. Exit 3: the runtime refuses the
 model, with the reason as the last line of stderr. Exit 4: the runtime is not installed.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +26,8 @@ __all__ = ["REFUSED", "RUNTIME_MISSING", "main"]
 
 REFUSED = 3
 RUNTIME_MISSING = 4
+
+_TFLITE_RUNTIME, _LITERT = "tflite_runtime.interpreter", "ai_edge_litert.interpreter"
 
 _ARENA_BYTES = (1 << 20, 1 << 24, 1 << 28)
 
@@ -69,9 +73,8 @@ def _micro_interpreter(model: bytes, config: str) -> Any:
     return make(largest)
 
 
-def _tflite_runtime(model: bytes, *, reference: bool) -> Run:
-    from tflite_runtime import interpreter as tflite
-
+def _tflite(module: str, model: bytes, *, reference: bool) -> Run:
+    tflite = importlib.import_module(module)
     resolver = tflite.OpResolverType.BUILTIN_REF if reference else tflite.OpResolverType.AUTO
     interpreter = tflite.Interpreter(model_content=model, experimental_op_resolver_type=resolver, num_threads=1)
     interpreter.allocate_tensors()
@@ -115,8 +118,10 @@ def _zero_shares(model: bytes) -> Run:
 _RUNTIMES: dict[str, Callable[[bytes], Run]] = {
     "tflite-micro": _tflite_micro,
     "tflite-micro-decoded": _decoded_weights,
-    "tflite-runtime": lambda model: _tflite_runtime(model, reference=True),
-    "tflite-runtime-default": lambda model: _tflite_runtime(model, reference=False),
+    "tflite-runtime": lambda model: _tflite(_TFLITE_RUNTIME, model, reference=True),
+    "tflite-runtime-default": lambda model: _tflite(_TFLITE_RUNTIME, model, reference=False),
+    "litert": lambda model: _tflite(_LITERT, model, reference=True),
+    "litert-default": lambda model: _tflite(_LITERT, model, reference=False),
     "tflite-runtime-zeros": _zero_shares,
 }
 

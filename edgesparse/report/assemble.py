@@ -40,6 +40,7 @@ _VERSIONS = (
     "tensorflow-model-optimization",
     "tflite-micro",
     "tflite-runtime",
+    "ai-edge-litert",
     "unicorn",
 )
 

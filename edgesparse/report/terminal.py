@@ -12,6 +12,7 @@ from rich.text import Text
 from edgesparse.boards import Board
 from edgesparse.diagnosis import Diagnosis
 from edgesparse.report.fidelity import USABLE, usable
+from edgesparse.report.phones import phone_file
 
 __all__ = ["board_table", "doctor_table", "inspection", "summary"]
 
@@ -132,6 +133,7 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
             lines.append(f"{name.replace('_', ' ')} ({fidelity['samples']} inputs): {figures}")
     for name, size in report["files"].items():
         lines.append(f"{name}: {size:,} bytes")
+    lines += phone_file(report)
     decode = report.get("tflm_decode")
     if decode and decode["layers"]:
         lines.append(

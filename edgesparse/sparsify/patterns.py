@@ -12,6 +12,13 @@ A pattern cuts a kernel into units of `unit` neighbouring weights that stay or g
         out 0   [x x x x] [. . . .] [x x x  x ]
         out 1   [x x x x] [. . . .] [x x x  x ]
 
+    block4x1, four neighbouring outputs, one input: what XNNPACK's sparse kernels on phones take at a time
+
+        out 0   [x] [.] [x]
+        out 1   [x] [.] [x]
+        out 2   [x] [.] [x]
+        out 3   [x] [.] [x]
+
     nm=2:4 along the input channels: 2 of each 4 stay
 
             [x . . x] [. x x .] [x x .  . ]
@@ -28,7 +35,17 @@ import numpy.typing as npt
 from edgesparse.graph import FloatArray
 from edgesparse.settings import parse_n_of_m
 
-__all__ = ["PATTERNS", "Block1x4", "Block2x4", "NOfM", "Pattern", "Unstructured", "pattern_named", "zeros_for"]
+__all__ = [
+    "PATTERNS",
+    "Block1x4",
+    "Block2x4",
+    "Block4x1",
+    "NOfM",
+    "Pattern",
+    "Unstructured",
+    "pattern_named",
+    "zeros_for",
+]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -128,6 +145,25 @@ class Block2x4:
         return np.repeat(np.repeat(keep, 2, axis=0), 4, axis=1)
 
 
+class Block4x1:
+    """Aligned groups of four neighbouring outputs at one position of the filters, by the sum of their magnitudes."""
+
+    name = "block4x1"
+    unit = 4
+
+    def fits(self, shape: tuple[int, ...]) -> str | None:
+        """The outputs must be a multiple of four."""
+        if shape[0] % 4:
+            return f"block4x1 needs outputs % 4 == 0, got {shape[0]}"
+        return None
+
+    def mask(self, weights: FloatArray, sparsity: float) -> BoolArray:
+        """See Pattern. weights.shape[0] % 4 == 0."""
+        scores = np.abs(weights.astype(np.float64)).reshape(len(weights) // 4, 4, -1).sum(axis=1)
+        keep = _lowest(scores.ravel(), zeros_for(weights.size, sparsity, 4) // 4).reshape(scores.shape)
+        return np.repeat(keep, 4, axis=0).reshape(weights.shape)
+
+
 class NOfM:
     """The `n` largest of each aligned group of `m` weights along the input channels stay.
 
@@ -154,7 +190,9 @@ class NOfM:
         return keep.reshape(weights.shape)
 
 
-PATTERNS: dict[str, Pattern] = {pattern.name: pattern for pattern in (Unstructured(), Block1x4(), Block2x4())}
+PATTERNS: dict[str, Pattern] = {
+    pattern.name: pattern for pattern in (Unstructured(), Block1x4(), Block2x4(), Block4x1())
+}
 """The patterns without parameters."""
 
 

@@ -17,7 +17,7 @@ LAYERS: list[list[str]] = [
     ["errors", "graph", "fixedpoint", "settings", "boards", "data", "output"],
     ["tflite", "packing", "lowering", "memory", "analysis"],
     ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
-    ["diagnosis", "export", "report"],
+    ["diagnosis", "export", "report", "mobile"],
     ["network", "stock_tflm"],
     ["deploy", "pipeline"],
     ["cli"],

@@ -58,6 +58,26 @@ def test_block2x4_is_for_dense_layers_of_even_outputs() -> None:
     assert PATTERNS["block2x4"].fits((9, 8)) == "block2x4 needs outputs % 2 == 0, got 9"
 
 
+def test_block4x1_removes_the_fours_of_outputs_with_the_smallest_sum() -> None:
+    weights = np.array(
+        [
+            [1, 9, 0],
+            [1, 0, 0],
+            [1, 0, 3],
+            [1, 0, 3],
+            [5, 0, 2],
+            [0, 1, 2],
+            [0, 1, 2],
+            [0, 1, 0],
+        ],
+        np.float32,
+    )
+    keep = PATTERNS["block4x1"].mask(weights, 0.5)
+    assert keep.astype(int).tolist() == [[0, 1, 1]] * 4 + [[0, 0, 1]] * 4
+    assert PATTERNS["block4x1"].fits((8, 1, 1, 3)) is None
+    assert PATTERNS["block4x1"].fits((10, 8)) == "block4x1 needs outputs % 4 == 0, got 10"
+
+
 def test_n_of_m_keeps_the_largest_of_each_group() -> None:
     weights = np.array([[4, -1, 3, -8], [1, 1, 1, 1]], np.float32)
     pattern = pattern_named("nm=2:4")

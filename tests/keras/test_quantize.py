@@ -12,7 +12,7 @@ from edgesparse.errors import DataError, ModelError, UnsupportedError
 from edgesparse.graph import Graph
 from edgesparse.keras_model import from_object, input_shape
 from edgesparse.keras_model.backend import tensorflow, tf_keras
-from edgesparse.quantize import check_zeros, quantize, synthetic_inputs
+from edgesparse.quantize import check_zeros, float_tflite, quantize, synthetic_inputs
 from edgesparse.sparsify import SparsifyResult, plan, sparsify
 from edgesparse.tflite.read import read_graph
 from tests.support.random_models import FAMILIES, random_model
@@ -72,10 +72,15 @@ def test_convolutions_are_per_channel_and_dense_layers_as_asked(residual: tuple[
     assert per_channel(other) == {"CONV_2D": True, "FULLY_CONNECTED": True}
 
 
-def test_the_sparse_encoding_adds_densify(residual: tuple[SparsifyResult, bytes]) -> None:
-    data = quantize(residual[0].model, inputs_for(residual[0].model), dense_per_channel=False, sparse_encoding=True)
-    assert data != residual[1]
-    assert data[4:8] == b"TFL3"
+def test_a_float_file_keeps_the_zeros(residual: tuple[SparsifyResult, bytes]) -> None:
+    graph = read_graph(float_tflite(residual[0].model))
+    mapping = check_zeros(read_graph(residual[1]), residual[0].model, residual[0].masks)
+    int8 = read_graph(residual[1])
+    kernels = {graph.input(op, 1).shape: graph.input(op, 1) for op in graph.ops if op.kind == "CONV_2D"}
+    assert set(mapping) == {"a", "b", "head/c", "head/d"}
+    weights = kernels[int8.input(int8.ops[mapping["a"]], 1).shape]
+    assert weights.dtype == np.float32
+    assert np.mean(np.asarray(weights.data) == 0) >= 0.7
 
 
 def test_pruned_layers_are_found_by_value_and_are_zero(residual: tuple[SparsifyResult, bytes]) -> None:

@@ -31,7 +31,7 @@ _OPTIONS = {
 }
 
 
-PADDING_SAME = schema.Padding.SAME
+PADDING_SAME, PADDING_VALID = schema.Padding.SAME, schema.Padding.VALID
 RELU, LINEAR = schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.NONE
 
 
