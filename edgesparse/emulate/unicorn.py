@@ -19,9 +19,12 @@ from edgesparse.emulate.blocks import (
     CBlockCounter,
     PythonBlockCounter,
     Watch,
-    host_library,
 )
-from edgesparse.emulate.cycles import TIMINGS, estimate_cycles
+from edgesparse.emulate.cycles import estimate_cycles
+from edgesparse.emulate.host_c import host_library
+from edgesparse.emulate.pipeline import CoreTiming, MemoryProfile, Region, core_timing, memory_profile_names
+from edgesparse.emulate.profile import Profile, make_profile
+from edgesparse.emulate.replay import CReplay, Timing
 from edgesparse.emulate.trace import Fault, Trace, describe_fault, describe_layer, layers_of, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
@@ -87,10 +90,10 @@ class Unicorn:
                 f"the firmware {elf.path} exited with code {machine.exit_code} after {len(machine.blocks)} of "
                 f"{console.vectors} vectors; build it again"
             )
-        timing = TIMINGS[board.core.name]
+        core = core_timing(board.core.name)
         layer_instructions = np.stack([_per_layer(blocks, console.layers) for blocks in machine.blocks])
         layer_cycles = np.stack(
-            [estimate_cycles(blocks, machine.read_code, timing, console.layers) for blocks in machine.blocks]
+            [estimate_cycles(blocks, machine.read_code, core, console.layers) for blocks in machine.blocks]
         )
         return Trace(
             emulator=f"unicorn {version}",
@@ -99,10 +102,36 @@ class Unicorn:
             layer_instructions=layer_instructions,
             cycles=tuple(int(total) for total in layer_cycles.sum(axis=1)),
             layer_cycles=layer_cycles,
-            cycle_model=timing.name,
+            cycle_model=core.description,
             stack_bytes=console.stack_used_bytes,
             arena_bytes=console.arena_used_bytes,
         )
+
+
+    def profile(
+        self,
+        elf: Elf,
+        board: Board,
+        *,
+        vector: int,
+        memory: MemoryProfile | None,
+        timeout_s: float,
+        layer_names: Sequence[str] = (),
+    ) -> Profile:
+        """Run again up to a test vector and time each of its instructions, on the core alone and with `memory`.
+
+        ToolMissingError without a C compiler for this computer; SettingsError where the profile is another core's.
+        """
+        if unicorn_version() is None:
+            raise ToolMissingError(f"the Python package unicorn is not installed; {GET_UNICORN}")
+        if memory is not None and memory.core != board.core.name:
+            raise SettingsError(
+                f"memory profile {memory.name!r} is of a {memory.core}, the board {board.name!r} has a "
+                f"{board.core.name}; choose one of: {', '.join(memory_profile_names(board.core.name)) or 'none'}"
+            )
+        machine = _Machine(elf, board, python_counter=False)
+        core = core_timing(board.core.name)
+        return machine.profile(vector, core, memory, timeout_s, layer_names)
 
 
 def _locate(fault: Fault, elf: Elf, board: Board, timeout_s: float) -> Fault:
@@ -216,6 +245,32 @@ class _Machine:
                 f"({self._elf.describe(pc)}); give it more time, or report {self._elf.path}"
             )
 
+    def profile(
+        self, vector: int, core: CoreTiming, memory: MemoryProfile | None, timeout_s: float, layer_names: Sequence[str]
+    ) -> Profile:
+        """Time one call of model_invoke."""
+        import ctypes
+
+        board = self._board
+        regions = (
+            Region(board.flash.origin, board.flash.length, "flash"),
+            Region(board.ram.origin, board.ram.length, "ram"),
+        )
+        offset = self._elf.symbol("model_layer").address - board.ram.origin
+        replay = CReplay(
+            [Timing(core, None, regions), *([Timing(core, memory, regions)] if memory is not None else [])],
+            code_origin=board.flash.origin,
+            code_length=board.flash.length,
+            read_code=self.read_code,
+            layer_address=ctypes.addressof(ctypes.c_char.from_buffer(self._ram, offset)),
+        )
+        replay.attach(self._engine)
+        replay.watch(self._elf.symbol("model_invoke").address, vector)
+        self.run(timeout_s, layer_names)
+        layers = layers_of(self.console)
+        counts = replay.per_layer(layers if layers is not None else 0)
+        return make_profile(vector, core, memory, replay.instructions, counts, layer_names, self._elf)
+
     def _map(self, origin: int, memory: mmap.mmap, protection: int) -> None:
         import ctypes
 
@@ -234,7 +289,7 @@ class _Machine:
             guard_bytes=guard_end - guard,
             invoke_address=elf.symbol("model_invoke").address,
         )
-        library = None if python_counter else host_library()
+        library = None if python_counter else host_library("block_counter.c")
         return CBlockCounter(library, watch) if library is not None else PythonBlockCounter(watch)
 
     def _layer(self) -> int:
