@@ -72,13 +72,16 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Keep every progre
 _board = click.option("--board", help="Target board, see `edgesparse boards`.  [default: mps2-an386]")
 _toolchain = click.option("--toolchain", help="auto, gcc or zig.  [default: auto, which prefers gcc]")
 _emulator = click.option("--emulator", help="unicorn or qemu.  [default: unicorn]")
+_memory_profile = click.option(
+    "--memory-profile", help="Estimate the memory waits of a part too, see docs/timing.md.  [default: the board's own]"
+)
 _optimize = click.option("--optimize", help="latency or flash: what weight formats are chosen for.  [default: latency]")
 _vectors = click.option("--vectors", type=int, help="Inputs to run on the device and compare.  [default: 8]")
 _seed = click.option("--seed", type=int, help="Of synthetic inputs, chosen samples and training.  [default: 0]")
 _unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which execute code from the file.")
 
 _target_options = _options(
-    _board, _toolchain, _emulator, _optimize, _vectors, _seed, _config, _out, _force, _json, _verbose
+    _board, _toolchain, _emulator, _memory_profile, _optimize, _vectors, _seed, _config, _out, _force, _json, _verbose
 )
 
 
@@ -146,13 +149,30 @@ def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> 
 
 @cli.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@_options(_emulator, _toolchain, _json, _verbose)
-def emulate(folder: Path, emulator: str | None, toolchain: str | None, as_json: bool, verbose: bool) -> None:
+@_options(_emulator, _toolchain, _memory_profile)
+@click.option("--profile", is_flag=True, help="Show where the cycles go: layers, functions, hot blocks of code.")
+@_options(_json, _verbose)
+def emulate(
+    folder: Path,
+    emulator: str | None,
+    toolchain: str | None,
+    memory_profile: str | None,
+    profile: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
     """Run the firmware and its dense twin on the emulated board, and compare with the reference."""
     from edgesparse import pipeline
 
     with _progress(verbose) as progress:
-        report = pipeline.emulate(folder, emulator=emulator, toolchain=toolchain, progress=progress)
+        report = pipeline.emulate(
+            folder,
+            emulator=emulator,
+            toolchain=toolchain,
+            memory_profile=memory_profile,
+            profile=profile,
+            progress=progress,
+        )
     _show(report, as_json)
 
 

@@ -28,8 +28,8 @@ KINDS = (
     "system",
     "undecodable",
 )
-"""What a core's table gives costs for. `extract` has the SIMD widening and packing instructions, `branch` all that write
-pc but calls, loads and pops, `load_multiple` LDM, POP, LDRD and the like."""
+"""What a core's table gives costs for. `extract`: SIMD instructions that widen and pack. `branch`: all that write pc,
+but calls, loads and pops. `load_multiple`: LDM, POP, LDRD and the like."""
 
 ALWAYS = 14
 FLAGS = 48
@@ -110,7 +110,8 @@ class Access:
 class Instruction:
     """`reads`, `writes`, `loaded` (written from memory) and `added` are masks, a bit per register.
 
-    `added`: read as the addend of a multiply-accumulate only. `registers`: how many a load or store moves. `condition`: Arm's number, ALWAYS without one.
+    `added`: read as the addend of a multiply-accumulate only. `registers`: how many a load or store moves. `condition`:
+    Arm's number, ALWAYS without one.
     """
 
     address: int
@@ -130,9 +131,15 @@ class Instruction:
         """Whether it writes pc."""
         return bool(self.writes >> _PC & 1) or self.kind in ("branch", "call")
 
+    @property
+    def needs_words(self) -> bool:
+        """Whether it traps where its address is not a multiple of 4, on every core (Arm DDI 0403, A3.2.1)."""
+        is_multiple = self.kind in ("load_multiple", "store_multiple")
+        return is_multiple or self.text.startswith(("vldr", "vstr", "ldrex ", "strex "))
+
 
 class Decoder:
-    """Decodes one instruction at a time and remembers the conditions that an IT instruction gives to those behind it."""
+    """Decodes an instruction at a time, and remembers the conditions that an IT gives to those behind it."""
 
     def __init__(self) -> None:
         import capstone
@@ -200,7 +207,7 @@ def _instruction(found: Any, name: str, condition: int) -> Instruction:
         access = _single(found, name)
         loaded = _mask(found, listed[:1]) if kind == "load" else 0
     elif kind in ("load_multiple", "store_multiple"):
-        has_base = "ld" in name and "m" in name or name.startswith(("stm", "vstm"))
+        has_base = ("ld" in name and "m" in name) or name.startswith(("stm", "vstm"))
         moved = listed[1:] if has_base else listed
         loaded = _mask(found, moved) if kind == "load_multiple" else 0
         registers = _mask(found, moved).bit_count()

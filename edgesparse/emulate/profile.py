@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -108,13 +109,13 @@ def make_profile(
     made = _Maker(memory is not None, counts)
     addresses = [instruction.address for instruction in instructions]
     owners: dict[str, list[int]] = {}
-    names = _function_names(elf, addresses)
+    names, starts = _functions(elf, addresses)
     for index, name in enumerate(names):
         owners.setdefault(name, []).append(index)
     functions = sorted((made.part(name, rows) for name, rows in owners.items()), key=lambda part: -_cost(part))
     blocks = [
         Block(
-            part=made.part(f"{names[rows[0]]}+{addresses[rows[0]]:#x}", rows),
+            part=made.part(f"{names[rows[0]]}+{addresses[rows[0]] - starts[rows[0]]:#x}", rows),
             executed=int(counts[0][rows[0]]),
             lines=tuple(Line(addresses[row], instructions[row].text) for row in rows),
         )
@@ -167,20 +168,15 @@ def _cost(part: Part) -> int:
     return part.cycles if part.memory_cycles is None else part.memory_cycles
 
 
-def _function_names(elf: Elf, addresses: Sequence[int]) -> list[str]:
-    """The function that each address lies in."""
-    functions = sorted(
-        (symbol.address, symbol.address + symbol.size, name)
-        for name, symbol in elf.symbols.items()
-        if symbol.section == ".text" and symbol.size
-    )
-    starts = [start for start, _, _ in functions]
-    names = []
-    for address in addresses:
-        index = int(np.searchsorted(starts, address, side="right")) - 1
-        inside = index >= 0 and address < functions[index][1]
-        names.append(functions[index][2] if inside else f"{address:#010x}")
-    return names
+def _functions(elf: Elf, addresses: Sequence[int]) -> tuple[list[str], list[int]]:
+    """Name and start of the function that each address lies in; hand-written ones of the compiler have no size."""
+    found: dict[int, str] = {}
+    for name, symbol in elf.symbols.items():
+        if symbol.section == ".text" and (symbol.size or symbol.address not in found):
+            found[symbol.address] = name
+    starts = sorted(found)
+    owners = [starts[max(0, bisect_right(starts, address) - 1)] for address in addresses]
+    return [found[start] for start in owners], owners
 
 
 def _blocks(instructions: Sequence[Instruction], executed: Any) -> list[list[int]]:

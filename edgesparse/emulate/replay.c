@@ -25,6 +25,7 @@
 #define FLAG_PAIRS 4u
 #define FLAG_ALONE 8u
 #define FLAG_JUMPS 16u /* may write pc */
+#define FLAG_WORDS 32u /* its address must be a multiple of 4 */
 
 /* The layouts of these are OP_DTYPE, COUNTS_DTYPE and the ctypes structures of replay.py. */
 struct op {
@@ -145,6 +146,8 @@ struct replay {
     uint32_t previous;
     uint32_t expected; /* address behind the previous instruction */
     uint32_t layer;
+    uint32_t unaligned[3]; /* pc, address and layer of the first access that must not be so */
+    uint32_t is_unaligned;
 };
 
 static int lookup(const struct cache_shape *shape, struct cache *cache, uint32_t address) {
@@ -446,7 +449,15 @@ void replay_hook(void *engine, uint64_t address64, uint32_t size, void *user) {
     uint32_t target = 0;
     if (op->bytes != 0) {
         target = target_of(replay, engine, op);
-        const struct memory *memory = memory_at(&replay->timings[0], target);
+        if ((op->flags & FLAG_WORDS) != 0 && (target & 3u) != 0 && !replay->is_unaligned) {
+            replay->is_unaligned = 1;
+            replay->unaligned[0] = address;
+            replay->unaligned[1] = target;
+            replay->unaligned[2] = replay->layer;
+            replay->stop(engine);
+        }
+        const struct memory *memory =
+            replay->timing_count != 0 ? memory_at(&replay->timings[0], target) : NULL;
         replay->counts[number].flash_loads +=
             (op->flags & FLAG_LOAD) != 0 && memory != NULL && memory->is_flash;
     }
@@ -515,6 +526,11 @@ struct replay *replay_new(read_register read, stop_engine stop, decode_at decode
 void replay_watch(struct replay *replay, uint32_t invoke, uint32_t wanted) {
     replay->invoke = invoke;
     replay->wanted = wanted;
+}
+
+uint32_t replay_unaligned(const struct replay *replay, uint32_t found[3]) {
+    memcpy(found, replay->unaligned, sizeof replay->unaligned);
+    return replay->is_unaligned;
 }
 
 uint32_t replay_failed(const struct replay *replay) { return replay->failed; }

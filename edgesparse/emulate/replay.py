@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgesparse.emulate.host_c import host_library
 from edgesparse.emulate.instructions import Decoder, Instruction
 from edgesparse.emulate.pipeline import CoreTiming, MemoryProfile, Op, Region, make_op
-from edgesparse.errors import CrashError
+from edgesparse.errors import CrashError, ToolMissingError
 
 __all__ = ["COUNTS_DTYPE", "CReplay", "CountsArray", "Timing"]
 
@@ -57,16 +57,16 @@ CountsArray: TypeAlias = npt.NDArray[Any]
 OPS_MAX = 1 << 16
 NO_LAYER = 0xFFFFFFFF
 NO_REGISTER, NO_CACHE, NO_WAIT = 0xFF, 0xFFFFFFFF, 0xFFFFFFFF
-LOAD, STORE, PAIRS, ALONE, JUMPS = 1, 2, 4, 8, 16
+LOAD, STORE, PAIRS, ALONE, JUMPS, WORDS = 1, 2, 4, 8, 16, 32
 FAILURES = {1: "no memory on the host", 2: "code outside of the flash"}
 
 
 class _CCacheShape(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint32) for name in ("lines", "ways", "line_shift", "sector_shift")]  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_uint32) for name in ("lines", "ways", "line_shift", "sector_shift")]
 
 
 class _CMemory(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         (name, ctypes.c_uint32)
         for name in (
             "origin",
@@ -83,10 +83,18 @@ class _CMemory(ctypes.Structure):
 
 
 class _CTiming(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         *(
             (name, ctypes.c_uint32)
-            for name in ("width", "pair_saves", "addend_late", "fetch_shift", "fetch_depth", "memory_count", "cache_count")
+            for name in (
+                "width",
+                "pair_saves",
+                "addend_late",
+                "fetch_shift",
+                "fetch_depth",
+                "memory_count",
+                "cache_count",
+            )
         ),
         ("memories", _CMemory * 8),
         ("caches", _CCacheShape * 4),
@@ -105,12 +113,13 @@ class Timing:
 class CReplay:
     """Times the instructions that an engine executes while it is active.
 
-    `read_code(address, size)` gives the bytes of code. Both timings must be of one core. `on_layer(layer, counts)` gets
-    what was counted when model_layer changes, where `layer_address` (host memory) is given.
+    `read_code(address, size)` gives the bytes of code. Up to two timings, both of `core`; none: only unaligned accesses
+    are looked for. `layer_address`: of model_layer in host memory, where counts per layer are wanted.
     """
 
     def __init__(
         self,
+        core: CoreTiming,
         timings: Sequence[Timing],
         *,
         code_origin: int,
@@ -121,10 +130,10 @@ class CReplay:
         self._replay: ctypes.c_void_p | None = None  # first, for __del__
         library = host_library("replay.c")
         if library is None:
-            raise CrashError("timing needs a C compiler for this computer; install gcc, or ziglang from PyPI")
+            raise ToolMissingError("timing needs a C compiler for this computer; install gcc, or ziglang from PyPI")
         self._library = ctypes.CDLL(str(library))
         self._library.replay_new.restype = ctypes.c_void_p
-        self._timings, self._core = timings, timings[0].core
+        self._timings, self._core = timings, core
         self._code_origin, self._code_length, self._read_code = code_origin, code_length, read_code
         self._layer_address = layer_address
         self._decoder = Decoder()
@@ -185,8 +194,15 @@ class CReplay:
         """Count one call, from 0, of the function at an address, and stop the engine behind it."""
         self._library.replay_watch(self._replay, ctypes.c_uint32(function), ctypes.c_uint32(call))
 
+    def unaligned(self) -> tuple[int, int, int] | None:
+        """(pc, address, layer) of the first access that had to be of whole words and was not."""
+        found = (ctypes.c_uint32 * 3)()
+        if not self._library.replay_unaligned(self._replay, found):
+            return None
+        return found[0], found[1], found[2]
+
     def take(self) -> CountsArray:
-        """Counts per instruction since the last take, in the order of `instructions`; CrashError when counting failed."""
+        """Counts per instruction, as `instructions` has them, since the last take; CrashError when counting failed."""
         failed = self._library.replay_failed(self._replay)
         if failed:
             raise CrashError(f"timing the run failed: {FAILURES[failed]}")
@@ -223,6 +239,7 @@ def _row(op: Op) -> tuple[Any, ...]:
     flags = PAIRS * op.pairs + ALONE * op.alone + JUMPS * instruction.jumps
     if access is not None:
         flags += STORE if instruction.kind.startswith("store") else LOAD
+        flags += WORDS * instruction.needs_words
     return (
         instruction.reads,
         instruction.writes,

@@ -1,7 +1,7 @@
 """Instruction sequences against the cycles of the vendor's tables, worked out by hand.
 
-The tables: Cortex-M0+ TRM (Arm DDI 0484) 3.3, Cortex-M3 TRM (DDI 0337) 18.2, Cortex-M4 TRM (100166) 3.3.1 and 7.2. There
-is none for the M7, and only parts of one for the M33: those cases say what the model takes.
+The tables: Cortex-M0+ TRM (Arm DDI 0484) 3.3, Cortex-M3 TRM (DDI 0337) 18.2, Cortex-M4 TRM (100166) 3.3.1 and 7.2.
+There is none for the M7, and only parts of one for the M33: those cases say what the model takes.
 """
 
 from __future__ import annotations

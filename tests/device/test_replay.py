@@ -155,9 +155,9 @@ def test_a_profile_repeats_and_names_what_is_hot(tmp_path: Path) -> None:
     elf = build_toy_for(tmp_path, board)
     names = ("first", "second", "third")
     runs = [
-        Unicorn().profile(
-            elf, board, vector=1, memory=memory_profile("stm32l4r5"), timeout_s=60, layer_names=names
-        ).as_json(macs=(37 * 37, 0, 37 * 37))
+        Unicorn()
+        .profile(elf, board, vector=1, memory=memory_profile("stm32l4r5"), timeout_s=60, layer_names=names)
+        .as_json(macs=(37 * 37, 0, 37 * 37))
         for _ in range(2)
     ]
     assert runs[0] == runs[1]
