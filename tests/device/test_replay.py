@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgesparse.boards import Board, load_board
-from edgesparse.emulate import Unicorn
+from edgesparse.emulate import Unicorn, choose_memory_profile
 from edgesparse.emulate.instructions import Decoder, Instruction
 from edgesparse.emulate.pipeline import (
     CacheShape,
@@ -174,11 +175,21 @@ def test_a_profile_repeats_and_names_what_is_hot(tmp_path: Path) -> None:
     assert 37 * 37 <= profile["layers"][0]["flash_loads"] < 1.1 * 37 * 37
 
 
-def test_a_profile_of_another_core_is_refused(tmp_path: Path) -> None:
+def test_a_board_may_name_its_own_profile() -> None:
     board = load_board("mps2-an386")
-    elf = build_toy_for(tmp_path, board)
+    assert choose_memory_profile(None, board) is None
+    own = replace(board, memory_profile="stm32l4r5")
+    chosen = choose_memory_profile(None, own)
+    assert chosen is not None
+    assert chosen.name == "stm32l4r5"
+    other = choose_memory_profile("stm32f446", own)
+    assert other is not None
+    assert other.name == "stm32f446"
+
+
+def test_a_profile_of_another_core_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"'stm32u575' is of a cortex-m33, .*cortex-m4; choose one of: .*stm32l4r5"):
-        Unicorn().profile(elf, board, vector=0, memory=memory_profile("stm32u575"), timeout_s=60)
+        choose_memory_profile("stm32u575", load_board("mps2-an386"))
 
 
 @pytest.mark.parametrize("name", memory_profile_names())
