@@ -98,6 +98,7 @@ struct line {
 
 struct cache {
     struct line *lines;
+    struct line *last; /* looked up, since the next one is mostly the same */
     uint64_t clock;
 };
 
@@ -152,19 +153,24 @@ struct replay {
 
 static int lookup(const struct cache_shape *shape, struct cache *cache, uint32_t address) {
     const uint32_t tag = address >> shape->line_shift;
-    const uint32_t sets = shape->lines / shape->ways;
-    struct line *set = &cache->lines[(tag % sets) * shape->ways];
     const uint64_t sector = UINT64_C(1)
                             << ((address >> shape->sector_shift) &
                                 ((1u << (shape->line_shift - shape->sector_shift)) - 1u));
-    struct line *oldest = set;
     ++cache->clock;
+    if (cache->last != NULL && cache->last->tag == tag && (cache->last->sectors & sector) != 0) {
+        cache->last->used = cache->clock;
+        return 1;
+    }
+    const uint32_t sets = shape->lines / shape->ways;
+    struct line *set = &cache->lines[(tag % sets) * shape->ways];
+    struct line *oldest = set;
     for (uint32_t way = 0; way < shape->ways; ++way) {
         struct line *line = &set[way];
         if (line->used != 0 && line->tag == tag) {
             const int hit = (line->sectors & sector) != 0;
             line->sectors |= sector;
             line->used = cache->clock;
+            cache->last = line;
             return hit;
         }
         if (line->used < oldest->used) {
@@ -174,6 +180,7 @@ static int lookup(const struct cache_shape *shape, struct cache *cache, uint32_t
     oldest->used = cache->clock;
     oldest->tag = tag;
     oldest->sectors = sector;
+    cache->last = oldest;
     return 0;
 }
 
