@@ -71,9 +71,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the object o
 _verbose = click.option("-v", "--verbose", is_flag=True, help="Keep every progress line on stderr.")
 _board = click.option("--board", help="Target board, see `edgesparse boards`.  [default: mps2-an386]")
 _toolchain = click.option("--toolchain", help="auto, gcc or zig.  [default: auto, which prefers gcc]")
-_emulator = click.option("--emulator", help="unicorn or qemu.  [default: unicorn]")
-_memory_profile = click.option(
-    "--memory-profile", help="Estimate the memory waits of a part too, see docs/timing.md.  [default: the board's own]"
+_emulator = _options(
+    click.option("--emulator", help="unicorn or qemu.  [default: unicorn]"),
+    click.option(
+        "--memory-profile",
+        help="Estimate the memory waits of a part too, see docs/timing.md.  [default: the board's own]",
+    ),
 )
 _optimize = click.option("--optimize", help="latency or flash: what weight formats are chosen for.  [default: latency]")
 _vectors = click.option("--vectors", type=int, help="Inputs to run on the device and compare.  [default: 8]")
@@ -81,7 +84,7 @@ _seed = click.option("--seed", type=int, help="Of synthetic inputs, chosen sampl
 _unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which execute code from the file.")
 
 _target_options = _options(
-    _board, _toolchain, _emulator, _memory_profile, _optimize, _vectors, _seed, _config, _out, _force, _json, _verbose
+    _board, _toolchain, _emulator, _optimize, _vectors, _seed, _config, _out, _force, _json, _verbose
 )
 
 
@@ -149,7 +152,7 @@ def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> 
 
 @cli.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@_options(_emulator, _toolchain, _memory_profile)
+@_options(_emulator, _toolchain)
 @click.option("--profile", is_flag=True, help="Show where the cycles go: layers, functions, hot blocks of code.")
 @_options(_json, _verbose)
 def emulate(
