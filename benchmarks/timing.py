@@ -90,10 +90,8 @@ def replay_images(folder: Path, match: str) -> list[dict[str, Any]]:
         kind = "looked at while fitting" if fitted else "held out"
         print(f"{core}: {len(values)} rows {kind}: {min(values):+.1%} to {max(values):+.1%}")
     if done:
-        seconds = sum(row["seconds"] for row in done)
-        print(
-            f"{sum(row['executed'] for row in done) / seconds / 1e6:.0f} M modelled instructions a second of processor time"
-        )
+        rate = sum(row["executed"] for row in done) / sum(row["seconds"] for row in done)
+        print(f"{rate / 1e6:.0f} M modelled instructions a second of processor time")
     return done
 
 
