@@ -21,8 +21,8 @@ def no_memory_profile(board: Board) -> str:
     """Why there is no figure with a part's memories."""
     names = ", ".join(memory_profile_names(board.core.name)) or "none yet for this core"
     return (
-        f"board {board.name!r} has no memory profile, so its cycles are those of the core alone; weights that stream "
-        f"from a part's flash, as in dense layers, take longer. --memory-profile NAME tells how much: {names}"
+        f"board {board.name!r} has no memory profile: cycles and latency are the core's alone, and weights that stream "
+        f"from a part's flash, as in dense layers, take longer; --memory-profile NAME estimates it ({names})"
     )
 
 
@@ -53,7 +53,7 @@ def memory_fact(report: Mapping[str, Any]) -> str:
     if sparse is None or dense is None:
         return ""
     if "unavailable" in sparse:
-        return f"latency is of the core alone: {sparse['unavailable']}"
+        return str(sparse["unavailable"])
     return (
         f"with the memories of {sparse['profile']} ({sparse['description']}), estimated: dense "
         f"{dense['cycles']:,} cycles, {dense['latency_ms']:,.2f} ms; sparse {sparse['cycles']:,} cycles, "

@@ -42,11 +42,11 @@ def test_a_board_without_waits_says_what_its_latency_leaves_out(model: Path, tmp
     report = pipeline.firmware(model, out=tmp_path / "out", vectors=2)
     for build in ("sparse", "dense"):
         reason = report[build]["memory"]["unavailable"]
-        assert "core alone" in reason
+        assert "cycles and latency are the core's alone" in reason
         assert "stm32l4r5" in reason
         assert "stm32u575" not in reason, "another core's"
     assert "published cycles" in report["sparse"]["cycle_model"]
-    assert "latency is of the core alone" in printed(report)
+    assert "latency are the core's alone" in printed(report)
 
 
 def test_memory_waits_come_on_top_and_are_named(model: Path, tmp_path: Path) -> None:
