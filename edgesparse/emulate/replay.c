@@ -143,7 +143,7 @@ struct replay {
     uint32_t calls;
     uint32_t return_address;
     uint32_t active;
-    uint32_t failed; /* 1: no memory, 2: code outside of the flash */
+    uint32_t failed; /* 2: code outside of the flash, 3: decode gave NO_OP */
     uint32_t previous;
     uint32_t expected; /* address behind the previous instruction */
     uint32_t layer;
@@ -393,6 +393,9 @@ static uint32_t number_at(struct replay *replay, uint32_t address) {
     }
     if (replay->op_at[offset / 2u] == NO_OP) {
         replay->op_at[offset / 2u] = replay->decode(address);
+        if (replay->op_at[offset / 2u] == NO_OP) {
+            replay->failed = 3;
+        }
     }
     return replay->op_at[offset / 2u];
 }

@@ -55,10 +55,10 @@ CountsArray: TypeAlias = npt.NDArray[Any]
 """Rows of COUNTS_DTYPE."""
 
 OPS_MAX = 1 << 16
-NO_LAYER = 0xFFFFFFFF
+NO_LAYER = NO_OP = 0xFFFFFFFF
 NO_REGISTER, NO_CACHE, NO_WAIT = 0xFF, 0xFFFFFFFF, 0xFFFFFFFF
 LOAD, STORE, PAIRS, ALONE, JUMPS, WORDS = 1, 2, 4, 8, 16, 32
-FAILURES = {1: "no memory on the host", 2: "code outside of the flash"}
+FAILURES = {2: "code outside of the flash", 3: f"more than {OPS_MAX:,} different instructions"}
 
 
 class _CCacheShape(ctypes.Structure):
@@ -229,6 +229,8 @@ class CReplay:
     def _on_new(self, address: int) -> int:
         instruction = self._decoder.decode(address, self._read_code(address, 20))
         number = len(self.instructions)
+        if number == OPS_MAX:
+            return NO_OP
         self.instructions.append(instruction)
         self._ops[number] = _row(make_op(instruction, self._core))
         return number

@@ -89,3 +89,14 @@ def test_an_unaligned_access_is_found_on_every_core(board: str, tmp_path: Path) 
     """Cortex-M0+ has no LDRD: there the toy loads a word, which that core traps where others do not."""
     with pytest.raises(CrashError, match=rf"{FAULT}unaligned access.* {HERE}"):
         Unicorn().run(broken(tmp_path, 9, board), load_board(board), timeout_s=20, layer_names=NAMES)
+
+
+def test_a_firmware_may_give_up_inside_the_model_with_a_line_of_the_protocol(tmp_path: Path) -> None:
+    project = write_toy(tmp_path / "firmware", fault=20)
+    source = project / "model" / "model.c"
+    text = source.read_text()
+    assert '"hello\\n"' in text
+    source.write_text(text.replace('"hello\\n"', '"es overrun vector=0\\n"'))
+    elf = build(project, toolchain_or_skip("gcc"), load_board("mps2-an386").core)
+    with pytest.raises(CrashError, match=r"wrote behind its arena of 80 bytes in vector 0"):
+        Unicorn().run(elf, load_board("mps2-an386"), timeout_s=20, layer_names=NAMES)
