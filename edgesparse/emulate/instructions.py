@@ -35,7 +35,7 @@ ALWAYS = 14
 FLAGS = 48
 """Number of the flags in register masks: r0 to r15 are 0 to 15, s0 to s31 are 16 to 47."""
 
-_PC, _SP, _LR = 15, 13, 14
+_SP, _PC = 13, 15
 
 _EXACT = {
     "mul": "multiply",
@@ -217,6 +217,8 @@ def _instruction(found: Any, name: str, condition: int) -> Instruction:
     elif name in ("tbb", "tbh"):
         registers = 1
         access = _single(found, name)
+    if name in ("push", "pop", "vpush", "vpop"):  # capstone leaves sp out of the last two
+        reads, writes = reads | 1 << _SP, writes | 1 << _SP
     if kind == "branch":
         reads &= ~(1 << FLAGS)  # predicted, or forwarded in time
     text = f"{found.mnemonic} {found.op_str}".strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -283,3 +284,11 @@ def test_layers_of_the_profile_are_those_of_the_count(tmp_path: Path) -> None:
     # The block that calls a kernel counts as the new layer's there; here its head is the old one's.
     theirs = np.array([layer.instructions for layer in profile.layers])
     assert np.abs(theirs - trace.layer_instructions[0]).max() <= 64
+
+
+def test_code_of_both_compilers_is_counted_whole(build_toy: Callable[..., Elf], board: Board) -> None:
+    elf = build_toy()
+    trace = Unicorn().run(elf, board, timeout_s=60)
+    for vector, instructions in enumerate(trace.instructions):
+        profile = Unicorn().profile(elf, board, vector=vector, memory=None, timeout_s=60)
+        assert profile.total.instructions == instructions
