@@ -28,8 +28,8 @@ KINDS = (
     "system",
     "undecodable",
 )
-"""What a core's table gives costs for. `extract`: SIMD instructions that widen and pack. `branch`: all that write pc,
-but calls, loads and pops. `load_multiple`: LDM, POP, LDRD and the like."""
+"""What a core's table gives costs for. `extract`: SIMD instructions that widen and pack. `branch`: all that write pc
+but BL, loads and pops. `load_multiple`: LDM, POP, LDRD and the like."""
 
 ALWAYS = 14
 FLAGS = 48
@@ -49,8 +49,7 @@ _EXACT = {
     "sdiv": "divide",
     "udiv": "divide",
     "bl": "call",
-    "blx": "call",
-    **dict.fromkeys(("b", "bx", "cbz", "cbnz", "tbb", "tbh"), "branch"),
+    **dict.fromkeys(("b", "bx", "blx", "cbz", "cbnz", "tbb", "tbh"), "branch"),
     **dict.fromkeys(("mrs", "msr", "dmb", "dsb", "isb", "cps", "svc", "bkpt", "wfi", "wfe", "sev"), "system"),
     **dict.fromkeys(("push", "stm", "stmdb", "strd", "vpush", "vstmia", "vstmdb"), "store_multiple"),
     **dict.fromkeys(("pop", "ldm", "ldmdb", "ldrd", "vpop", "vldmia", "vldmdb"), "load_multiple"),

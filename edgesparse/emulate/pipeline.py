@@ -196,6 +196,8 @@ def make_op(instruction: Instruction, core: CoreTiming) -> Op:
         issue += -(-instruction.registers // core.registers_per_cycle)
     elif instruction.access is not None and instruction.access.bytes == 8:
         issue += 1  # a double word of the floating-point unit
+    elif kind == "branch" and instruction.access is not None:
+        issue += 1  # the entry of a branch table
     return Op(
         instruction=instruction,
         issue=issue,
@@ -234,7 +236,7 @@ class _Cache:
         return hit
 
 
-@dataclass
+@dataclass(frozen=True)
 class Step:
     """Cycles of an instruction, with those of them that it waited for fetches and for data."""
 

@@ -272,9 +272,9 @@ def _c_timing(timing: Timing) -> _CTiming:
         fetch_shift=core.fetch_bytes.bit_length() - 1,
         fetch_depth=core.fetch_depth,
         memory_count=len(timing.regions),
-        cache_count=len(profile.caches) if profile is not None else 0,
     )
-    names = list(profile.caches) if profile is not None else []
+    caches = profile.caches if profile is not None else {}
+    names, made.cache_count = list(caches), len(caches)
     for index, region in enumerate(timing.regions):
         row = made.memories[index]
         row.origin, row.length, row.is_flash = region.origin, region.length, region.role == "flash"
@@ -289,9 +289,8 @@ def _c_timing(timing: Timing) -> _CTiming:
             row.code_cache = names.index(memory.code_cache)
         if memory.data_cache is not None:
             row.data_cache = names.index(memory.data_cache)
-    for index, name in enumerate(names):
-        assert profile is not None
-        shape, cache = profile.caches[name], made.caches[index]
+    for index, shape in enumerate(caches.values()):
+        cache = made.caches[index]
         cache.lines, cache.ways = shape.lines, shape.ways
         cache.line_shift, cache.sector_shift = shape.line_bytes.bit_length() - 1, shape.sector_bytes.bit_length() - 1
     return made
