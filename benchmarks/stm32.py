@@ -15,7 +15,7 @@ from edgesparse.emulate.pipeline import CoreTiming, Region
 from edgesparse.emulate.replay import CReplay, Timing
 from edgesparse.errors import CrashError
 
-__all__ = ["PARTS", "Part", "Stm32"]
+__all__ = ["FLASH", "PARTS", "Part", "Stm32"]
 
 FLASH, FLASH_BYTES = 0x0800_0000, 0x20_0000
 SLICE = 100_000  # instructions between two looks at interrupts

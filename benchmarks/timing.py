@@ -3,10 +3,10 @@
     python -m benchmarks.timing --images FOLDER [--match stm32l4r5] [--out build/timing.json]
     EDGESPARSE_TEST_MODELS=folder python -m benchmarks.timing --own [--published mlperf_tiny_cortexm.csv]
 
---images replays published firmware images: FOLDER holds clones of the result repositories (mlcommons/tiny_results_v1.1
-and _v1.2, which are not part of this project and are not redistributed by it); timing_rows.json names the files, with
-the cycles that were measured on the boards. Each image gets two commands, of one and of two inferences: the difference
-is one inference with warm caches, without what prints around it.
+--images replays published firmware images: FOLDER holds clones of the result repositories, mlcommons/tiny_results_v1.1,
+_v1.2 and _v1.3, which are not part of this project and are not redistributed by it. timing_rows.json names the files,
+with the cycles that were measured on the boards. Each image gets two commands, of one and of two inferences: the
+difference is one inference with warm caches, without what prints around it.
 
 --own builds this project's dense ad01, ResNet8 and DS-CNN and times them with the memories of the same parts. Those are
 other kernels than the published ones: the figures may be compared in their order of magnitude only.
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.networks import int8_files
-from benchmarks.stm32 import PARTS, Stm32
+from benchmarks.stm32 import FLASH, PARTS, Stm32
 from edgesparse import pipeline
 from edgesparse.boards import board_names, load_board
 from edgesparse.emulate.pipeline import core_timing, memory_profile
@@ -105,7 +105,7 @@ def replay_image(path: Path, row: dict[str, Any]) -> dict[str, Any]:
     part = PARTS[part_of(row["profile"])]
     core = core_timing(part.core)
     timings = [Timing(core, None, part.regions), Timing(core, memory_profile(row["profile"]), part.regions)]
-    device = Stm32(part, path.read_bytes(), core, timings)
+    device = Stm32(part, read_image(path), core, timings)
     start = time.process_time()
     (once, first), (twice, both) = device.infer(1), device.infer(2)
     seconds = time.process_time() - start
@@ -120,6 +120,23 @@ def replay_image(path: Path, row: dict[str, Any]) -> dict[str, Any]:
         "error": modelled / row["cycles"] - 1,
         "seconds": seconds,
     }
+
+
+def read_image(path: Path) -> bytes:
+    """The bytes from the start of the flash on, of a .bin or an Intel HEX file."""
+    if path.suffix != ".hex":
+        return path.read_bytes()
+    image, upper = bytearray(), 0
+    for line in path.read_text().split():
+        record = bytes.fromhex(line[1:])
+        count, offset, kind, data = record[0], int.from_bytes(record[1:3], "big"), record[3], record[4:-1]
+        if kind == 4:
+            upper = int.from_bytes(data, "big") << 16
+        elif kind == 0:
+            at = upper + offset - FLASH
+            image.extend(b"\xff" * (at + count - len(image)))
+            image[at : at + count] = data
+    return bytes(image)
 
 
 def text_of(row: dict[str, Any]) -> str:
