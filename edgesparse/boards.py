@@ -105,7 +105,8 @@ class Board:
     """A board, from firmware_templates/boards/NAME/board.toml. Clocks in Hz.
 
     `clock_hz` is the clock that the start-up code leaves the part at; `max_clock_hz` the part's limit.
-    `qemu_machine` is None for boards that QEMU does not model.
+    `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of emulate/memories.toml, or
+    None where the board's memory has no waits that are modelled.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Board:
     ram: MemoryRegion
     qemu_machine: str | None
     folder: Path
+    memory_profile: str | None = None
 
 
 def templates_folder() -> Path:
@@ -151,4 +153,5 @@ def load_board(name: str) -> Board:
         ram=MemoryRegion(memory["ram"]["origin"], memory["ram"]["length"]),
         qemu_machine=table.get("qemu_machine"),
         folder=folder,
+        memory_profile=table.get("memory_profile"),
     )

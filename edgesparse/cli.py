@@ -71,7 +71,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the object o
 _verbose = click.option("-v", "--verbose", is_flag=True, help="Keep every progress line on stderr.")
 _board = click.option("--board", help="Target board, see `edgesparse boards`.  [default: mps2-an386]")
 _toolchain = click.option("--toolchain", help="auto, gcc or zig.  [default: auto, which prefers gcc]")
-_emulator = click.option("--emulator", help="unicorn or qemu.  [default: unicorn]")
+_emulator = _options(
+    click.option("--emulator", help="unicorn or qemu.  [default: unicorn]"),
+    click.option(
+        "--memory-profile",
+        help="Estimate the memory waits of a part too, see docs/timing.md.  [default: the board's own]",
+    ),
+)
 _optimize = click.option("--optimize", help="latency or flash: what weight formats are chosen for.  [default: latency]")
 _mobile_optimize = click.option(
     "--mobile-optimize", help="size or latency: how model.sparse.tflite stores weights.  [default: size]"
@@ -172,13 +178,30 @@ def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> 
 
 @cli.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@_options(_emulator, _toolchain, _json, _verbose)
-def emulate(folder: Path, emulator: str | None, toolchain: str | None, as_json: bool, verbose: bool) -> None:
+@_options(_emulator, _toolchain)
+@click.option("--profile", is_flag=True, help="Show where the cycles go: layers, functions, hot blocks of code.")
+@_options(_json, _verbose)
+def emulate(
+    folder: Path,
+    emulator: str | None,
+    toolchain: str | None,
+    memory_profile: str | None,
+    profile: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
     """Run the firmware and its dense twin on the emulated board, and compare with the reference."""
     from edgesparse import pipeline
 
     with _progress(verbose) as progress:
-        report = pipeline.emulate(folder, emulator=emulator, toolchain=toolchain, progress=progress)
+        report = pipeline.emulate(
+            folder,
+            emulator=emulator,
+            toolchain=toolchain,
+            memory_profile=memory_profile,
+            profile=profile,
+            progress=progress,
+        )
     _show(report, as_json)
 
 

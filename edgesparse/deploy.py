@@ -15,7 +15,7 @@ import edgesparse
 from edgesparse import firmware as firmware_project
 from edgesparse import toolchain as toolchains
 from edgesparse.boards import Board
-from edgesparse.emulate import EMULATORS, Trace
+from edgesparse.emulate import EMULATORS, Profile, Trace, choose_memory_profile, profile_slowest
 from edgesparse.errors import MismatchError, ModelError
 from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.lowering import PackedModel, lower
@@ -23,6 +23,7 @@ from edgesparse.memory import MemoryPlan, plan_memory
 from edgesparse.network import Network
 from edgesparse.oracle import reference_outputs, zero_shares
 from edgesparse.report import assemble
+from edgesparse.report.timing import memory_part
 from edgesparse.settings import Settings
 from edgesparse.stock_tflm import stock_model
 from edgesparse.toolchain import Elf, Toolchain
@@ -95,8 +96,15 @@ def measure(
     tools: Toolchain,
     layers: list[dict[str, Any]],
     say: Progress,
+    *,
+    profile: bool = False,
 ) -> dict[str, Any]:
-    """Build and run both projects; the measured parts of report.json. MismatchError where outputs differ."""
+    """Build and run both projects; the measured parts of report.json. MismatchError where outputs differ.
+
+    profile: add `profile`, where each build's slowest vector spends its cycles.
+    """
+    waits = choose_memory_profile(settings.memory_profile, board)
+    profiles: dict[str, Any] = {}
     runs: dict[str, tuple[dict[str, Any], Trace]] = {}
     names = [layer["name"] for layer in layers]
     reference, vectors = "", 0
@@ -112,7 +120,16 @@ def measure(
             model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
         )
         sizes = assemble.build_part(elf, memory)
-        runs[name] = (sizes | assemble.run_part(sizes, trace, board), trace)
+        timed: Profile | str = ""
+        if profile or waits is not None:
+            say(f"timing {project.name}")
+            timed = profile_slowest(
+                EMULATORS[settings.emulator], elf, board, trace, waits, timeout_s=_RUN_TIMEOUT_S, layer_names=names
+            )
+            macs = [layer["macs"] for layer in layers]
+            profiles[name] = assemble.unavailable(timed) if isinstance(timed, str) else timed.as_json(macs)
+        run = assemble.run_part(sizes, trace, board) | {"memory": memory_part(timed, waits, board)}
+        runs[name] = (sizes | run, trace)
         reference, vectors = oracle.reference, len(inputs)
     sparse, dense = runs["sparse"][0], runs["dense"][0]
     return {
@@ -122,6 +139,7 @@ def measure(
         "ratio": assemble.ratio_part(sparse, dense),
         "bit_exact": {"ok": True, "vectors": vectors, "reference": reference},
         "layers": assemble.measure_layers(layers, runs["sparse"][1], runs["dense"][1]),
+        **({"profile": profiles} if profile else {}),
     }
 
 

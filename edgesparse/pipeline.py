@@ -56,6 +56,7 @@ def convert(
         return firmware(model, out=out, force=force, progress=progress, **settings)
     chosen = Settings().updated(settings)
     board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
+    emulators.choose_memory_profile(chosen.memory_profile, board)
     emulators.require(chosen.emulator)
     data = load_data(chosen.data) if chosen.data else None
     path = Path(model) if isinstance(model, str | Path) else None
@@ -177,6 +178,7 @@ def firmware(
     _refuse_for_tflite(settings)
     chosen = Settings().updated(settings)
     board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
+    emulators.choose_memory_profile(chosen.memory_profile, board)
     emulators.require(chosen.emulator)
     path = Path(model)
     network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
@@ -230,17 +232,31 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
 
 
 def emulate(
-    folder: str | Path, *, emulator: str | None = None, toolchain: str | None = None, progress: Progress | None = None
+    folder: str | Path,
+    *,
+    emulator: str | None = None,
+    toolchain: str | None = None,
+    memory_profile: str | None = None,
+    profile: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Build what is not built, run both projects, compare with the reference; returns the updated report.json."""
+    """Build what is not built, run both projects, compare with the reference; returns the updated report.json.
+
+    memory_profile: a part whose memory waits are estimated too. profile: say where the cycles go.
+    """
     say = progress or _silent
     folder = Path(folder)
     report = read_report(folder)
-    settings = _stored_settings(report, emulator=emulator, toolchain=toolchain)
+    settings = _stored_settings(report, emulator=emulator, toolchain=toolchain, memory_profile=memory_profile)
     board, tools = load_board(settings.board), toolchains.find(settings.toolchain)
     emulators.require(settings.emulator)
-    report |= measure(folder, settings, board, tools, report["layers"], say)
-    report["settings"] |= {"emulator": settings.emulator, "toolchain": settings.toolchain}
+    report.pop("profile", None)
+    report |= measure(folder, settings, board, tools, report["layers"], say, profile=profile)
+    report["settings"] |= {
+        "emulator": settings.emulator,
+        "toolchain": settings.toolchain,
+        "memory_profile": settings.memory_profile,
+    }
     write_json(folder / REPORT_NAME, report)
     return report
 

@@ -60,6 +60,8 @@ class Settings:
     """One of TOOLCHAIN_NAMES; auto prefers gcc."""
     emulator: str = "unicorn"
     """One of EMULATOR_NAMES."""
+    memory_profile: str | None = None
+    """Of emulate/memories.toml: a part whose memory waits are estimated too; None for the board's own."""
     optimize: str = "latency"
     """One of OPTIMIZE_NAMES: formats are chosen by instructions and never slower than dense, or by bytes and never
     larger (by estimate)."""

@@ -6,13 +6,27 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edgesparse.boards import Board
+from edgesparse.emulate.pipeline import MemoryProfile, memory_profile, memory_profile_names
+from edgesparse.emulate.profile import Profile
 from edgesparse.emulate.qemu import GET_QEMU, Qemu, qemu_version
 from edgesparse.emulate.trace import Trace
 from edgesparse.emulate.unicorn import GET_UNICORN, Unicorn, unicorn_version
-from edgesparse.errors import ToolMissingError
+from edgesparse.errors import SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
 
-__all__ = ["EMULATORS", "Emulator", "Qemu", "Trace", "Unicorn", "diagnose", "require"]
+__all__ = [
+    "EMULATORS",
+    "Emulator",
+    "MemoryProfile",
+    "Profile",
+    "Qemu",
+    "Trace",
+    "Unicorn",
+    "choose_memory_profile",
+    "diagnose",
+    "profile_slowest",
+    "require",
+]
 
 
 class Emulator(Protocol):
@@ -46,3 +60,41 @@ def require(name: str) -> None:
     }.items():
         if tool == name and version is None:
             raise ToolMissingError(f"emulator {name!r} is not installed; {remedy}")
+
+
+def choose_memory_profile(name: str | None, board: Board) -> MemoryProfile | None:
+    """The memory profile of a name, else the board's own; None where it has none.
+
+    SettingsError for an unknown name, and for a profile of another core.
+    """
+    chosen = name if name is not None else board.memory_profile
+    if chosen is None:
+        return None
+    profile = memory_profile(chosen)
+    if profile.core != board.core.name:
+        names = ", ".join(memory_profile_names(board.core.name)) or "none yet"
+        raise SettingsError(
+            f"memory profile {chosen!r} is of a {profile.core}, the board {board.name!r} has a {board.core.name}; "
+            f"choose one of: {names}"
+        )
+    return profile
+
+
+def profile_slowest(
+    emulator: Emulator,
+    elf: Elf,
+    board: Board,
+    trace: Trace,
+    memory: MemoryProfile | None,
+    *,
+    timeout_s: float,
+    layer_names: Sequence[str] = (),
+) -> Profile | str:
+    """Time the vector of a run that took most instructions; a reason where the emulator or this computer cannot."""
+    if not isinstance(emulator, Unicorn):
+        return f"{emulator.name} counts instructions only; --emulator unicorn times them"
+    vector = max(range(len(trace.instructions)), key=lambda i: trace.instructions[i])
+    try:
+        return emulator.profile(elf, board, vector=vector, memory=memory, timeout_s=timeout_s, layer_names=layer_names)
+    except ToolMissingError as error:
+        return str(error)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.errors import CrashError
-from edgesparse.toolchain.compilers import cache_folder, zig_path
 
-__all__ = ["BLOCK_DTYPE", "BlockArray", "BlockCounter", "CBlockCounter", "PythonBlockCounter", "Watch", "host_library"]
+__all__ = ["BLOCK_DTYPE", "BlockArray", "BlockCounter", "CBlockCounter", "PythonBlockCounter", "Watch"]
 
 BLOCK_DTYPE = np.dtype(
     [
@@ -35,7 +30,6 @@ BLOCK_DTYPE = np.dtype(
 BlockArray: TypeAlias = npt.NDArray[Any]
 """Rows of BLOCK_DTYPE, ordered by layer and address."""
 
-SOURCE = Path(__file__).parent / "block_counter.c"
 NO_LAYER = 0xFFFFFFFF
 FAILURES = {1: "no memory on the host", 2: "code outside of the flash"}
 
@@ -67,36 +61,6 @@ class BlockCounter(Protocol):
 
     def overrun_layer(self) -> int | None:
         """The first layer that changed the guard behind the arena."""
-
-
-def host_library() -> Path | None:
-    """The compiled block_counter.c, from the user's cache where it was made before; None without a host compiler."""
-    compiler = _host_compiler()
-    if compiler is None:
-        return None
-    source = SOURCE.read_bytes()
-    key = hashlib.sha256(source + " ".join(compiler).encode()).hexdigest()[:16]
-    folder = cache_folder()
-    library = folder / f"block_counter-{key}.so"
-    if library.is_file():
-        return library
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        made = Path(scratch) / library.name
-        command = [*compiler, "-std=c11", "-O2", "-shared", "-fPIC", str(SOURCE), "-o", str(made)]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        if result.returncode != 0:
-            return None  # a compiler that cannot make a shared library is none: the Python counter is exact too
-        made.replace(library)  # atomic: another process may do the same
-    return library
-
-
-def _host_compiler() -> list[str] | None:
-    for name in ("cc", "gcc", "clang"):
-        path = shutil.which(name)
-        if path is not None:
-            return [path]
-    zig = zig_path()
-    return [str(zig), "cc"] if zig is not None else None
 
 
 def count_instructions(code: bytes) -> int:

@@ -52,6 +52,7 @@ CFSR_BITS = (
     (10, "access to a bad address"),
     (1, "access to a bad address"),
 )
+LOST_STACK = "stack pointer outside of the stack"
 CFSR_ADDRESS_VALID = 1 << 15 | 1 << 7  # BFARVALID, MMARVALID
 
 
@@ -92,12 +93,16 @@ class Console:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why and where the core stopped. `address` is None where the core does not know it; `pc` 0 likewise."""
+    """Why and where the core stopped. `address` is None where the core does not know it; `pc` 0 likewise.
+
+    `caller`: the link register where `pc` may lie in no function.
+    """
 
     kind: str
     pc: int
     address: int | None
     layer: int | None
+    caller: int | None = None
 
 
 def parse_console(text: str, elf: Elf, *, layer_names: Sequence[str] = (), overrun_layer: int | None = None) -> Console:
@@ -158,6 +163,8 @@ def describe_fault(fault: Fault, elf: Elf, *, layers: int | None, layer_names: S
     where = describe_layer(fault.layer, layers, layer_names)
     address = f" {fault.address:#010x}" if fault.address is not None else ""
     place = f" at pc={fault.pc:#010x} ({elf.describe(fault.pc)})" if fault.pc else ""
+    if fault.caller is not None:
+        place += f", last call from {elf.describe(fault.caller)}"
     return (
         f"firmware fault {where}: {fault.kind}{address}{place}; "
         f"this is a bug in edgesparse, please report it with {elf.path}"
@@ -190,9 +197,11 @@ def _raise_if_failed(line: str, elf: Elf, layer_names: Sequence[str], overrun_la
 
 
 def _kind(cfsr: int, sp: int, elf: Elf) -> str:
-    bottom = elf.symbols.get("__stack_bottom")
+    bottom, top = (elf.symbols.get(name) for name in ("__stack_bottom", "__stack_top"))
     if bottom is not None and sp < bottom.address:
         return "stack overflow"
+    if top is not None and sp > top.address:
+        return LOST_STACK
     return next((kind for bit, kind in CFSR_BITS if cfsr >> bit & 1), "hard fault")
 
 

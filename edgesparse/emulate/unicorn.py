@@ -19,10 +19,13 @@ from edgesparse.emulate.blocks import (
     CBlockCounter,
     PythonBlockCounter,
     Watch,
-    host_library,
 )
-from edgesparse.emulate.cycles import TIMINGS, estimate_cycles
-from edgesparse.emulate.trace import Fault, Trace, describe_fault, describe_layer, layers_of, parse_console
+from edgesparse.emulate.cycles import estimate_cycles
+from edgesparse.emulate.host_c import host_library
+from edgesparse.emulate.pipeline import CoreTiming, MemoryProfile, Region, core_timing
+from edgesparse.emulate.profile import Profile, make_profile
+from edgesparse.emulate.replay import CReplay, Timing
+from edgesparse.emulate.trace import LOST_STACK, Fault, Trace, describe_fault, describe_layer, layers_of, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
 
@@ -51,7 +54,9 @@ EXCEPTIONS = {
     19: "stack overflow",
     22: "unaligned access",
 }
+EXCEPTION_DATA_ABORT = 4
 EXCEPTION_BREAKPOINT = 7
+THUMB = 1 << 5  # of CPSR
 
 
 def unicorn_version() -> str | None:
@@ -75,8 +80,12 @@ class Unicorn:
             raise ToolMissingError(f"the Python package unicorn is not installed; {GET_UNICORN}")
         machine = _Machine(elf, board, self.python_counter)
         machine.run(timeout_s, layer_names)
-        if machine.fault is not None:
-            fault = _locate(machine.fault, elf, board, timeout_s)
+        fault = machine.fault
+        if fault is not None:
+            fault = _locate(fault, elf, board, timeout_s)
+        elif not self.python_counter:
+            fault = _unaligned(elf, board, timeout_s)
+        if fault is not None:
             layers = layers_of(machine.console)
             raise CrashError(describe_fault(fault, elf, layers=layers, layer_names=layer_names))
         console = parse_console(
@@ -87,10 +96,10 @@ class Unicorn:
                 f"the firmware {elf.path} exited with code {machine.exit_code} after {len(machine.blocks)} of "
                 f"{console.vectors} vectors; build it again"
             )
-        timing = TIMINGS[board.core.name]
+        core = core_timing(board.core.name)
         layer_instructions = np.stack([_per_layer(blocks, console.layers) for blocks in machine.blocks])
         layer_cycles = np.stack(
-            [estimate_cycles(blocks, machine.read_code, timing, console.layers) for blocks in machine.blocks]
+            [estimate_cycles(blocks, machine.read_code, core, console.layers) for blocks in machine.blocks]
         )
         return Trace(
             emulator=f"unicorn {version}",
@@ -99,10 +108,30 @@ class Unicorn:
             layer_instructions=layer_instructions,
             cycles=tuple(int(total) for total in layer_cycles.sum(axis=1)),
             layer_cycles=layer_cycles,
-            cycle_model=timing.name,
+            cycle_model=core.description,
             stack_bytes=console.stack_used_bytes,
             arena_bytes=console.arena_used_bytes,
         )
+
+    def profile(
+        self,
+        elf: Elf,
+        board: Board,
+        *,
+        vector: int,
+        memory: MemoryProfile | None,
+        timeout_s: float,
+        layer_names: Sequence[str] = (),
+    ) -> Profile:
+        """Run again up to a test vector and time each of its instructions, on the core alone and with `memory`.
+
+        ToolMissingError without a C compiler for this computer.
+        """
+        if unicorn_version() is None:
+            raise ToolMissingError(f"the Python package unicorn is not installed; {GET_UNICORN}")
+        machine = _Machine(elf, board, python_counter=False)
+        core = core_timing(board.core.name)
+        return machine.profile(vector, core, memory, timeout_s, layer_names)
 
 
 def _locate(fault: Fault, elf: Elf, board: Board, timeout_s: float) -> Fault:
@@ -115,6 +144,21 @@ def _locate(fault: Fault, elf: Elf, board: Board, timeout_s: float) -> Fault:
     except CrashError:  # slower than the first run, so it may time out: the block will do
         return fault
     return machine.fault if machine.fault is not None else fault
+
+
+def _unaligned(elf: Elf, board: Board, timeout_s: float) -> Fault | None:
+    """The first access of the first inference that a core would trap and unicorn does not: LDRD and the like."""
+    machine = _Machine(elf, board, python_counter=False)
+    try:
+        replay = machine.replay([], 0)
+    except ToolMissingError:
+        return None
+    try:
+        machine.run(timeout_s, ())
+    except CrashError:  # slower than the first run, so it may time out
+        return None
+    found = replay.unaligned()
+    return Fault("unaligned access", *found) if found is not None else None
 
 
 def _per_layer(blocks: BlockArray, layers: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -150,6 +194,8 @@ class _Machine:
         self._ram = mmap.mmap(-1, _pages(board.ram.length))
         self._bad_address: int | None = None
         self._watched_pc: int | None = None
+        self._stops_early = False
+        self._timed_out = False
 
         # UC_MODE_MCLASS would ignore the model and always take the M33.
         engine = unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
@@ -201,7 +247,7 @@ class _Machine:
 
         threading.Thread(target=emulate, name="unicorn", daemon=True).start()
         try:
-            timed_out = not done.wait(timeout_s)
+            timed_out = self._timed_out = not done.wait(timeout_s)
         finally:
             while not done.is_set():  # a stop before the start has no effect: repeat
                 self._engine.emu_stop()
@@ -215,6 +261,41 @@ class _Machine:
                 f"{describe_layer(self._layer(), layers_of(self.console), layer_names)} at pc={pc:#010x} "
                 f"({self._elf.describe(pc)}); give it more time, or report {self._elf.path}"
             )
+
+    def profile(
+        self, vector: int, core: CoreTiming, memory: MemoryProfile | None, timeout_s: float, layer_names: Sequence[str]
+    ) -> Profile:
+        """Time one call of model_invoke."""
+        board = self._board
+        regions = (
+            Region(board.flash.origin, board.flash.length, "flash"),
+            Region(board.ram.origin, board.ram.length, "ram"),
+        )
+        timings = [Timing(core, None, regions), *([Timing(core, memory, regions)] if memory is not None else [])]
+        replay = self.replay(timings, vector)
+        self.run(timeout_s, layer_names)
+        layers = layers_of(self.console)
+        counts = replay.per_layer(layers if layers is not None else 0)
+        return make_profile(vector, core, memory, replay.instructions, counts, layer_names, self._elf)
+
+    def replay(self, timings: Sequence[Timing], vector: int) -> CReplay:
+        """Watch the inference of one vector, and stop behind it."""
+        import ctypes
+
+        board = self._board
+        offset = self._elf.symbol("model_layer").address - board.ram.origin
+        replay = CReplay(
+            core_timing(board.core.name),
+            timings,
+            code_origin=board.flash.origin,
+            code_length=board.flash.length,
+            read_code=self.read_code,
+            layer_address=ctypes.addressof(ctypes.c_char.from_buffer(self._ram, offset)),
+        )
+        replay.attach(self._engine)
+        replay.watch(self._elf.symbol("model_invoke").address, vector)
+        self._stops_early = True
+        return replay
 
     def _map(self, origin: int, memory: mmap.mmap, protection: int) -> None:
         import ctypes
@@ -234,7 +315,7 @@ class _Machine:
             guard_bytes=guard_end - guard,
             invoke_address=elf.symbol("model_invoke").address,
         )
-        library = None if python_counter else host_library()
+        library = None if python_counter else host_library("block_counter.c")
         return CBlockCounter(library, watch) if library is not None else PythonBlockCounter(watch)
 
     def _layer(self) -> int:
@@ -246,6 +327,8 @@ class _Machine:
 
         try:
             self._engine.emu_start(reset | 1, 0xFFFFFFFE)
+            if self.exit_code is None and self.fault is None and not self._stops_early and not self._timed_out:
+                self.fault = self._fault("sleep that nothing ends (WFI or WFE)")
         except UcError as error:
             if self.fault is None:
                 invalid = error.errno == self._const.UC_ERR_INSN_INVALID
@@ -260,6 +343,8 @@ class _Machine:
 
     def _fault(self, kind: str) -> Fault:
         pc = self._engine.reg_read(self._arm.UC_ARM_REG_PC)
+        if kind == "undefined instruction" and not self._engine.reg_read(self._arm.UC_ARM_REG_CPSR) & THUMB:
+            kind = "invalid state"  # a branch to an address without the Thumb bit
         if self._watched_pc is not None:
             pc = self._watched_pc
         sp = self._engine.reg_read(self._arm.UC_ARM_REG_SP)
@@ -270,12 +355,21 @@ class _Machine:
             bottom = self._elf.symbol("__stack_bottom").address
             if sp < bottom or bottom - PAGE_BYTES <= address < bottom:
                 kind = "stack overflow"
-        return Fault(kind=kind, pc=pc, address=address, layer=self._layer())
+            elif sp > self._elf.symbol("__stack_top").address:
+                kind = LOST_STACK
+        caller = self._engine.reg_read(self._arm.UC_ARM_REG_LR) & ~1 if not self._in_code(pc) else None
+        return Fault(kind=kind, pc=pc, address=address, layer=self._layer(), caller=caller)
+
+    def _in_code(self, address: int) -> bool:
+        return any(start <= address < start + len(code) for start, code in self._elf.code)
 
     def _on_interrupt(self, engine: Any, number: int, _user: object) -> None:
         pc = engine.reg_read(self._arm.UC_ARM_REG_PC)
         if number != EXCEPTION_BREAKPOINT or self.read_code(pc, 2) != BKPT_SEMIHOSTING:
-            self.fault = self._fault(EXCEPTIONS.get(number, f"exception {number}"))
+            kind = EXCEPTIONS.get(number, f"exception {number}")
+            if number == EXCEPTION_DATA_ABORT and self._bad_address is None:
+                kind = "unaligned access"  # the address is mapped
+            self.fault = self._fault(kind)
             engine.emu_stop()
             return
         operation = engine.reg_read(self._arm.UC_ARM_REG_R0)
@@ -284,7 +378,11 @@ class _Machine:
         self._semihosting(operation, argument)
 
     def _semihosting(self, operation: int, argument: int) -> None:
-        if operation == SYS_WRITE0:
+        layers = layers_of(self.console)
+        if layers is not None and self._layer() < layers and not self._is_report(operation, argument):
+            self.fault = self._fault(f"semihosting operation {operation:#x} inside the model")
+            self._engine.emu_stop()
+        elif operation == SYS_WRITE0:
             self._print(self._read_string(argument))
         elif operation == SYS_WRITEC:
             self._print(bytes(self._engine.mem_read(argument, 1)))
@@ -298,6 +396,17 @@ class _Machine:
             raise CrashError(
                 f"the firmware asked for semihosting operation {operation:#x}, which the harness never does"
             )
+
+    def _is_report(self, operation: int, argument: int) -> bool:
+        """Whether a call is about a line of the protocol: the harness may give up inside the model, and says why."""
+        before, _, current = self.console.rpartition("\n")
+        if operation == SYS_WRITE0:
+            line = (current + self._read_string(argument).decode("ascii", errors="replace")).lstrip("\n")
+            return line.startswith("es ") or not line
+        if operation in (SYS_EXIT, SYS_EXIT_EXTENDED):
+            last = before.rpartition("\n")[2]
+            return last.startswith("es ") and not last.startswith(("es begin", "es vector", "es arena"))
+        return False
 
     def _exit(self, code: int) -> None:
         self.exit_code = code

@@ -13,6 +13,7 @@ from edgesparse.boards import Board
 from edgesparse.diagnosis import Diagnosis
 from edgesparse.report.fidelity import USABLE, usable
 from edgesparse.report.phones import phone_file
+from edgesparse.report.timing import memory_fact, profile_tables
 
 __all__ = ["board_table", "doctor_table", "inspection", "summary"]
 
@@ -41,6 +42,7 @@ def summary(report: Mapping[str, Any]) -> list[RenderableType]:
         parts.append(_totals(report))
         parts.append(_layers(report))
     parts.extend(Text(line) for line in _facts(report))
+    parts.extend(profile_tables(report.get("profile", {})))
     parts.extend(Text(f"warning: {warning}", style="yellow") for warning in report.get("warnings", ()))
     return parts
 
@@ -112,6 +114,9 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
     if exact and "unavailable" not in exact:
         answer = "equal" if exact["ok"] else "DIFFER FROM"
         lines.append(f"outputs {answer} {exact['reference']} byte for byte on {exact['vectors']} inputs, both builds")
+    fact = memory_fact(report)
+    if fact:
+        lines.append(fact)
     if "sparse" in report:
         sparse = report["sparse"]
         lines.append(

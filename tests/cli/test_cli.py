@@ -60,6 +60,8 @@ def test_bad_input_is_one_line_with_exit_2(tmp_path: Path, network: Path) -> Non
         ("convert", "text.h5", "--board", "toaster"): "toaster",
         ("convert", "text.h5", "--toolchain", "msvc"): "msvc",
         ("convert", "text.h5", "--emulator", "renode"): "renode",
+        ("convert", "text.h5", "--memory-profile", "stm32x"): "stm32x",
+        ("firmware", "network.tflite", "--memory-profile", "stm32u575"): "cortex-m33",
         ("convert", "text.h5", "--config", "none.toml"): "none.toml",
         ("convert", "network.tflite", "--sparsity", "0.5"): "--sparsity",
         ("convert", "network.tflite", "--mobile-dtype", "float32"): "--mobile-dtype",
@@ -74,6 +76,18 @@ def test_bad_input_is_one_line_with_exit_2(tmp_path: Path, network: Path) -> Non
     }
     for arguments, expected in cases.items():
         assert_refused(run(*arguments, folder=tmp_path), tmp_path, expected)
+
+
+def test_emulate_shows_a_profile_with_the_waits_of_a_part(tmp_path: Path, network: Path) -> None:
+    run("firmware", network, "-o", "out", "--vectors", "1", folder=tmp_path)
+    done = run("emulate", "out", "--profile", "--memory-profile", "stm32l4r5", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "with the memories of stm32l4r5" in done.stdout
+    assert "instructions per mac" in " ".join(done.stdout.split())
+    done = run("emulate", "out", "--profile", "--json", folder=tmp_path)
+    report = json.loads(done.stdout)
+    assert report["profile"]["dense"]["memory_profile"] == "stm32l4r5", "remembered"
+    assert report["sparse"]["memory"]["clock_hz"] == 120_000_000
 
 
 def test_a_foreign_output_folder_is_refused(tmp_path: Path, network: Path) -> None:

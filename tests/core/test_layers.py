@@ -117,4 +117,5 @@ def test_the_wheel_carries_the_firmware_templates(tmp_path: Path) -> None:
     for path in (root / "firmware_templates").rglob("*"):
         if path.is_file():
             assert f"edgesparse/firmware_templates/{path.relative_to(root / 'firmware_templates')}" in names
-    assert "edgesparse/emulate/block_counter.c" in names
+    for name in ("block_counter.c", "replay.c", "timing.toml", "memories.toml"):
+        assert f"edgesparse/emulate/{name}" in names
