@@ -13,24 +13,23 @@ import numpy.typing as npt
 
 import edgesparse
 from edgesparse import firmware as firmware_project
-from edgesparse import toolchain as toolchains
 from edgesparse.boards import Board
-from edgesparse.emulate import EMULATORS, Trace
-from edgesparse.errors import MismatchError, ModelError
+from edgesparse.emulate import EMULATORS, Emulator, Trace
+from edgesparse.errors import BuildError, CrashError, MismatchError, ModelError
 from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.lowering import PackedModel, lower
 from edgesparse.memory import MemoryPlan, plan_memory
 from edgesparse.network import Network
-from edgesparse.oracle import reference_outputs, zero_shares
+from edgesparse.oracle import OracleRun, reference_outputs, zero_shares
 from edgesparse.report import assemble
+from edgesparse.runtimes import RUNTIMES, tflm_or_reason
 from edgesparse.settings import Settings
+from edgesparse.tflm import estimate_arena_bytes, find_library, tflm_model
 from edgesparse.toolchain import Elf, Toolchain
 
 __all__ = ["Progress", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
 
 Progress = Callable[[str], None]
-
-_RUN_TIMEOUT_S = 600.0
 
 
 def deploy(
@@ -57,10 +56,16 @@ def deploy(
         packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured)
         _check_fits(packed, memory, board)
         inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
+        sha256 = hashlib.sha256(model.data).hexdigest()
         view = firmware_project.describe(
-            model.graph, packed, memory, inputs, tool=tool, source_sha256=hashlib.sha256(model.data).hexdigest()
+            model.graph, packed, memory, inputs, tool=tool, source_sha256=sha256, runtime=settings.runtime
         )
         firmware_project.render(view, board, folder / name)
+        micro = tflm_model(model.data, model.graph, packed, board.core)
+        arena_bytes = estimate_arena_bytes(model.graph, packed, micro)
+        firmware_project.render_tflm(
+            micro, board, folder / name, arena_bytes=arena_bytes, tool=tool, source_sha256=sha256
+        )
     (folder / "model.int8.tflite").write_bytes(sparse.data)
     (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
     packed, memory = plan_firmware(sparse.graph, board, settings, dense_only=False, zero_inputs=measured)
@@ -79,6 +84,8 @@ def deploy(
         "board": assemble.board_part(board),
     }
     layers = assemble.layers_part(sparse.graph, sparse.stats, packed, twin, memory, zero_inputs)
+    if settings.runtime == "tflm":
+        layers = assemble.tflm_layers(layers, tflm_model(sparse.data, sparse.graph, packed, board.core).custom)
     report |= measure(folder, settings, board, tools, layers, say)
     return report | {"budgets": [], "warnings": warnings}
 
@@ -92,31 +99,65 @@ def measure(
     say: Progress,
 ) -> dict[str, Any]:
     """Build and run both projects; the measured parts of report.json. MismatchError where outputs differ."""
+    runtime, emulator = RUNTIMES[settings.runtime], EMULATORS[settings.emulator]
     runs: dict[str, tuple[dict[str, Any], Trace]] = {}
     names = [layer["name"] for layer in layers]
     reference, vectors = "", 0
     for name, (project, model) in projects(folder).items():
-        say(f"building {project.name}")
-        elf = toolchains.build(project, tools, board.core)
-        say(f"running {project.name} on {board.name} ({settings.emulator})")
-        trace = EMULATORS[settings.emulator].run(elf, board, timeout_s=_RUN_TIMEOUT_S, layer_names=names)
+        say(f"building {project.name} and running it on {board.name} ({settings.emulator})")
+        elf, trace = runtime.run(project, tools, board, emulator, names)
         inputs = _elf_inputs(elf, model.input)
         oracle = reference_outputs(model.data, inputs)
         _check_equal(trace, oracle.outputs, oracle.reference, project.name)
         _, memory = plan_firmware(
             model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
         )
-        sizes = assemble.build_part(elf, memory)
+        sizes = runtime.build_part(elf, memory)
         runs[name] = (sizes | assemble.run_part(sizes, trace, board), trace)
         reference, vectors = oracle.reference, len(inputs)
     sparse, dense = runs["sparse"][0], runs["dense"][0]
+    # The dense twin is the last that ran: project, memory and oracle are its.
+    if settings.runtime == "tflm":
+        baseline = {"runtime": find_library(board.core).description, **dense}
+    else:
+        baseline = _baseline(project, board, emulator, names, memory, oracle, say)
     return {
         "environment": assemble.environment_part(f"{tools.name} {tools.version()}", runs["sparse"][1].emulator),
         "sparse": sparse,
         "dense": dense,
+        "baseline": baseline,
         "ratio": assemble.ratio_part(sparse, dense),
         "bit_exact": {"ok": True, "vectors": vectors, "reference": reference},
         "layers": assemble.measure_layers(layers, runs["sparse"][1], runs["dense"][1]),
+    }
+
+
+def _baseline(
+    project: Path,
+    board: Board,
+    emulator: Emulator,
+    layer_names: Sequence[str],
+    memory: MemoryPlan,
+    oracle: OracleRun,
+    say: Progress,
+) -> dict[str, Any]:
+    """`baseline`: the dense twin on the user's TFLite Micro; or why there is none."""
+    found = tflm_or_reason(board)
+    if isinstance(found, str):
+        return assemble.unavailable(found)
+    runtime, library, tools = found
+    say(f"building {project.name} on {library.description} and running it")
+    try:
+        elf, trace = runtime.run(project, tools, board, emulator, layer_names)
+    except (BuildError, CrashError) as error:
+        return assemble.unavailable(str(error))
+    sizes = runtime.build_part(elf, memory)
+    expected = tuple(np.ascontiguousarray(output).tobytes() for output in oracle.outputs)
+    return {
+        "runtime": f"{library.description}, {tools.name} {tools.version()}",
+        **sizes,
+        **assemble.run_part(sizes, trace, board),
+        "bit_exact": {"ok": trace.outputs == expected, "vectors": len(expected), "reference": oracle.reference},
     }
 
 

@@ -3,5 +3,6 @@
 from edgesparse.firmware.describe import describe
 from edgesparse.firmware.model import FirmwareModel
 from edgesparse.firmware.render import render
+from edgesparse.firmware.tflm import render_tflm, set_arena
 
-__all__ = ["FirmwareModel", "describe", "render"]
+__all__ = ["FirmwareModel", "describe", "render", "render_tflm", "set_arena"]

@@ -112,11 +112,9 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
         answer = "equal" if exact["ok"] else "DIFFER FROM"
         lines.append(f"outputs {answer} {exact['reference']} byte for byte on {exact['vectors']} inputs, both builds")
     if "sparse" in report:
-        sparse = report["sparse"]
-        lines.append(
-            f"arena (sparse): {sparse['arena_bytes']:,} B; no plan is under {sparse['arena_bound_bytes']:,} B "
-            f"(live activations {sparse['arena_live_bytes']:,} B, largest scratch {sparse['arena_scratch_bytes']:,} B)"
-        )
+        lines.append(_arena(report["sparse"]))
+    if "instructions" in report.get("baseline", {}):
+        lines.append(_baseline(report["baseline"]))
     accuracy = report["accuracy"]
     if "unavailable" in accuracy:
         lines.append(f"accuracy: not measured: {accuracy['unavailable']}")
@@ -133,6 +131,23 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
     for name, size in report["files"].items():
         lines.append(f"{name}: {size:,} bytes")
     return lines
+
+
+def _arena(sparse: Mapping[str, Any]) -> str:
+    size = f"arena (sparse): {sparse['arena_bytes']:,} B"
+    if isinstance(sparse["arena_bound_bytes"], dict):
+        return size
+    return (
+        f"{size}; no plan is under {sparse['arena_bound_bytes']:,} B "
+        f"(live activations {sparse['arena_live_bytes']:,} B, largest scratch {sparse['arena_scratch_bytes']:,} B)"
+    )
+
+
+def _baseline(figures: Mapping[str, Any]) -> str:
+    return (
+        f"baseline, dense on {figures['runtime']}: {figures['instructions']:,} instructions, "
+        f"{figures['flash_bytes']:,} B of flash, {figures['ram_bytes']:,} B of RAM"
+    )
 
 
 def _share(value: Any) -> str:

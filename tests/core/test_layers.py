@@ -15,10 +15,10 @@ PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
     ["errors", "graph", "fixedpoint", "settings", "boards", "data", "output"],
-    ["tflite", "packing", "lowering", "memory", "analysis"],
+    ["tflite", "packing", "lowering", "memory", "tflm", "analysis"],
     ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
     ["diagnosis", "report"],
-    ["network"],
+    ["network", "runtimes"],
     ["deploy", "pipeline"],
     ["cli"],
 ]

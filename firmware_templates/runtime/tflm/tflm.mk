@@ -1,0 +1,71 @@
+# RUNTIME=tflm: the model on TFLite Micro's interpreter, its sparse layers as the project's custom ops.
+#
+#   make RUNTIME=tflm TFLM_DIR=path
+#
+# TFLM_DIR is a checkout of https://github.com/tensorflow/tflite-micro in which TFLite Micro's own Makefile has built
+# libtensorflow-microlite.a for this core:
+#
+#   make -f tensorflow/lite/micro/tools/make/Makefile TARGET=cortex_m_generic TARGET_ARCH=$(TFLM_ARCH) \
+#       OPTIMIZED_KERNEL_DIR=cmsis_nn BUILD_TYPE=release microlite
+#
+# or a tree that its create_tflm_tree.py wrote, with the library at its root. TFLM_LIBRARY=path names a library elsewhere.
+# The arena: TFLM_ARENA_BYTES=N; `make run` says what the model needs where that is another number.
+
+include tflm/config.mk
+
+ifneq ($(TOOLCHAIN),gcc)
+$(error RUNTIME=tflm needs TOOLCHAIN=gcc: TFLite Micro's library is built with arm-none-eabi-gcc)
+endif
+ifeq ($(TFLM_DIR),)
+$(error set TFLM_DIR to a TFLite Micro checkout with a built libtensorflow-microlite.a; tflm/tflm.mk says how to get one)
+endif
+
+# Where several builds are there: release before others, CMSIS-NN before reference kernels.
+TFLM_LIBRARY ?= $(firstword $(wildcard $(foreach folder, . lib \
+    gen/cortex_m_generic_$(TFLM_ARCH)_release_cmsis_nn_gcc/lib gen/cortex_m_generic_$(TFLM_ARCH)_*_cmsis_nn_gcc/lib \
+    gen/cortex_m_generic_$(TFLM_ARCH)_*_gcc/lib, $(TFLM_DIR)/$(folder)/libtensorflow-microlite.a)))
+ifeq ($(wildcard $(TFLM_LIBRARY)),)
+$(error no libtensorflow-microlite.a for $(TFLM_ARCH) in TFLM_DIR=$(TFLM_DIR); tflm/tflm.mk says how to build it)
+endif
+ifeq ($(wildcard $(TFLM_DIR)/tensorflow/lite/micro/micro_interpreter.h),)
+$(error TFLM_DIR=$(TFLM_DIR) has no tensorflow/lite/micro/micro_interpreter.h; set it to the root of TFLite Micro)
+endif
+
+TFLM_THIRD_PARTY := $(wildcard $(TFLM_DIR)/tensorflow/lite/micro/tools/make/downloads $(TFLM_DIR)/third_party)
+TFLM_INCLUDES := -isystem $(TFLM_DIR) $(addprefix -isystem ,$(wildcard $(foreach folder,$(TFLM_THIRD_PARTY), \
+    $(folder)/flatbuffers/include $(folder)/gemmlowp $(folder)/ruy)))
+# The headers declare a library's CMSIS-NN registrations only where they are told that it has them.
+TFLM_KERNELS := $(if $(shell $(CROSS)nm --defined-only $(TFLM_LIBRARY) 2>/dev/null | grep -m 1 Register_CONV_2D_INT8),-DCMSIS_NN)
+
+BUILD := $(BUILD)-tflm
+SOURCES := main.c harness.c startup.c model/vectors.c $(TFLM_KERNEL_SOURCES) $(wildcard tflm/*.cc) tflm/tflm_model_data.S
+NO_LIBRARIES := -nostartfiles
+LIBRARIES := $(TFLM_LIBRARY) -lm -lc -lgcc
+
+CXX := $(CROSS)g++
+# Release builds of the library have no messages; what these flags select must be the same for all who include its headers.
+TFLM_FLAGS := -DTF_LITE_STATIC_MEMORY -DTF_LITE_STRIP_ERROR_STRINGS $(TFLM_KERNELS) \
+    -DTFLM_OPS=$(TFLM_OPS) -DTFLM_ARENA_BYTES=$(TFLM_ARENA_BYTES) -I. -Imodel -Itflm -Ikernels/include $(TFLM_INCLUDES)
+CXXFLAGS = $(CORE_FLAGS) -std=c++17 $(OPTIMIZE) -g0 -Wall -Wextra -Werror -fno-rtti -fno-exceptions \
+    -fno-threadsafe-statics -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections -fno-unwind-tables \
+    -fno-asynchronous-unwind-tables -fomit-frame-pointer "-ffile-prefix-map=$(CURDIR)=." $(TFLM_FLAGS)
+
+$(BUILD)/%.o: %.cc $(BUILD)/tflm/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -MMD -MP -c $< -o $@
+
+# Changes where a flag does, so that another TFLM_DIR or TFLM_ARENA_BYTES compiles again.
+$(BUILD)/tflm/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(TFLM_FLAGS)' | cmp -s - $@ || echo '$(TFLM_FLAGS)' > $@
+
+$(BUILD)/%.o: %.S Makefile config.mk
+	@mkdir -p $(@D)
+	$(CC) $(CORE_FLAGS) -c $< -o $@
+
+$(BUILD)/tflm/tflm_model_data.o: tflm/model.tflite
+$(BUILD)/firmware.elf: $(TFLM_LIBRARY)
+# Called once, before the first inference.
+$(BUILD)/tflm/tflm_model.o $(BUILD)/tflm/tflm_ops.o: OPTIMIZE := -Os
+
+.PHONY: FORCE
