@@ -50,7 +50,7 @@ void *Init(TfLiteContext *context, const char *, size_t) {
 TfLiteStatus Prepare(TfLiteContext *context, TfLiteNode *node) {
     auto *op = static_cast<Op *>(node->user_data);
     if (op == nullptr) {
-        Refused(kName, "bytes of persistent memory in the arena", 0u, sizeof(Op));
+        Refused(kName, "bytes of arena are too few for the op", 0u, sizeof(Op));
         return kTfLiteError;
     }
     if (!CheckOptions(kName, node, kOptionsBytes)) {

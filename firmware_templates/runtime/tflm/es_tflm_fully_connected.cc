@@ -38,7 +38,7 @@ void *Init(TfLiteContext *context, const char *, size_t) {
 TfLiteStatus Prepare(TfLiteContext *context, TfLiteNode *node) {
     auto *op = static_cast<Op *>(node->user_data);
     if (op == nullptr) {
-        Refused(kName, "bytes of persistent memory in the arena", 0u, sizeof(Op));
+        Refused(kName, "bytes of arena are too few for the op", 0u, sizeof(Op));
         return kTfLiteError;
     }
     if (!CheckOptions(kName, node, kOptionsBytes)) {
@@ -90,8 +90,8 @@ TfLiteStatus Invoke(TfLiteContext *context, TfLiteNode *node) {
     const auto *op = static_cast<const Op *>(node->user_data);
     const int8_t *input = tflite::micro::GetTensorData<int8_t>(
         tflite::micro::GetEvalInput(context, node, kActivationInput));
-    int8_t *output = tflite::micro::GetTensorData<int8_t>(
-        tflite::micro::GetEvalOutput(context, node, 0));
+    int8_t *output =
+        tflite::micro::GetTensorData<int8_t>(tflite::micro::GetEvalOutput(context, node, 0));
     if (op->kernel->run != nullptr) {
         op->kernel->run(&op->params, input, output,
                         context->GetScratchBuffer(context, op->scratch));

@@ -73,9 +73,8 @@ const uint8_t *CheckConstant(const char *op, TfLiteContext *context, const TfLit
 
 bool RequestScratch(const char *op, TfLiteContext *context, uint32_t bytes, int *index) {
     *index = -1;
-    if (bytes > 0u &&
-        context->RequestScratchBufferInArena(context, bytes, index) != kTfLiteOk) {
-        Refused(op, "bytes of scratch in the arena", 0u, bytes);
+    if (bytes > 0u && context->RequestScratchBufferInArena(context, bytes, index) != kTfLiteOk) {
+        Refused(op, "bytes of arena are too few for scratch", 0u, bytes);
         return false;
     }
     return true;

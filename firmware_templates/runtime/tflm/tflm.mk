@@ -38,14 +38,14 @@ TFLM_INCLUDES := -isystem $(TFLM_DIR) $(addprefix -isystem ,$(wildcard $(foreach
 TFLM_KERNELS := $(if $(shell $(CROSS)nm --defined-only $(TFLM_LIBRARY) 2>/dev/null | grep -m 1 Register_CONV_2D_INT8),-DCMSIS_NN)
 
 BUILD := $(BUILD)-tflm
-SOURCES := main.c harness.c startup.c model/vectors.c $(TFLM_KERNEL_SOURCES) $(wildcard tflm/*.cc) tflm/tflm_model_data.S
+SOURCES := main.c harness.c startup.c model/vectors.c $(TFLM_KERNEL_SOURCES) $(wildcard tflm/*.cc tflm/*.c) tflm/tflm_model_data.S
 NO_LIBRARIES := -nostartfiles
 LIBRARIES := $(TFLM_LIBRARY) -lm -lc -lgcc
 
 CXX := $(CROSS)g++
 # Release builds of the library have no messages; what these flags select must be the same for all who include its headers.
 TFLM_FLAGS := -DTF_LITE_STATIC_MEMORY -DTF_LITE_STRIP_ERROR_STRINGS $(TFLM_KERNELS) \
-    -DTFLM_OPS=$(TFLM_OPS) -DTFLM_ARENA_BYTES=$(TFLM_ARENA_BYTES) -I. -Imodel -Itflm -Ikernels/include $(TFLM_INCLUDES)
+    -DTFLM_OPS=$(TFLM_OPS) -I. -Imodel -Itflm -Ikernels/include $(TFLM_INCLUDES)
 CXXFLAGS = $(CORE_FLAGS) -std=c++17 $(OPTIMIZE) -g0 -Wall -Wextra -Werror -fno-rtti -fno-exceptions \
     -fno-threadsafe-statics -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections -fno-unwind-tables \
     -fno-asynchronous-unwind-tables -fomit-frame-pointer "-ffile-prefix-map=$(CURDIR)=." $(TFLM_FLAGS)
@@ -54,10 +54,14 @@ $(BUILD)/%.o: %.cc $(BUILD)/tflm/flags
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
-# Changes where a flag does, so that another TFLM_DIR or TFLM_ARENA_BYTES compiles again.
-$(BUILD)/tflm/flags: FORCE
+# These change where a variable does: another TFLM_DIR compiles again, another TFLM_ARENA_BYTES the arena alone.
+$(BUILD)/tflm/flags: TEXT = $(TFLM_FLAGS)
+$(BUILD)/tflm/arena: TEXT = -DTFLM_ARENA_BYTES=$(TFLM_ARENA_BYTES)
+$(BUILD)/tflm/flags $(BUILD)/tflm/arena: FORCE
 	@mkdir -p $(@D)
-	@echo '$(TFLM_FLAGS)' | cmp -s - $@ || echo '$(TFLM_FLAGS)' > $@
+	@echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' > $@
+$(BUILD)/tflm/tflm_arena.o: $(BUILD)/tflm/arena
+$(BUILD)/tflm/tflm_arena.o: CFLAGS += -DTFLM_ARENA_BYTES=$(TFLM_ARENA_BYTES)
 
 $(BUILD)/%.o: %.S Makefile config.mk
 	@mkdir -p $(@D)

@@ -15,6 +15,7 @@
 extern "C" {
 #include "harness.h"
 #include "model.h"
+#include "tflm_arena.h"
 
 volatile uint32_t model_layer = MODEL_LAYERS;
 
@@ -24,10 +25,7 @@ extern const uint8_t tflm_model_data[]; /* tflm_model_data.S */
 namespace edgesparse {
 namespace {
 
-constexpr size_t kAlignment = 16; /* what TFLite Micro aligns to */
-
 /* No constructor runs before main: objects are made in these by model_prepare. */
-alignas(kAlignment) __attribute__((section(".bss.arena"))) uint8_t arena[TFLM_ARENA_BYTES];
 alignas(ModelResolver) uint8_t resolver_memory[sizeof(ModelResolver)];
 alignas(tflite::MicroInterpreter) uint8_t interpreter_memory[sizeof(tflite::MicroInterpreter)];
 tflite::MicroInterpreter *interpreter;
@@ -118,17 +116,18 @@ void model_prepare(void) {
     }
     CountLayers(model, *resolver);
     interpreter = new (interpreter_memory)
-        tflite::MicroInterpreter(model, *resolver, arena, sizeof(arena));
+        tflite::MicroInterpreter(model, *resolver, tflm_arena, tflm_arena_bytes);
     if (interpreter->AllocateTensors() != kTfLiteOk) {
-        Refused(kWhole, "bytes of arena, or an op that TFLite Micro refuses", sizeof(arena), 0u);
+        Refused(kWhole, "bytes of arena are too few, or TFLite Micro refuses this layer",
+                tflm_arena_bytes, 0u);
     }
     CheckBytes("bytes of the input", interpreter->input(0), MODEL_INPUT_BYTES);
     CheckBytes("bytes of the output", interpreter->output(0), MODEL_OUTPUT_BYTES);
     model_layer = MODEL_LAYERS;
-    harness_arena_needed(sizeof(arena), interpreter->arena_used_bytes());
+    harness_arena_needed(tflm_arena_bytes, interpreter->arena_used_bytes());
 }
 
-uint8_t *model_arena(void) { return arena; }
+uint8_t *model_arena(void) { return tflm_arena; }
 
 void *model_input(void) { return interpreter->input(0)->data.raw; }
 
