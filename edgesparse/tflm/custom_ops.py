@@ -1,4 +1,4 @@
-"""Sparse kernel calls as TFLite Micro custom ops: tables, packed weights and custom options as bytes.
+"""Kernel calls as TFLite Micro custom ops: tables, packed weights and custom options as bytes.
 
 Bytes: FORMAT.md, custom ops. `firmware_templates/runtime/tflm/` reads them.
 """
@@ -26,7 +26,8 @@ __all__ = [
 OPTIONS_VERSION = 1
 CONV_2D, FULLY_CONNECTED = "EDGESPARSE_CONV_2D", "EDGESPARSE_FULLY_CONNECTED"
 
-_FORMATS = {"block1x4": 1, "block2x4": 2, "delta8": 3, "delta4": 4, "bitmap": 5, "columns": 6}
+_FORMATS = {"dense": 0, "block1x4": 1, "block2x4": 2, "delta8": 3, "delta4": 4, "bitmap": 5, "columns": 6, "wide": 7}
+"""By the kernel that reads them: `wide` is FULLY_CONNECTED's other dense one."""
 _GATHERS = {None: 0, "es_patch_block_s16": 1, "es_patch_bytes_s16": 2, "es_patch_pair_s32": 3}
 
 _COMMON = struct.Struct("<BBBBII")  # version, format, variant, gather; bytes of weights; bytes of scratch
@@ -64,11 +65,11 @@ class CustomOp:
 
 def is_sparse(call: KernelCall) -> bool:
     """Whether a call has a kernel that skips zeros."""
-    return call.weight_format in _FORMATS
+    return call.weight_format in _FORMATS and call.weight_format != "dense"
 
 
 def encode_call(call: KernelCall, *, has_dsp: bool) -> CustomOp:
-    """The custom op of a sparse kernel call of CONV_2D or FULLY_CONNECTED.
+    """The custom op of a kernel call of CONV_2D or FULLY_CONNECTED.
 
     has_dsp: of the core; a call that takes the portable variant there says so itself.
     """
@@ -76,16 +77,17 @@ def encode_call(call: KernelCall, *, has_dsp: bool) -> CustomOp:
     dsp = has_dsp and not call.portable
     encode = _conv_2d if call.struct == "es_conv_2d" else _fully_connected
     name, tables, weights, rest = encode(fields)
+    format = call.function.removeprefix(f"{call.struct}_").removesuffix("_s8")
     gather = _gather(fields)
     options = _COMMON.pack(
-        OPTIONS_VERSION, _FORMATS[call.weight_format], dsp, _GATHERS[gather or None], len(weights), call.scratch_bytes
+        OPTIONS_VERSION, _FORMATS[format], dsp, _GATHERS[gather or None], len(weights), call.scratch_bytes
     )
     return CustomOp(
         name=name,
         options=options + rest,
         tables=tables,
         weights=weights,
-        kernel=Kernel(name, call.weight_format, dsp, call.function, gather, call.takes_scratch),
+        kernel=Kernel(name, format, dsp, call.function, gather, call.takes_scratch),
         sources=(call.function, *call.sources),
     )
 

@@ -31,12 +31,18 @@ class TflmModel:
 
 
 def tflm_model(data: bytes, graph: Graph, packed: PackedModel, core: Core) -> TflmModel:
-    """The model of a file with every op that has a sparse kernel as the project's custom op; else the file as it is.
+    """The model of a file with its sparse layers as the project's custom ops; the file as it is where there are none.
 
-    data, graph and packed are of one model, op for op. A custom op keeps its activation and its output; behind the
-    activation come its tables and its packed weights, in place of weights and bias.
+    An op kind with a sparse layer becomes custom as a whole, its dense layers too: TFLite Micro's own kernel of that
+    kind is then not linked. data, graph and packed are of one model, op for op. A custom op keeps its activation and
+    its output; behind the activation come its tables and its packed weights, in place of weights and bias.
     """
-    custom = {call.op_index: encode_call(call, has_dsp=core.has_dsp) for call in packed.calls if is_sparse(call)}
+    kinds_with_zeros = {graph.ops[call.op_index].kind for call in packed.calls if is_sparse(call)}
+    custom = {
+        call.op_index: encode_call(call, has_dsp=core.has_dsp)
+        for call in packed.calls
+        if graph.ops[call.op_index].kind in kinds_with_zeros
+    }
     kinds = [custom[i].name if i in custom else op.kind for i, op in enumerate(graph.ops)]
     if not custom:
         return TflmModel(data, custom, registrations(kinds))

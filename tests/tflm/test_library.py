@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from edgesparse import pipeline
-from edgesparse.boards import CORES, load_board
+from edgesparse.boards import CORES
+from edgesparse.diagnosis import diagnose
 from edgesparse.errors import BuildError, SettingsError, ToolMissingError
 from edgesparse.settings import Settings
 from edgesparse.tflm import find_library, library_arch
 from edgesparse.toolchain import build, find
-from tests.device.conftest import write_toy
 from tests.support.small_networks import conv_network
 
 M4, M3 = CORES["cortex-m4"], CORES["cortex-m3"]
@@ -24,7 +24,10 @@ HARD_FLOAT = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d
 
 def write_tree(root: Path, *, flags: tuple[str, ...] = HARD_FLOAT, place: str = ".", symbol: str = "f") -> Path:
     """The files of a TFLite Micro tree that are looked for, and a library of one function."""
-    for name in ("tensorflow/lite/micro/micro_interpreter.h", f"{DOWNLOADS}/flatbuffers/include/flatbuffers/flatbuffers.h"):
+    for name in (
+        "tensorflow/lite/micro/micro_interpreter.h",
+        f"{DOWNLOADS}/flatbuffers/include/flatbuffers/flatbuffers.h",
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     folder = root / place
@@ -123,6 +126,15 @@ def test_the_report_says_why_there_is_no_baseline(tmp_path: Path, monkeypatch: p
     assert "TFLM_DIR" in report["baseline"]["unavailable"]
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rendered firmware project."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "net.tflite").write_bytes(conv_network())
+    pipeline.firmware(folder / "net.tflite", out=folder / "out", vectors=1)
+    return folder / "out" / "firmware"
+
+
 @pytest.mark.parametrize(
     ("variables", "complaint"),
     [
@@ -132,21 +144,26 @@ def test_the_report_says_why_there_is_no_baseline(tmp_path: Path, monkeypatch: p
         (("RUNTIME=onnx",), "RUNTIME is aot or tflm"),
     ],
 )
-def test_make_itself_names_what_is_missing(
-    tmp_path: Path, gcc: str, variables: tuple[str, ...], complaint: str
-) -> None:
-    model = tmp_path / "net.tflite"
-    model.write_bytes(conv_network())
-    pipeline.firmware(model, out=tmp_path / "out", vectors=1)
+def test_make_itself_names_what_is_missing(project: Path, gcc: str, variables: tuple[str, ...], complaint: str) -> None:
     with pytest.raises(BuildError) as caught:
-        build(tmp_path / "out" / "firmware", find("gcc"), M4, variables=("RUNTIME=tflm", *variables))
+        build(project, find("gcc"), M4, variables=("RUNTIME=tflm", *variables))
     assert complaint in str(caught.value)
 
 
-def test_the_environment_does_not_leak_into_a_build(
-    tmp_path: Path, gcc: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_does_not_leak_into_a_build(project: Path, gcc: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RUNTIME", "TFLM_DIR", "CXXFLAGS"):
         monkeypatch.setenv(name, "nonsense")
-    board = load_board("mps2-an386")
-    assert build(write_toy(tmp_path / "toy"), find("gcc"), board.core).arena_bytes > 0
+    assert build(project, find("gcc"), M4).arena_bytes > 0
+
+
+def test_doctor_says_for_which_cores_the_library_was_built(
+    tmp_path: Path, gcc: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TFLM_DIR", raising=False)
+    row = next(row for row in diagnose() if row.tool == "TFLM_DIR")
+    assert row.version is None
+    assert "github.com/tensorflow/tflite-micro" in row.remedy
+    write_tree(tmp_path, place="gen/cortex_m_generic_cortex-m4+fp_release_cmsis_nn_gcc/lib", symbol="arm_convolve_s8")
+    monkeypatch.setenv("TFLM_DIR", str(tmp_path))
+    row = next(row for row in diagnose() if row.tool == "TFLM_DIR")
+    assert row.version == "cortex-m4+fp (CMSIS-NN)"

@@ -1,4 +1,4 @@
-/* The sparse kernels as custom ops of TFLite Micro: EDGESPARSE_CONV_2D, EDGESPARSE_FULLY_CONNECTED.
+/* The kernels as custom ops of TFLite Micro: EDGESPARSE_CONV_2D, EDGESPARSE_FULLY_CONNECTED.
  *
  *     resolver.AddCustom("EDGESPARSE_CONV_2D", edgesparse::Register_EDGESPARSE_CONV_2D());
  *
@@ -25,12 +25,14 @@ constexpr uint32_t kOptionsVersion = 1;
 
 /* Byte 1: the format of the weights. */
 enum Format : uint8_t {
+    kDense = 0,
     kBlock1x4 = 1,
     kBlock2x4 = 2,
     kDelta8 = 3,
     kDelta4 = 4,
     kBitmap = 5,
     kColumns = 6,
+    kWide = 7, /* dense, without pairs */
 };
 
 /* Byte 2: the kernels that the bytes are meant for. */

@@ -2,7 +2,7 @@
 
 #include "tflm_arena.h"
 
-/* 16: what TFLite Micro aligns to. */
-uint8_t tflm_arena[TFLM_ARENA_BYTES] __attribute__((section(".bss.arena"), aligned(16)));
+uint8_t tflm_arena[TFLM_ARENA_BYTES]
+    __attribute__((section(".bss.arena"), aligned(TFLM_ARENA_ALIGNMENT)));
 
 const uint32_t tflm_arena_bytes = TFLM_ARENA_BYTES;

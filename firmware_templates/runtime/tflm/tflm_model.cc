@@ -124,7 +124,9 @@ void model_prepare(void) {
     CheckBytes("bytes of the input", interpreter->input(0), MODEL_INPUT_BYTES);
     CheckBytes("bytes of the output", interpreter->output(0), MODEL_OUTPUT_BYTES);
     model_layer = MODEL_LAYERS;
-    harness_arena_needed(tflm_arena_bytes, interpreter->arena_used_bytes());
+    const auto used = static_cast<uint32_t>(interpreter->arena_used_bytes());
+    harness_arena_needed(tflm_arena_bytes, (used + TFLM_ARENA_ALIGNMENT - 1u) /
+                                               TFLM_ARENA_ALIGNMENT * TFLM_ARENA_ALIGNMENT);
 }
 
 uint8_t *model_arena(void) { return tflm_arena; }
