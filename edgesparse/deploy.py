@@ -13,18 +13,19 @@ import numpy.typing as npt
 
 import edgesparse
 from edgesparse import firmware as firmware_project
+from edgesparse.baseline import dense_as_baseline, measure_baseline
 from edgesparse.boards import Board
-from edgesparse.emulate import EMULATORS, Emulator, Trace
-from edgesparse.errors import BuildError, CrashError, MismatchError, ModelError
+from edgesparse.emulate import EMULATORS, Trace
+from edgesparse.errors import MismatchError, ModelError
 from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.lowering import PackedModel, lower
 from edgesparse.memory import MemoryPlan, plan_memory
 from edgesparse.network import Network
-from edgesparse.oracle import OracleRun, reference_outputs, zero_shares
+from edgesparse.oracle import reference_outputs, zero_shares
 from edgesparse.report import assemble
-from edgesparse.runtimes import RUNTIMES, tflm_or_reason
+from edgesparse.runtimes import RUNTIMES
 from edgesparse.settings import Settings
-from edgesparse.tflm import estimate_arena_bytes, find_library, tflm_model
+from edgesparse.tflm import estimate_arena_bytes, tflm_model
 from edgesparse.toolchain import Elf, Toolchain
 
 __all__ = ["Progress", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
@@ -118,9 +119,9 @@ def measure(
     sparse, dense = runs["sparse"][0], runs["dense"][0]
     # The dense twin is the last that ran: project, memory and oracle are its.
     if settings.runtime == "tflm":
-        baseline = {"runtime": find_library(board.core).description, **dense}
+        baseline = dense_as_baseline(dense, board, tools, oracle)
     else:
-        baseline = _baseline(project, board, emulator, names, memory, oracle, say)
+        baseline = measure_baseline(project, board, emulator, names, memory, oracle, say)
     return {
         "environment": assemble.environment_part(f"{tools.name} {tools.version()}", runs["sparse"][1].emulator),
         "sparse": sparse,
@@ -129,35 +130,6 @@ def measure(
         "ratio": assemble.ratio_part(sparse, dense),
         "bit_exact": {"ok": True, "vectors": vectors, "reference": reference},
         "layers": assemble.measure_layers(layers, runs["sparse"][1], runs["dense"][1]),
-    }
-
-
-def _baseline(
-    project: Path,
-    board: Board,
-    emulator: Emulator,
-    layer_names: Sequence[str],
-    memory: MemoryPlan,
-    oracle: OracleRun,
-    say: Progress,
-) -> dict[str, Any]:
-    """`baseline`: the dense twin on the user's TFLite Micro; or why there is none."""
-    found = tflm_or_reason(board)
-    if isinstance(found, str):
-        return assemble.unavailable(found)
-    runtime, library, tools = found
-    say(f"building {project.name} on {library.description} and running it")
-    try:
-        elf, trace = runtime.run(project, tools, board, emulator, layer_names)
-    except (BuildError, CrashError) as error:
-        return assemble.unavailable(str(error))
-    sizes = runtime.build_part(elf, memory)
-    expected = tuple(np.ascontiguousarray(output).tobytes() for output in oracle.outputs)
-    return {
-        "runtime": f"{library.description}, {tools.name} {tools.version()}",
-        **sizes,
-        **assemble.run_part(sizes, trace, board),
-        "bit_exact": {"ok": trace.outputs == expected, "vectors": len(expected), "reference": oracle.reference},
     }
 
 

@@ -5,6 +5,7 @@ Both projects of an output folder can be built for either: this builds one, runs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +14,21 @@ from typing import Any, Protocol
 from edgesparse import toolchain as toolchains
 from edgesparse.boards import Board
 from edgesparse.emulate import Emulator, Trace
-from edgesparse.errors import CrashError, RefusedError, SettingsError, ToolMissingError
+from edgesparse.errors import BuildError, CrashError, RefusedError, SettingsError, ToolMissingError
 from edgesparse.firmware import set_arena
 from edgesparse.memory import MemoryPlan
 from edgesparse.report import assemble
 from edgesparse.settings import Settings
-from edgesparse.tflm import ARENA_ALIGNMENT, TflmLibrary, find_library
+from edgesparse.tflm import ARENA_ALIGNMENT, TFLM_DIR, TflmLibrary, find_library
 from edgesparse.toolchain import Elf, Toolchain
 
-__all__ = ["RUNTIMES", "Aot", "Runtime", "Tflm", "find_toolchain", "tflm_or_reason"]
+__all__ = ["RUNTIMES", "Aot", "Runtime", "Tflm", "find_toolchain"]
 
 _RUN_TIMEOUT_S = 600.0
 _RESERVED_RAM_BYTES = 32 * 1024
 """What the largest arena leaves to the stack and to everything else."""
 _MOST_STEPS = 64
+_UNDEFINED = re.compile(r"undefined reference to `(tflite::[^']+)'")
 
 
 class Runtime(Protocol):
@@ -73,9 +75,18 @@ class Tflm:
     def build(self, project: Path, tools: Toolchain, board: Board) -> Elf:
         """See Runtime."""
         library = self.library or find_library(board.core)
-        return toolchains.build(
-            project, tools, board.core, variables=library.make_arguments(), folder=f"{tools.name}-tflm"
-        )
+        try:
+            return toolchains.build(
+                project, tools, board.core, variables=library.make_arguments(), folder=f"{tools.name}-tflm"
+            )
+        except BuildError as error:
+            missing = sorted(set(_UNDEFINED.findall(error.log)))
+            if not missing:
+                raise
+            raise ToolMissingError(
+                f"{TFLM_DIR}={library.root}: {library.library.name} has no {', '.join(missing)}; build the whole of "
+                "TFLite Micro, of a version that has them"
+            ) from error
 
     def run(
         self, project: Path, tools: Toolchain, board: Board, emulator: Emulator, layer_names: Sequence[str]
@@ -119,15 +130,6 @@ def find_toolchain(settings: Settings, board: Board) -> Toolchain:
     tools = toolchains.find("gcc")
     find_library(board.core)
     return tools
-
-
-def tflm_or_reason(board: Board) -> tuple[Tflm, TflmLibrary, Toolchain] | str:
-    """All that a TFLite Micro build needs, or what is missing."""
-    try:
-        library = find_library(board.core)
-        return Tflm(library), library, toolchains.find("gcc")
-    except ToolMissingError as error:
-        return str(error)
 
 
 def _first_fit(project: Path, board: Board, attempt: Callable[[], tuple[Elf, Trace]]) -> tuple[Elf, Trace]:

@@ -41,7 +41,8 @@ FAULT = re.compile(
 )
 REFUSED = re.compile(r"es refused layer=(\d+) op=(\S+) got=(\d+) expected=(\d+) (.+)")
 ARENA = re.compile(r"es arena bytes=(\d+) needed=(\d+)")
-NO_OP, ARENA_TOO_SMALL = "-", "bytes of arena"
+NO_OP = "-"  # the model as a whole
+ARENA_TOO_SMALL = "bytes of arena"  # how WHAT starts then; `got` is what there is
 OVERRUN = re.compile(r"es overrun vector=(\d+)")
 
 # Bits of the Configurable Fault Status Register (Armv7-M, Armv8-M), the most telling first.
@@ -208,8 +209,8 @@ def _raise_if_failed(line: str, elf: Elf, layer_names: Sequence[str], overrun_la
 
 def _refused(match: re.Match[str], layer_names: Sequence[str]) -> RefusedError:
     layer, op, got, expected, what = int(match[1]), match[2], int(match[3]), int(match[4]), match[5]
-    where = f"{describe_layer(layer, None, layer_names)}{'' if op == NO_OP else f', op {op}'}"
-    text = f"the firmware's runtime does not take the model {where}: {what}: "
+    where = f" {describe_layer(layer, None, layer_names)}" if layer < len(layer_names) else ""
+    text = f"the firmware's runtime does not take the model{where}{'' if op == NO_OP else f', op {op}'}: {what}: "
     if what.startswith(ARENA_TOO_SMALL):
         advice = f"got {got:,}; give it more (make TFLM_ARENA_BYTES={2 * got})"
         return RefusedError(text + advice, op="", got=got, arena=True)

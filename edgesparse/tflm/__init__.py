@@ -2,13 +2,14 @@
 
 from edgesparse.tflm.arena import ARENA_ALIGNMENT, estimate_arena_bytes
 from edgesparse.tflm.custom_ops import CustomOp, encode_call
-from edgesparse.tflm.library import GET_TFLM, TflmLibrary, find_library, library_arch
+from edgesparse.tflm.library import GET_TFLM, TFLM_DIR, TflmLibrary, find_library, library_arch
 from edgesparse.tflm.model import TflmModel, tflm_model
 from edgesparse.tflm.resolver import Registration, registrations
 
 __all__ = [
     "ARENA_ALIGNMENT",
     "GET_TFLM",
+    "TFLM_DIR",
     "CustomOp",
     "Registration",
     "TflmLibrary",

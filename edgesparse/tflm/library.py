@@ -5,6 +5,7 @@ As TFLite Micro's own Makefile lays it out, or as its create_tflm_tree.py does w
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Mapping
@@ -47,11 +48,12 @@ _VFP_REGISTERS = 1
 
 @dataclass(frozen=True)
 class TflmLibrary:
-    """A built TFLite Micro. `optimized`: whether its kernels are CMSIS-NN's."""
+    """A built TFLite Micro. `optimized`: whether its kernels are CMSIS-NN's. `sha256`: of the library."""
 
     root: Path
     library: Path
     optimized: bool
+    sha256: str
 
     @property
     def description(self) -> str:
@@ -90,7 +92,7 @@ def find_library(core: Core, environment: Mapping[str, str] = os.environ) -> Tfl
     library = found[0]
     data = library.read_bytes()
     _check_float_abi(data, core, library, remedy)
-    return TflmLibrary(root, library, optimized=b"arm_convolve" in data)
+    return TflmLibrary(root, library, b"arm_convolve" in data, hashlib.sha256(data).hexdigest())
 
 
 def _check_float_abi(data: bytes, core: Core, library: Path, remedy: str) -> None:

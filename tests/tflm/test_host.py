@@ -66,8 +66,9 @@ def ops(core: Core, tmp_path_factory: pytest.TempPathFactory) -> list[Op]:
     rng = np.random.default_rng(1)
     shape = graph.tensors[graph.inputs[0]].shape
     found = []
-    for forced in ("", "delta8", "delta4", "bitmap", "block2x4"):
-        packed = lower(graph, core, forced=forced)
+    zero_inputs = dict.fromkeys(range(len(graph.ops)), 0.5)
+    for forced in ("dense", "block1x4", "delta8", "delta4", "bitmap", "block2x4", "columns"):
+        packed = lower(graph, core, forced=forced, dense_only=forced == "dense", zero_inputs=zero_inputs)
         data = rng.integers(-128, 128, shape, dtype=np.int8)
         (tensors,) = run_cases(tmp_path_factory.mktemp("reference"), core, [Case(graph, packed, data.tobytes())])
         tensors[graph.inputs[0]] = data.view(np.uint8).reshape(-1)
@@ -128,7 +129,8 @@ def run(core: Core, ops: list[Op], cxx: str, tmp_path_factory: pytest.TempPathFa
 
 def test_a_custom_op_gives_the_bytes_of_its_kernel(ops: list[Op], run: Callable[..., str]) -> None:
     assert {op.call.struct for op in ops} == {"es_conv_2d", "es_fully_connected"}
-    assert len({op.op.kernel.format for op in ops}) >= 5
+    formats = {op.op.kernel.format for op in ops}
+    assert formats >= {"dense", "block1x4", "block2x4", "delta8", "delta4", "bitmap", "columns"}
     for op in ops:
         assert run(op) == op.output.hex(), op.call.function
 

@@ -49,11 +49,8 @@ void *Init(TfLiteContext *context, const char *, size_t) {
 
 TfLiteStatus Prepare(TfLiteContext *context, TfLiteNode *node) {
     auto *op = static_cast<Op *>(node->user_data);
-    if (op == nullptr) {
-        Refused(kName, "bytes of arena are too few for the op", 0u, sizeof(Op));
-        return kTfLiteError;
-    }
-    if (!CheckOptions(kName, node, kOptionsBytes)) {
+    /* Without memory for it the arena is too small, which AllocateTensors' caller tells. */
+    if (op == nullptr || !CheckOptions(kName, node, kOptionsBytes)) {
         return kTfLiteError;
     }
     const Options options(node);
@@ -81,7 +78,7 @@ TfLiteStatus Prepare(TfLiteContext *context, TfLiteNode *node) {
     const uint8_t *weights = CheckConstant(kName, context, node, kWeightsInput,
                                            "bytes of the weights", options.weight_bytes());
     if (tables == nullptr || weights == nullptr ||
-        !RequestScratch(kName, context, options.scratch_bytes(), &op->scratch)) {
+        !RequestScratch(context, options.scratch_bytes(), &op->scratch)) {
         return kTfLiteError;
     }
     p.gather = kernel->gather;

@@ -71,13 +71,9 @@ const uint8_t *CheckConstant(const char *op, TfLiteContext *context, const TfLit
     return data;
 }
 
-bool RequestScratch(const char *op, TfLiteContext *context, uint32_t bytes, int *index) {
+bool RequestScratch(TfLiteContext *context, uint32_t bytes, int *index) {
     *index = -1;
-    if (bytes > 0u && context->RequestScratchBufferInArena(context, bytes, index) != kTfLiteOk) {
-        Refused(op, "bytes of arena are too few for scratch", 0u, bytes);
-        return false;
-    }
-    return true;
+    return bytes == 0u || context->RequestScratchBufferInArena(context, bytes, index) == kTfLiteOk;
 }
 
 } // namespace edgesparse

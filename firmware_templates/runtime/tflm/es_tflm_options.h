@@ -46,8 +46,9 @@ bool CheckActivations(const char *op, TfLiteContext *context, const TfLiteNode *
 /* A constant's bytes, from a multiple of 4; nullptr where it does not fit. */
 const uint8_t *CheckConstant(const char *op, TfLiteContext *context, const TfLiteNode *node,
                              int input, const char *what, uint32_t bytes);
-/* `index` is -1 for no scratch. */
-bool RequestScratch(const char *op, TfLiteContext *context, uint32_t bytes, int *index);
+
+/* False where the arena has no room to remember it. `index` is -1 for no scratch. */
+bool RequestScratch(TfLiteContext *context, uint32_t bytes, int *index);
 
 } // namespace edgesparse
 
