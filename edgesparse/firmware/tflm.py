@@ -15,7 +15,7 @@ from edgesparse.tflm.custom_ops import CONV_2D, FULLY_CONNECTED, Kernel
 __all__ = ["render_tflm", "set_arena"]
 
 _ALWAYS = (
-    *("tflm.mk", "tflm_model.cc", "tflm_model.h", "tflm_model_data.S", "es_tflm.h"),
+    *("README.md", "tflm.mk", "tflm_model.cc", "tflm_model.h", "tflm_model_data.S", "es_tflm.h"),
     *("tflm_arena.c", "tflm_arena.h", "tflm_libc.c"),
 )
 _SOURCES_OF = {CONV_2D: "es_tflm_conv_2d.cc", FULLY_CONNECTED: "es_tflm_fully_connected.cc"}

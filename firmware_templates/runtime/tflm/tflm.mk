@@ -2,14 +2,8 @@
 #
 #   make RUNTIME=tflm TFLM_DIR=path
 #
-# TFLM_DIR is a checkout of https://github.com/tensorflow/tflite-micro in which TFLite Micro's own Makefile has built
-# libtensorflow-microlite.a for this core:
-#
-#   make -f tensorflow/lite/micro/tools/make/Makefile TARGET=cortex_m_generic TARGET_ARCH=$(TFLM_ARCH) \
-#       OPTIMIZED_KERNEL_DIR=cmsis_nn BUILD_TYPE=release microlite
-#
-# or a tree that its create_tflm_tree.py wrote, with the library at its root. TFLM_LIBRARY=path names a library elsewhere.
-# The arena: TFLM_ARENA_BYTES=N; `make run` says what the model needs where that is another number.
+# TFLM_DIR is a checkout of https://github.com/tensorflow/tflite-micro with libtensorflow-microlite.a built for this core
+# by its own Makefile; README.md beside this file has the command. Further variables: TFLM_LIBRARY, TFLM_ARENA_BYTES.
 
 include tflm/config.mk
 
@@ -17,7 +11,7 @@ ifneq ($(TOOLCHAIN),gcc)
 $(error RUNTIME=tflm needs TOOLCHAIN=gcc: TFLite Micro's library is built with arm-none-eabi-gcc)
 endif
 ifeq ($(TFLM_DIR),)
-$(error set TFLM_DIR to a TFLite Micro checkout with a built libtensorflow-microlite.a; tflm/tflm.mk says how to get one)
+$(error set TFLM_DIR to a TFLite Micro checkout with a built libtensorflow-microlite.a; tflm/README.md says how to get one)
 endif
 
 # Where several builds are there: release before others, CMSIS-NN before reference kernels.
@@ -25,7 +19,7 @@ TFLM_LIBRARY ?= $(firstword $(wildcard $(foreach folder, . lib \
     gen/cortex_m_generic_$(TFLM_ARCH)_release_cmsis_nn_gcc/lib gen/cortex_m_generic_$(TFLM_ARCH)_*_cmsis_nn_gcc/lib \
     gen/cortex_m_generic_$(TFLM_ARCH)_*_gcc/lib, $(TFLM_DIR)/$(folder)/libtensorflow-microlite.a)))
 ifeq ($(wildcard $(TFLM_LIBRARY)),)
-$(error no libtensorflow-microlite.a for $(TFLM_ARCH) in TFLM_DIR=$(TFLM_DIR); tflm/tflm.mk says how to build it)
+$(error no libtensorflow-microlite.a for $(TFLM_ARCH) in TFLM_DIR=$(TFLM_DIR); tflm/README.md says how to build it)
 endif
 ifeq ($(wildcard $(TFLM_DIR)/tensorflow/lite/micro/micro_interpreter.h),)
 $(error TFLM_DIR=$(TFLM_DIR) has no tensorflow/lite/micro/micro_interpreter.h; set it to the root of TFLite Micro)
