@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.errors import CrashError, RefusedError
+from edgesparse.tflite.schema import BUILTIN_OPERATORS
 from edgesparse.toolchain.elf import Elf
 
 __all__ = ["Console", "Fault", "Trace", "describe_fault", "describe_layer", "layers_of", "parse_console"]
@@ -42,6 +43,7 @@ FAULT = re.compile(
 REFUSED = re.compile(r"es refused layer=(\d+) op=(\S+) got=(\d+) expected=(\d+) (.+)")
 ARENA = re.compile(r"es arena bytes=(\d+) needed=(\d+)")
 NO_OP = "-"  # the model as a whole
+UNREGISTERED = "operator without a registration"  # where `op` does not say which, `got` does
 ARENA_TOO_SMALL = "bytes of arena"  # how WHAT starts then; `got` is what there is
 OVERRUN = re.compile(r"es overrun vector=(\d+)")
 
@@ -209,6 +211,11 @@ def _raise_if_failed(line: str, elf: Elf, layer_names: Sequence[str], overrun_la
 
 def _refused(match: re.Match[str], layer_names: Sequence[str]) -> RefusedError:
     layer, op, got, expected, what = int(match[1]), match[2], int(match[3]), int(match[4]), match[5]
+    if what.startswith(UNREGISTERED):
+        op = op if op != NO_OP else BUILTIN_OPERATORS[got] if got < len(BUILTIN_OPERATORS) else f"BUILTIN_{got}"
+        return RefusedError(
+            f"the resolver has no registration for {op}; add it in tflm_ops.cc", op=op, got=0, arena=False
+        )
     where = f" {describe_layer(layer, None, layer_names)}" if layer < len(layer_names) else ""
     text = f"the firmware's runtime does not take the model{where}{'' if op == NO_OP else f', op {op}'}: {what}: "
     if what.startswith(ARENA_TOO_SMALL):

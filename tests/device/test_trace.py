@@ -116,6 +116,13 @@ def test_too_small_an_arena_is_told_with_its_bytes_and_the_variable() -> None:
     assert caught.value.arena
 
 
+@pytest.mark.parametrize(("op", "got", "name"), [("-", 3, "CONV_2D"), ("-", 999, "BUILTIN_999"), ("MINE", 32, "MINE")])
+def test_an_op_that_is_not_registered_is_named(op: str, got: int, name: str) -> None:
+    line = f"es refused layer=3 op={op} got={got} expected=0 operator without a registration"
+    with pytest.raises(RefusedError, match=f"no registration for {name};"):
+        parse_console("\n".join([GOOD[0], line]), ELF)
+
+
 def test_a_runtime_may_say_once_or_again_what_arena_it_needs() -> None:
     line = "es arena bytes=4096 needed=2048"
     assert parse_console("\n".join(GOOD), ELF).arena_needed_bytes is None

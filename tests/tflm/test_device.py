@@ -112,7 +112,7 @@ def test_an_op_that_the_resolver_lacks_is_named(firmware: tuple[Path, dict[str, 
     line = next(line for line in good.splitlines(keepends=True) if "AddCustom" in line)
     path.write_text(good.replace(line, ""))
     try:
-        with pytest.raises(RefusedError, match=r"EDGESPARSE_.*operator without a registration"):
+        with pytest.raises(RefusedError, match="no registration for EDGESPARSE_"):
             run(out / "firmware")
     finally:
         path.write_text(good)
