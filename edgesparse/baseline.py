@@ -53,7 +53,7 @@ def _part(
     library: TflmLibrary, tools: Toolchain, figures: Mapping[str, Any], oracle: OracleRun, equal: bool
 ) -> dict[str, Any]:
     return {
-        "runtime": f"{library.description}, {tools.name} {tools.version()}",
+        "runtime": f"{library.description}, {tools.version()}",
         "library_sha256": library.sha256,
         **figures,
         "bit_exact": {"ok": equal, "vectors": len(oracle.outputs), "reference": oracle.reference},

@@ -101,8 +101,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
     lines += ["volatile uint32_t model_layer = MODEL_LAYERS;"]
     lines += ['static uint8_t arena[MODEL_ARENA_BYTES] __attribute__((section(".bss.arena"), aligned(8)));']
     lines += ["static uint8_t output[MODEL_OUTPUT_BYTES];", "static uint8_t input[MODEL_INPUT_BYTES];", *tables]
-    lines += ["void model_prepare(void) {}", "uint8_t *model_arena(void) { return arena; }"]
-    lines += ["void *model_input(void) { return input; }"]
+    lines += ["uint8_t *model_arena(void) { return arena; }", "void *model_input(void) { return input; }"]
     lines += ["const void *model_output(void) { return output; }"]
     lines += ["void model_invoke(void) {", *bodies, "model_layer = MODEL_LAYERS; }", ""]
     (folder / "model.c").write_text("\n".join(lines))
@@ -110,7 +109,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
         "#pragma once\n#include <stdint.h>\n"
         f"#define MODEL_INPUT_BYTES 4u\n#define MODEL_OUTPUT_BYTES {output_bytes}u\n"
         f"#define MODEL_ARENA_BYTES {arena_bytes}u\n#define MODEL_LAYERS {len(cases) + 1}u\n"
-        "extern volatile uint32_t model_layer;\nvoid model_prepare(void);\n"
+        "extern volatile uint32_t model_layer;\nstatic inline void model_prepare(void) {}\n"
         "uint8_t *model_arena(void);\nvoid *model_input(void);\n"
         "const void *model_output(void);\nvoid model_invoke(void);\n"
     )

@@ -14,7 +14,6 @@ static const int8_t scale_weights[16] ES_WEIGHTS(scale_weights) = {1,  -2, 3,  0
                                                                    90, 0,  11, 0, 0, 0, -15, 16};
 static const int32_t add_bias[4] ES_TABLE(add_bias) = {-100000, 5, 2000000000, -7};
 
-void model_prepare(void) {}
 uint8_t *model_arena(void) { return arena; }
 void *model_input(void) { return arena; }
 const void *model_output(void) { return arena; }
