@@ -1,8 +1,8 @@
 /* model.h on TFLite Micro's interpreter. */
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -66,12 +66,12 @@ void Count(unsigned op, const TFLMRegistration *registration,
     functions[op](registration);
 }
 
-/* Has each op of the model counted; stops where one is not registered. */
+/* Has each op of the model counted, once though a file may list an op twice; stops where one is not
+ * registered. */
 void CountLayers(const tflite::Model *model, const ModelResolver &resolver) {
+    const TFLMRegistration *counted[kModelOps];
+    unsigned ops = 0;
     const auto *codes = model->operator_codes();
-    if (codes->size() > kModelOps) {
-        Refused(kWhole, "different ops in the model", codes->size(), kModelOps);
-    }
     for (unsigned i = 0; i < codes->size(); ++i) {
         const auto *code = codes->Get(i);
         const auto builtin = tflite::GetBuiltinCode(code);
@@ -81,8 +81,10 @@ void CountLayers(const tflite::Model *model, const ModelResolver &resolver) {
             custom ? resolver.FindOp(name) : resolver.FindOp(builtin);
         if (registration == nullptr) {
             Refused(name, "operator without a registration", static_cast<uint32_t>(builtin), 0u);
-        } else {
-            Count(i, registration, std::make_integer_sequence<unsigned, kModelOps>());
+        }
+        if (std::find(counted, counted + ops, registration) == counted + ops) {
+            Count(ops, registration, std::make_integer_sequence<unsigned, kModelOps>());
+            counted[ops++] = registration; /* registrations are kModelOps at most */
         }
     }
 }
@@ -96,6 +98,7 @@ void CheckBytes(const char *what, const TfLiteTensor *tensor, uint32_t expected)
 
 } // namespace
 
+/* Does not return: harness_refused ends the run. */
 void Refused(const char *op, const char *what, uint32_t got, uint32_t expected) {
     harness_refused(op, what, got, expected);
 }
