@@ -44,7 +44,7 @@ lint: $(READY)
 	$(RUN)/mypy
 	$(RUN)/clang-format --dry-run --Werror $(C_FILES)
 
-C_FILES = $(shell find firmware_templates edgesparse tests -name '*.[ch]' -not -path '*/.*')
+C_FILES = $(shell find firmware_templates edgesparse tests \( -name "*.[ch]" -o -name "*.cc" \) -not -path '*/.*')
 
 bench: $(READY)
 	$(RUN)/python -m benchmarks.networks

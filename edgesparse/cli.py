@@ -70,6 +70,7 @@ _config = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="Print the object of report.json to stdout, nothing else.")
 _verbose = click.option("-v", "--verbose", is_flag=True, help="Keep every progress line on stderr.")
 _board = click.option("--board", help="Target board, see `edgesparse boards`.  [default: mps2-an386]")
+_runtime = click.option("--runtime", help="aot, or tflm (needs TFLM_DIR).  [default: aot]")
 _toolchain = click.option("--toolchain", help="auto, gcc or zig.  [default: auto, which prefers gcc]")
 _emulator = _options(
     click.option("--emulator", help="unicorn or qemu.  [default: unicorn]"),
@@ -97,6 +98,7 @@ _unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which
 
 _target_options = _options(
     _board,
+    _runtime,
     _toolchain,
     _emulator,
     _optimize,

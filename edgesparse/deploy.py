@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import edgesparse
 from edgesparse import firmware as firmware_project
-from edgesparse import toolchain as toolchains
+from edgesparse.baseline import dense_as_baseline, measure_baseline
 from edgesparse.boards import Board
 from edgesparse.emulate import EMULATORS, Profile, Trace, choose_memory_profile, profile_slowest
 from edgesparse.errors import MismatchError, ModelError
@@ -24,15 +24,15 @@ from edgesparse.network import Network
 from edgesparse.oracle import reference_outputs, zero_shares
 from edgesparse.report import assemble
 from edgesparse.report.timing import memory_part
+from edgesparse.runtimes import RUN_TIMEOUT_S, RUNTIMES
 from edgesparse.settings import Settings
 from edgesparse.stock_tflm import stock_model
+from edgesparse.tflm import estimate_arena_bytes, tflm_model
 from edgesparse.toolchain import Elf, Toolchain
 
 __all__ = ["Progress", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
 
 Progress = Callable[[str], None]
-
-_RUN_TIMEOUT_S = 600.0
 
 
 def deploy(
@@ -59,10 +59,16 @@ def deploy(
         packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured)
         _check_fits(packed, memory, board)
         inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
+        sha256 = hashlib.sha256(model.data).hexdigest()
         view = firmware_project.describe(
-            model.graph, packed, memory, inputs, tool=tool, source_sha256=hashlib.sha256(model.data).hexdigest()
+            model.graph, packed, memory, inputs, tool=tool, source_sha256=sha256, runtime=settings.runtime
         )
         firmware_project.render(view, board, folder / name)
+        micro = tflm_model(model.data, model.graph, packed, board.core)
+        arena_bytes = estimate_arena_bytes(model.graph, packed, micro)
+        firmware_project.render_tflm(
+            micro, board, folder / name, arena_bytes=arena_bytes, tool=tool, source_sha256=sha256
+        )
     (folder / "model.int8.tflite").write_bytes(sparse.data)
     (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
     say("encoding for TFLite Micro")
@@ -85,6 +91,8 @@ def deploy(
     }
     layers = assemble.layers_part(sparse.graph, sparse.stats, packed, twin, memory, zero_inputs)
     layers = [layer | {"tflm_decode": part} for layer, part in zip(layers, stock.layers, strict=True)]
+    if settings.runtime == "tflm":
+        layers = assemble.tflm_layers(layers, tflm_model(sparse.data, sparse.graph, packed, board.core).custom)
     report |= measure(folder, settings, board, tools, layers, say)
     return report | {"tflm_decode": stock.report, "budgets": [], "warnings": [*warnings, *stock.warnings]}
 
@@ -105,37 +113,40 @@ def measure(
     """
     waits = choose_memory_profile(settings.memory_profile, board)
     profiles: dict[str, Any] = {}
+    runtime, emulator = RUNTIMES[settings.runtime], EMULATORS[settings.emulator]
     runs: dict[str, tuple[dict[str, Any], Trace]] = {}
     names = [layer["name"] for layer in layers]
     reference, vectors = "", 0
     for name, (project, model) in projects(folder).items():
-        say(f"building {project.name}")
-        elf = toolchains.build(project, tools, board.core)
-        say(f"running {project.name} on {board.name} ({settings.emulator})")
-        trace = EMULATORS[settings.emulator].run(elf, board, timeout_s=_RUN_TIMEOUT_S, layer_names=names)
+        say(f"building {project.name} and running it on {board.name} ({settings.emulator})")
+        elf, trace = runtime.run(project, tools, board, emulator, names)
         inputs = _elf_inputs(elf, model.input)
         oracle = reference_outputs(model.data, inputs)
         _check_equal(trace, oracle.outputs, oracle.reference, project.name)
         _, memory = plan_firmware(
             model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
         )
-        sizes = assemble.build_part(elf, memory)
+        sizes = runtime.build_part(elf, memory)
         timed: Profile | str = ""
         if profile or waits is not None:
             say(f"timing {project.name}")
-            timed = profile_slowest(
-                EMULATORS[settings.emulator], elf, board, trace, waits, timeout_s=_RUN_TIMEOUT_S, layer_names=names
-            )
+            timed = profile_slowest(emulator, elf, board, trace, waits, timeout_s=RUN_TIMEOUT_S, layer_names=names)
             macs = [layer["macs"] for layer in layers]
             profiles[name] = assemble.unavailable(timed) if isinstance(timed, str) else timed.as_json(macs)
         run = assemble.run_part(sizes, trace, board) | {"memory": memory_part(timed, waits, board)}
         runs[name] = (sizes | run, trace)
         reference, vectors = oracle.reference, len(inputs)
     sparse, dense = runs["sparse"][0], runs["dense"][0]
+    # The dense twin is the last that ran: project, memory and oracle are its.
+    if settings.runtime == "tflm":
+        baseline = dense_as_baseline(dense, board, tools, oracle)
+    else:
+        baseline = measure_baseline(project, board, emulator, names, memory, oracle, say)
     return {
         "environment": assemble.environment_part(f"{tools.name} {tools.version()}", runs["sparse"][1].emulator),
         "sparse": sparse,
         "dense": dense,
+        "baseline": baseline,
         "ratio": assemble.ratio_part(sparse, dense),
         "bit_exact": {"ok": True, "vectors": vectors, "reference": reference},
         "layers": assemble.measure_layers(layers, runs["sparse"][1], runs["dense"][1]),

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from edgesparse import emulate, toolchain
+from edgesparse.boards import CORES
+from edgesparse.errors import ToolMissingError
+from edgesparse.tflm import GET_TFLM, find_library, library_arch
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -44,7 +47,21 @@ def diagnose() -> list[Diagnosis]:
     """All tools, in the order in which a conversion uses them."""
     rows = [Diagnosis(name, _version(name), purpose, remedy) for name, (purpose, remedy) in _PACKAGES.items()]
     tools = [*toolchain.diagnose(), *emulate.diagnose()]
-    return rows + [Diagnosis(tool, version, _PURPOSES[tool], remedy) for tool, version, remedy in tools]
+    rows += [Diagnosis(tool, version, _PURPOSES[tool], remedy) for tool, version, remedy in tools]
+    return [*rows, _tflm()]
+
+
+def _tflm() -> Diagnosis:
+    """The user's TFLite Micro: the cores that it was built for."""
+    found = []
+    for core in CORES.values():
+        try:
+            library = find_library(core)
+        except ToolMissingError:
+            continue
+        found.append(f"{library_arch(core)} ({'CMSIS-NN' if library.optimized else 'reference kernels'})")
+    remedy = GET_TFLM.format(arch=library_arch(CORES["cortex-m4"]))
+    return Diagnosis("TFLM_DIR", ", ".join(found) or None, "--runtime tflm, and the baseline of reports", remedy)
 
 
 def _version(package: str) -> str | None:

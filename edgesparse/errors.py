@@ -11,6 +11,7 @@
     |-- BuildError            1   generated code did not compile: our bug
     |-- MismatchError         5   outputs differ from the reference interpreter
     `-- CrashError            5   the firmware faulted, hung or printed nonsense
+        `-- RefusedError          the firmware's runtime does not take the model
 
 A message is one line: what, where, expected and got, what to do next.
 """
@@ -26,6 +27,7 @@ __all__ = [
     "MismatchError",
     "ModelError",
     "OutputError",
+    "RefusedError",
     "SettingsError",
     "ToolMissingError",
     "UnsupportedError",
@@ -97,3 +99,14 @@ class CrashError(EdgesparseError):
     """The firmware faulted, hung, or printed what the harness cannot parse."""
 
     exit_code = 5
+
+
+class RefusedError(CrashError):
+    """The firmware's runtime does not take the model.
+
+    `op` is the operator's name, or "" for the model as a whole. `arena`: more arena than `got` bytes may help.
+    """
+
+    def __init__(self, message: str, *, op: str, got: int, arena: bool) -> None:
+        super().__init__(message)
+        self.op, self.got, self.arena = op, got, arena

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from edgesparse import emulate as emulators
 from edgesparse import export as exports
-from edgesparse import toolchain as toolchains
 from edgesparse.analysis import ModelStats
 from edgesparse.boards import Board, load_board
 from edgesparse.data import Dataset, load_data
@@ -24,6 +23,7 @@ from edgesparse.network import Network
 from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, read_report, write_json
 from edgesparse.report import assemble
 from edgesparse.report.fidelity import compare_outputs, score
+from edgesparse.runtimes import RUNTIMES, find_toolchain
 from edgesparse.settings import Settings
 from edgesparse.tflite import identifier
 
@@ -55,7 +55,8 @@ def convert(
         _refuse_for_tflite(settings)
         return firmware(model, out=out, force=force, progress=progress, **settings)
     chosen = Settings().updated(settings)
-    board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
+    board = load_board(chosen.board)
+    tools = find_toolchain(chosen, board)
     emulators.choose_memory_profile(chosen.memory_profile, board)
     emulators.require(chosen.emulator)
     data = load_data(chosen.data) if chosen.data else None
@@ -177,7 +178,8 @@ def firmware(
     say = progress or _silent
     _refuse_for_tflite(settings)
     chosen = Settings().updated(settings)
-    board, tools = load_board(chosen.board), toolchains.find(chosen.toolchain)
+    board = load_board(chosen.board)
+    tools = find_toolchain(chosen, board)
     emulators.choose_memory_profile(chosen.memory_profile, board)
     emulators.require(chosen.emulator)
     path = Path(model)
@@ -209,10 +211,12 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
     folder = Path(folder)
     report = read_report(folder)
     settings = _stored_settings(report, toolchain=toolchain)
-    board, tools = load_board(settings.board), toolchains.find(settings.toolchain)
+    board = load_board(settings.board)
+    tools = find_toolchain(settings, board)
+    runtime = RUNTIMES[settings.runtime]
     for name, (project, model) in projects(folder).items():
         say(f"building {project.name}")
-        elf = toolchains.build(project, tools, board.core)
+        elf = runtime.build(project, tools, board)
         _, memory = plan_firmware(
             model.graph,
             board,
@@ -220,12 +224,12 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
             dense_only=name == "dense",
             zero_inputs=measured_zero_inputs(report["layers"]),
         )
-        sizes = assemble.build_part(elf, memory)
+        sizes = runtime.build_part(elf, memory)
         stale = assemble.unavailable("built again since; run edgesparse emulate")
         report[name] = dict.fromkeys(report[name], stale) | sizes
     report["settings"]["toolchain"] = settings.toolchain
     report["environment"]["toolchain"] = f"{tools.name} {tools.version()}"
-    report["bit_exact"] = assemble.unavailable("built again since; run edgesparse emulate")
+    report["bit_exact"] = report["baseline"] = assemble.unavailable("built again since; run edgesparse emulate")
     report["ratio"] = assemble.ratio_part(report["sparse"], report["dense"])
     write_json(folder / REPORT_NAME, report)
     return report
@@ -248,7 +252,8 @@ def emulate(
     folder = Path(folder)
     report = read_report(folder)
     settings = _stored_settings(report, emulator=emulator, toolchain=toolchain, memory_profile=memory_profile)
-    board, tools = load_board(settings.board), toolchains.find(settings.toolchain)
+    board = load_board(settings.board)
+    tools = find_toolchain(settings, board)
     emulators.require(settings.emulator)
     report.pop("profile", None)
     report |= measure(folder, settings, board, tools, report["layers"], say, profile=profile)

@@ -23,6 +23,7 @@ __all__ = [
     "MOBILE_OPTIMIZE_NAMES",
     "OPTIMIZE_NAMES",
     "PATTERN_NAMES",
+    "RUNTIME_NAMES",
     "TOOLCHAIN_NAMES",
     "Settings",
     "parse_n_of_m",
@@ -31,6 +32,7 @@ __all__ = [
 
 PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block4x1", "nm=N:M")
 METHOD_NAMES = ("oneshot", "finetune")
+RUNTIME_NAMES = ("aot", "tflm")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
 EMULATOR_NAMES = ("unicorn", "qemu")
 OPTIMIZE_NAMES = ("latency", "flash")
@@ -56,6 +58,8 @@ class Settings:
     """One scale per output of a Dense layer instead of one per layer."""
     board: str = "mps2-an386"
     """A folder of firmware_templates/boards."""
+    runtime: str = "aot"
+    """One of RUNTIME_NAMES: generated code, or TFLite Micro with the sparse kernels as custom ops."""
     toolchain: str = "auto"
     """One of TOOLCHAIN_NAMES; auto prefers gcc."""
     emulator: str = "unicorn"
@@ -90,6 +94,7 @@ class Settings:
             )
         self._check("method", self.method in METHOD_NAMES, f"one of {', '.join(METHOD_NAMES)}")
         self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
+        self._check("runtime", self.runtime in RUNTIME_NAMES, f"one of {', '.join(RUNTIME_NAMES)}")
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
         self._check("emulator", self.emulator in EMULATOR_NAMES, f"one of {', '.join(EMULATOR_NAMES)}")
         self._check("optimize", self.optimize in OPTIMIZE_NAMES, f"one of {', '.join(OPTIMIZE_NAMES)}")

@@ -16,6 +16,7 @@ from edgesparse.toolchain.elf import Elf
 __all__ = ["GET_QEMU", "Qemu", "qemu_version"]
 
 GET_QEMU = "install qemu-system-arm (Debian: apt install qemu-system-arm)"
+FAILURES = ("es fault", "es overrun", "es unstable", "es refused")
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
@@ -46,7 +47,7 @@ class Qemu:
         if board.qemu_machine is None:
             raise SettingsError(f"QEMU does not model the board {board.name!r}; use --emulator unicorn")
         output, errors, code = _execute(elf, board.qemu_machine, timeout_s)
-        if code != 0 and "es fault" not in output and "es overrun" not in output and "es unstable" not in output:
+        if code != 0 and not any(line in output for line in FAILURES):
             reason = next((line for line in errors.splitlines() if line.strip()), "no message")
             raise CrashError(f"qemu-system-arm stopped with code {code}: {reason}; the firmware is {elf.path}")
         console = parse_console(output, elf, layer_names=layer_names)
@@ -62,6 +63,7 @@ class Qemu:
             cycle_model="QEMU counts instructions only; the unicorn emulator estimates cycles",
             stack_bytes=console.stack_used_bytes,
             arena_bytes=console.arena_used_bytes,
+            arena_needed_bytes=console.arena_needed_bytes,
         )
 
 

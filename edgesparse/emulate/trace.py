@@ -12,6 +12,11 @@ or instead of what is left:
     es fault cfsr=0xHEX address=0xHEX pc=0xHEX sp=0xHEX layer=N
     es overrun vector=I
     es unstable
+    es refused layer=N op=NAME got=N expected=N WHAT
+
+and before the first vector, from a runtime that manages the arena itself:
+
+    es arena bytes=BYTES needed=BYTES
 """
 
 from __future__ import annotations
@@ -23,7 +28,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.errors import CrashError
+from edgesparse.errors import CrashError, RefusedError
+from edgesparse.tflite.schema import BUILTIN_OPERATORS
 from edgesparse.toolchain.elf import Elf
 
 __all__ = ["Console", "Fault", "Trace", "describe_fault", "describe_layer", "layers_of", "parse_console"]
@@ -34,6 +40,11 @@ MEMORY = re.compile(r"es memory arena_used=(\d+) stack_used=(\d+)")
 FAULT = re.compile(
     r"es fault cfsr=0x([0-9a-f]{8}) address=0x([0-9a-f]{8}) pc=0x([0-9a-f]{8}) sp=0x([0-9a-f]{8}) layer=(\d+)"
 )
+REFUSED = re.compile(r"es refused layer=(\d+) op=(\S+) got=(\d+) expected=(\d+) (.+)")
+ARENA = re.compile(r"es arena bytes=(\d+) needed=(\d+)")
+NO_OP = "-"  # the model as a whole
+UNREGISTERED = "operator without a registration"  # where `op` does not say which, `got` does
+ARENA_TOO_SMALL = "bytes of arena"  # how WHAT starts then; `got` is what there is
 OVERRUN = re.compile(r"es overrun vector=(\d+)")
 
 # Bits of the Configurable Fault Status Register (Armv7-M, Armv8-M), the most telling first.
@@ -74,6 +85,8 @@ class Trace:
     cycle_model: str
     stack_bytes: int
     arena_bytes: int
+    arena_needed_bytes: int | None = None
+    """What the runtime would need, where it manages the arena itself and has another size."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,7 @@ class Console:
     outputs: tuple[bytes, ...]
     arena_used_bytes: int
     stack_used_bytes: int
+    arena_needed_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -111,6 +125,8 @@ def parse_console(text: str, elf: Elf, *, layer_names: Sequence[str] = (), overr
     for line in lines:
         _raise_if_failed(line, elf, layer_names, overrun_layer)
 
+    needed = {int(match[2]) for match in map(ARENA.fullmatch, lines) if match}
+    lines = [line for line in lines if not ARENA.fullmatch(line)]
     begin = _match(BEGIN, lines, 0)
     vectors, layers, input_bytes, output_bytes, arena_bytes = (int(group) for group in begin.groups())
     ticks, outputs = [], []
@@ -138,6 +154,7 @@ def parse_console(text: str, elf: Elf, *, layer_names: Sequence[str] = (), overr
         outputs=tuple(outputs),
         arena_used_bytes=int(memory[1]),
         stack_used_bytes=int(memory[2]),
+        arena_needed_bytes=max(needed, default=None),
     )
 
 
@@ -182,6 +199,9 @@ def _raise_if_failed(line: str, elf: Elf, layer_names: Sequence[str], overrun_la
             layer=int(match[5]),
         )
         raise CrashError(describe_fault(fault, elf, layers=None, layer_names=layer_names))
+    match = REFUSED.fullmatch(line)
+    if match is not None:
+        raise _refused(match, layer_names)
     match = OVERRUN.fullmatch(line)
     if match is not None:
         raise CrashError(
@@ -194,6 +214,21 @@ def _raise_if_failed(line: str, elf: Elf, layer_names: Sequence[str], overrun_la
             "the firmware gave two outputs for one input, so it reads memory that it did not write; "
             f"this is a bug in edgesparse, please report it with {elf.path}"
         )
+
+
+def _refused(match: re.Match[str], layer_names: Sequence[str]) -> RefusedError:
+    layer, op, got, expected, what = int(match[1]), match[2], int(match[3]), int(match[4]), match[5]
+    if what.startswith(UNREGISTERED):
+        op = op if op != NO_OP else BUILTIN_OPERATORS[got] if got < len(BUILTIN_OPERATORS) else f"BUILTIN_{got}"
+        return RefusedError(
+            f"the resolver has no registration for {op}; add it in tflm_ops.cc", op=op, got=0, arena=False
+        )
+    where = f" {describe_layer(layer, None, layer_names)}" if layer < len(layer_names) else ""
+    text = f"the firmware's runtime does not take the model{where}{'' if op == NO_OP else f', op {op}'}: {what}: "
+    if what.startswith(ARENA_TOO_SMALL):
+        advice = f"got {got:,}; give it more (make TFLM_ARENA_BYTES={2 * got})"
+        return RefusedError(text + advice, op="", got=got, arena=True)
+    return RefusedError(f"{text}got {got:,}, expected {expected:,}", op="" if op == NO_OP else op, got=got, arena=False)
 
 
 def _kind(cfsr: int, sp: int, elf: Elf) -> str:

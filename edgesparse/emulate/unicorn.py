@@ -111,6 +111,7 @@ class Unicorn:
             cycle_model=core.description,
             stack_bytes=console.stack_used_bytes,
             arena_bytes=console.arena_used_bytes,
+            arena_needed_bytes=console.arena_needed_bytes,
         )
 
     def profile(

@@ -3,5 +3,6 @@
 from edgesparse.firmware.describe import describe, tensor_view
 from edgesparse.firmware.model import FirmwareModel, TensorView
 from edgesparse.firmware.render import render
+from edgesparse.firmware.tflm import render_tflm, set_arena
 
-__all__ = ["FirmwareModel", "TensorView", "describe", "render", "tensor_view"]
+__all__ = ["FirmwareModel", "TensorView", "describe", "render", "render_tflm", "set_arena", "tensor_view"]

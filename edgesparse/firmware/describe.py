@@ -31,6 +31,7 @@ def describe(
     *,
     tool: str,
     source_sha256: str,
+    runtime: str = "aot",
 ) -> FirmwareModel:
     """Turn kernel calls into C text. vectors: [n, ...] test inputs in the model's input dtype."""
     calls_of: dict[int, list[int]] = defaultdict(list)
@@ -69,6 +70,7 @@ def describe(
         ),
         constants=tuple(constants.values()),
         vectors=tuple(array_text(sample) for sample in samples),
+        runtime=runtime,
     )
 
 

@@ -72,3 +72,4 @@ class FirmwareModel:
     portable_kernels: tuple[str, ...]  # those of them whose portable variant is needed on every core
     constants: tuple[TableView, ...]  # constant operands, such as of ADD
     vectors: tuple[str, ...]  # wrapped text of each test input
+    runtime: str = "aot"  # what `make` builds without RUNTIME

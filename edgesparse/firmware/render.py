@@ -11,7 +11,7 @@ from edgesparse.boards import Board, templates_folder
 from edgesparse.errors import EdgesparseError
 from edgesparse.firmware.model import FirmwareModel
 
-__all__ = ["render"]
+__all__ = ["environment", "render"]
 
 _GENERATED = {
     "model.h.j2": "model/model.h",
@@ -38,17 +38,21 @@ def render(model: FirmwareModel, board: Board, folder: Path) -> None:
     for kernel in model.kernels:
         has_dsp = board.core.has_dsp and kernel not in model.portable_kernels
         shutil.copyfile(kernel_source(kernel, has_dsp=has_dsp), folder / "kernels" / f"{kernel}.c")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates / "model"),
+    (folder / "model").mkdir()
+    for template, target in _GENERATED.items():
+        text = environment().get_template(template).render(model=model, board=board)
+        (folder / target).write_text(text, encoding="utf-8")
+
+
+def environment() -> jinja2.Environment:
+    """Where the templates are, and how they are read."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_folder() / "model"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    (folder / "model").mkdir()
-    for template, target in _GENERATED.items():
-        text = environment.get_template(template).render(model=model, board=board)
-        (folder / target).write_text(text, encoding="utf-8")
 
 
 def kernel_source(name: str, *, has_dsp: bool) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -28,6 +28,7 @@ __all__ = [
     "ratio_part",
     "run_part",
     "sparsity_value",
+    "tflm_layers",
     "unavailable",
 ]
 
@@ -122,6 +123,18 @@ def layers_part(
                 "reason": "; ".join(dict.fromkeys(call.reason for call in calls if call.reason)) or layer.note,
             }
         )
+    return rows
+
+
+def tflm_layers(layers: Sequence[Mapping[str, Any]], custom: Container[int]) -> list[dict[str, Any]]:
+    """`layers` of a build on TFLite Micro, which runs all but the `custom` ops in its own kernels."""
+    theirs = unavailable("TFLite Micro plans its arena")
+    rows = []
+    for index, layer in enumerate(layers):
+        row = {**layer, "output_offset": theirs}
+        if index not in custom:
+            row |= {"scratch_bytes": theirs, "reason": f"TFLite Micro's own kernel; {layer['reason']}"}
+        rows.append(row)
     return rows
 
 

@@ -118,11 +118,9 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
     if fact:
         lines.append(fact)
     if "sparse" in report:
-        sparse = report["sparse"]
-        lines.append(
-            f"arena (sparse): {sparse['arena_bytes']:,} B; no plan is under {sparse['arena_bound_bytes']:,} B "
-            f"(live activations {sparse['arena_live_bytes']:,} B, largest scratch {sparse['arena_scratch_bytes']:,} B)"
-        )
+        lines.append(_arena(report["sparse"]))
+    if "instructions" in report.get("baseline", {}):
+        lines.append(_baseline(report["baseline"]))
     accuracy = report["accuracy"]
     if "unavailable" in accuracy:
         lines.append(f"accuracy: not measured: {accuracy['unavailable']}")
@@ -147,6 +145,23 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
             f"{decode['instructions']:,} instructions more"
         )
     return lines
+
+
+def _arena(sparse: Mapping[str, Any]) -> str:
+    size = f"arena (sparse): {sparse['arena_bytes']:,} B"
+    if isinstance(sparse["arena_bound_bytes"], dict):
+        return size
+    return (
+        f"{size}; no plan is under {sparse['arena_bound_bytes']:,} B "
+        f"(live activations {sparse['arena_live_bytes']:,} B, largest scratch {sparse['arena_scratch_bytes']:,} B)"
+    )
+
+
+def _baseline(figures: Mapping[str, Any]) -> str:
+    return (
+        f"baseline, dense on {figures['runtime']}: {figures['instructions']:,} instructions, "
+        f"{figures['flash_bytes']:,} B of flash, {figures['ram_bytes']:,} B of RAM"
+    )
 
 
 def _share(value: Any) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgesparse.boards import Core
@@ -20,16 +21,22 @@ __all__ = ["build"]
 MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS")
 
 # Directions for the project's Makefile only; a user's value for another project must not change our bytes.
-PROJECT_VARIABLES = ("TOOLCHAIN", "CROSS", "ZIG", "OPTIMIZE", "CFLAGS", "LDFLAGS", "CC")
+PROJECT_VARIABLES = (
+    *("RUNTIME", "TOOLCHAIN", "CROSS", "ZIG", "OPTIMIZE", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC", "CXX"),
+    *("TFLM_DIR", "TFLM_LIBRARY", "TFLM_ARENA_BYTES"),
+)
 
 COMPLAINT = re.compile(r"(^|[\s:])error:|undefined reference|overflowed|\*\*\*")
 
 BUILD_TIMEOUT_S = 600
 
 
-def build(project: Path, toolchain: Toolchain, core: Core) -> Elf:
+def build(
+    project: Path, toolchain: Toolchain, core: Core, *, variables: Sequence[str] = (), folder: str | None = None
+) -> Elf:
     """Build the firmware project in a folder, read the ELF, and check that the core has all its instructions.
 
+    variables: further ones for make, such as RUNTIME=tflm. folder: of project/build, where the ELF then appears.
     BuildError with make's output in `log` when it fails; ToolMissingError without make;
     InputError when the folder is no firmware project.
     """
@@ -40,7 +47,8 @@ def build(project: Path, toolchain: Toolchain, core: Core) -> Elf:
         raise InputError(f"{project}: no firmware project (Makefile and config.mk) here; give the folder convert wrote")
     environment = {name: value for name, value in os.environ.items() if name not in MAKE_VARIABLES + PROJECT_VARIABLES}
     environment.update(toolchain.environment())
-    command = [make, f"-j{os.cpu_count() or 1}", *toolchain.make_arguments()]
+    arguments = (*toolchain.make_arguments(), *variables)
+    command = [make, f"-j{os.cpu_count() or 1}", *arguments]
     try:
         result = subprocess.run(
             command,
@@ -59,10 +67,10 @@ def build(project: Path, toolchain: Toolchain, core: Core) -> Elf:
     if result.returncode != 0:
         raise BuildError(
             f"{project}: make with {toolchain.name} failed: {_first_error(result.stdout)}; "
-            f"run `make {' '.join(toolchain.make_arguments())}` there for the whole log",
+            f"run `make {' '.join(arguments)}` there for the whole log",
             log=result.stdout,
         )
-    elf = read_elf(project / "build" / toolchain.name / "firmware.elf")
+    elf = read_elf(project / "build" / (folder or toolchain.name) / "firmware.elf")
     check_isa(elf, core)
     return elf
 

@@ -134,6 +134,7 @@ SMALL void copy_input(uint32_t vector) {
 /* Runs one vector over freshly painted memory. */
 SMALL uint32_t run_painted(uint32_t vector, uint8_t value, struct memory_use *use) {
     paint(__arena_start, __arena_end, value);
+    model_prepare();
     copy_input(vector);
     paint(__stack_bottom, stack_pointer(), value);
     const uint32_t ticks = ticks_of(model_invoke);
@@ -200,6 +201,27 @@ int harness_run(void) {
     put_number(" stack_used=", use.stack);
     put_text("\nes end\n");
     return 0;
+}
+
+void harness_refused(const char *op, const char *what, uint32_t got, uint32_t expected) {
+    put_number("es refused layer=", model_layer);
+    put_text(" op=");
+    put_text(op);
+    put_number(" got=", got);
+    put_number(" expected=", expected);
+    put_text(" ");
+    put_text(what);
+    put_text("\n");
+    semihosting_exit(1u);
+    __builtin_unreachable();
+}
+
+void harness_arena_needed(uint32_t arena_bytes, uint32_t needed_bytes) {
+    if (arena_bytes != needed_bytes) {
+        put_number("es arena bytes=", arena_bytes);
+        put_number(" needed=", needed_bytes);
+        put_text("\n");
+    }
 }
 
 void harness_fault(const uint32_t *frame) {

@@ -10,6 +10,12 @@
  *   es fault cfsr=HEX address=HEX pc=HEX sp=HEX layer=N
  *   es overrun vector=I                   the guard behind the arena was written
  *   es unstable                           one input gave two different outputs
+ *   es refused layer=N op=NAME got=N expected=N WHAT    the runtime does not take the model
+ *
+ * Before the first vector there may be
+ *
+ *   es arena bytes=BYTES needed=BYTES     a runtime that manages the arena itself needs another
+ * size
  *
  * HEX of a number is 0x and 8 digits, of an output two digits per byte.
  */
@@ -24,6 +30,14 @@ int harness_run(void);
 
 /* Called by the fault handler on a fresh stack; `frame` is the stack pointer at the fault. */
 void harness_fault(const uint32_t *frame) __attribute__((noreturn));
+
+/* For a runtime that may not take the model. `op` is an operator's name, `what` says what was got.
+ */
+void harness_refused(const char *op, const char *what, uint32_t got, uint32_t expected)
+    __attribute__((noreturn));
+
+/* For a runtime that manages the arena itself: prints both where they differ. */
+void harness_arena_needed(uint32_t arena_bytes, uint32_t needed_bytes);
 
 /* Counts the wraps of the 24-bit SysTick. */
 void harness_systick_wrapped(void);

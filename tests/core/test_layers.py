@@ -15,11 +15,11 @@ PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
     ["errors", "graph", "fixedpoint", "settings", "boards", "data", "output"],
-    ["tflite", "packing", "lowering", "memory", "analysis"],
+    ["tflite", "packing", "lowering", "memory", "tflm", "analysis"],
     ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
     ["diagnosis", "export", "report", "mobile"],
-    ["network", "stock_tflm"],
-    ["deploy", "pipeline"],
+    ["network", "stock_tflm", "runtimes"],
+    ["baseline", "deploy", "pipeline"],
     ["cli"],
 ]
 """From left to right: a module imports only from its own layer's earlier modules and from layers before."""

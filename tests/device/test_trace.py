@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgesparse.emulate.trace import describe_layer, parse_console
-from edgesparse.errors import CrashError
+from edgesparse.errors import CrashError, RefusedError
 from edgesparse.toolchain import Elf, Symbol
 
 ELF = Elf(
@@ -99,6 +99,35 @@ def test_silence_is_an_error() -> None:
 def test_failures_are_told(line: str, words: str) -> None:
     with pytest.raises(CrashError, match=words):
         parse_console("\n".join([GOOD[0], line]), ELF, layer_names=("a", "b"))
+
+
+def test_what_a_runtime_refuses_is_told_with_op_layer_and_figures() -> None:
+    line = "es refused layer=1 op=EDGESPARSE_CONV_2D got=2 expected=1 version of the custom options"
+    words = r"layer 1 'b', op EDGESPARSE_CONV_2D: version of the custom options: got 2, expected 1"
+    with pytest.raises(RefusedError, match=words) as caught:
+        parse_console("\n".join([GOOD[0], line]), ELF, layer_names=("a", "b"))
+    assert (caught.value.op, caught.value.got, caught.value.arena) == ("EDGESPARSE_CONV_2D", 2, False)
+
+
+def test_too_small_an_arena_is_told_with_its_bytes_and_the_variable() -> None:
+    line = "es refused layer=0 op=- got=4096 expected=0 bytes of arena are too few"
+    with pytest.raises(RefusedError, match=r"got 4,096; give it more \(make TFLM_ARENA_BYTES=8192\)") as caught:
+        parse_console("\n".join([GOOD[0], line]), ELF, layer_names=("a", "b"))
+    assert caught.value.arena
+
+
+@pytest.mark.parametrize(("op", "got", "name"), [("-", 3, "CONV_2D"), ("-", 999, "BUILTIN_999"), ("MINE", 32, "MINE")])
+def test_an_op_that_is_not_registered_is_named(op: str, got: int, name: str) -> None:
+    line = f"es refused layer=3 op={op} got={got} expected=0 operator without a registration"
+    with pytest.raises(RefusedError, match=f"no registration for {name};"):
+        parse_console("\n".join([GOOD[0], line]), ELF)
+
+
+def test_a_runtime_may_say_once_or_again_what_arena_it_needs() -> None:
+    line = "es arena bytes=4096 needed=2048"
+    assert parse_console("\n".join(GOOD), ELF).arena_needed_bytes is None
+    assert parse_console("\n".join([GOOD[0], line, *GOOD[1:]]), ELF).arena_needed_bytes == 2048
+    assert parse_console("\n".join([GOOD[0], line, *GOOD[1:3], line, *GOOD[3:]]), ELF).arena_needed_bytes == 2048
 
 
 def test_layers_without_names() -> None:

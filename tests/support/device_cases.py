@@ -109,7 +109,8 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
         "#pragma once\n#include <stdint.h>\n"
         f"#define MODEL_INPUT_BYTES 4u\n#define MODEL_OUTPUT_BYTES {output_bytes}u\n"
         f"#define MODEL_ARENA_BYTES {arena_bytes}u\n#define MODEL_LAYERS {len(cases) + 1}u\n"
-        "extern volatile uint32_t model_layer;\nuint8_t *model_arena(void);\nvoid *model_input(void);\n"
+        "extern volatile uint32_t model_layer;\nstatic inline void model_prepare(void) {}\n"
+        "uint8_t *model_arena(void);\nvoid *model_input(void);\n"
         "const void *model_output(void);\nvoid model_invoke(void);\n"
     )
     (folder / "vectors.h").write_text(

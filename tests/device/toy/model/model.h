@@ -12,6 +12,7 @@
 
 extern volatile uint32_t model_layer;
 
+static inline void model_prepare(void) {}
 uint8_t *model_arena(void);
 void *model_input(void);
 const void *model_output(void);

@@ -1,0 +1,8 @@
+/* The .tflite as it is. 16 bytes: what the schema aligns buffers to, relative to the file. */
+    .section .weights.tflm_model_data, "a"
+    .balign 16
+    .global tflm_model_data
+    .type tflm_model_data, %object
+tflm_model_data:
+    .incbin "tflm/model.tflite"
+    .size tflm_model_data, . - tflm_model_data
