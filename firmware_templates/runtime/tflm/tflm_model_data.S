@@ -1,5 +1,5 @@
 /* The .tflite as it is. 16 bytes: what the schema aligns buffers to, relative to the file. */
-    .section .weights.tflm_model_data, "a"
+    .section .rodata.es_weights.tflm_model_data, "a"
     .balign 16
     .global tflm_model_data
     .type tflm_model_data, %object
