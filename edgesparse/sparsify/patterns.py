@@ -20,6 +20,7 @@ A pattern cuts a kernel into units of `unit` neighbouring weights that stay or g
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -28,9 +29,33 @@ import numpy.typing as npt
 from edgesparse.graph import FloatArray
 from edgesparse.settings import parse_n_of_m
 
-__all__ = ["PATTERNS", "Block1x4", "Block2x4", "NOfM", "Pattern", "Unstructured", "pattern_named", "zeros_for"]
+__all__ = [
+    "PATTERNS",
+    "Block1x4",
+    "Block2x4",
+    "NOfM",
+    "Pattern",
+    "Tiling",
+    "Unstructured",
+    "pattern_named",
+    "zeros_for",
+]
 
 BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a pattern cuts a kernel, flattened to [out, kh * kw * in], into aligned units.
+
+    A unit is `columns` neighbouring weights of each of `rows` neighbouring outputs. Of every `group` neighbouring units
+    at most `removable` may go.
+    """
+
+    rows: int = 1
+    columns: int = 1
+    group: int = 1
+    removable: int = 1
 
 
 class Pattern(Protocol):
@@ -43,6 +68,10 @@ class Pattern(Protocol):
     @property
     def unit(self) -> int:
         """Weights that are removed together."""
+
+    @property
+    def tiling(self) -> Tiling:
+        """The same for methods that score units by more than their magnitude."""
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """None when a kernel of this shape (out, ..., in) can take the pattern, else why not."""
@@ -73,6 +102,7 @@ class Unstructured:
 
     name = "unstructured"
     unit = 1
+    tiling = Tiling()
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """Every kernel fits."""
@@ -89,6 +119,7 @@ class Block1x4:
 
     name = "block1x4"
     unit = 4
+    tiling = Tiling(columns=4)
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """The input channels must be a multiple of four."""
@@ -108,6 +139,7 @@ class Block2x4:
 
     name = "block2x4"
     unit = 8
+    tiling = Tiling(rows=2, columns=4)
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """Dense layers with inputs in fours and outputs in twos."""
@@ -138,6 +170,7 @@ class NOfM:
         self.n, self.m = n, m
         self.name = f"nm={n}:{m}"
         self.unit = m - n
+        self.tiling = Tiling(group=m, removable=m - n)
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """The input channels must be a multiple of m."""
