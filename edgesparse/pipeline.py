@@ -30,7 +30,7 @@ __all__ = ["build", "convert", "emulate", "firmware", "inspect"]
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
-_SPARSE_SETTINGS = ("sparsity", "pattern", "method", "epochs", "data", "dense_per_channel")
+_SPARSE_SETTINGS = ("sparsity", "pattern", "method", "epochs", "labels", "distill", "data", "dense_per_channel")
 
 
 def convert(
@@ -78,6 +78,8 @@ def convert(
         x=None if data is None else data.x,
         y=None if data is None else data.y,
         epochs=chosen.epochs,
+        labels=chosen.labels,
+        distill=chosen.distill,
         seed=chosen.seed,
         progress=say,
     )
@@ -103,7 +105,7 @@ def convert(
         ),
         sparse.quantized(_pick(samples, chosen.vectors, chosen.seed)),
     )
-    warnings += [*plan.warnings, *reason, *_sparsity_warnings(sparse.stats, chosen)]
+    warnings += [*plan.warnings, *pruned.warnings, *reason, *_sparsity_warnings(sparse.stats, chosen)]
 
     say("comparing with the float model")
     inputs, labels = data.evaluation if data is not None else (samples, None)

@@ -30,7 +30,7 @@ class Training:
     batch: int = 32
     learning_rate: float = 1e-3
     labels: bool = True  # whether training may use y
-    distil: bool = True  # whether training learns from the outputs of the unpruned model
+    distill: bool = True  # whether training learns from the outputs of the unpruned model
     progress: Callable[[str], None] | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -246,7 +247,7 @@ def _segments(curve: Sequence[tuple[int, float]], most: int) -> list[tuple[float
         while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-1], point):
             hull.pop()
         hull.append(point)
-    return [(_slope(a, b), b[0] - a[0]) for a, b in zip(hull, hull[1:], strict=False)]
+    return [(_slope(a, b), b[0] - a[0]) for a, b in itertools.pairwise(hull)]
 
 
 def _slope(a: tuple[float, float], b: tuple[float, float]) -> float:
@@ -284,3 +285,18 @@ def _layer_plan(choice: _Choice, units: int) -> LayerPlan:
         sparsity=zeros / kernel.weights,
         reason=choice.reason,
     )
+
+
+def scaled(plan: SparsityPlan, share: float) -> SparsityPlan:
+    """A plan on the way to this one: `share` of its zeros, in whole units."""
+
+    def part(layer: LayerPlan) -> LayerPlan:
+        if layer.pattern is None:
+            return layer
+        unit = pattern_named(layer.pattern).unit
+        units = math.floor(share * round(layer.sparsity * layer.weights) / unit)
+        return replace(layer, sparsity=units * unit / layer.weights)
+
+    layers = tuple(part(layer) for layer in plan.layers)
+    zeros = sum(round(layer.sparsity * layer.weights) for layer in layers)
+    return replace(plan, layers=layers, target=zeros / plan.prunable_weights, sparsity=zeros / plan.prunable_weights)

@@ -14,7 +14,7 @@ unit, removes the cheapest, and solves each row anew, so that no error adds up.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -76,12 +76,14 @@ def prune_layer(
 ) -> PrunedLayer:
     """Remove whole units until `zeros` weights are zero, and give the best weights [out, d] for those that stay.
 
-    zeros: a multiple of the unit, at most what the tiling may lose. absent [out, d]: weights that are zero to begin
-    with; units of nothing else count as removed, and stay so even where there are more of them than `zeros`. Ties go
-    to the first in memory order: the same arguments, the same result.
+    zeros: a multiple of the unit, at most what the tiling may lose; where groups have a limit, all lose the same.
+    absent [out, d]: weights that are zero to begin with; units of nothing else count as removed, and stay so even
+    where there are more of them than `zeros`. Ties go to the first in memory order: same arguments, same result.
     """
     width, outputs = problem.correlation.shape
     bands, units = outputs // tiling.rows, width // tiling.columns
+    if tiling.group > 1:
+        tiling = replace(tiling, removable=min(tiling.removable, zeros // (bands * units // tiling.group)))
     keep = np.ones((bands, units), np.bool_)
     if absent is not None:
         keep = ~absent.reshape(bands, tiling.rows, units, tiling.columns).all(axis=(1, 3))
@@ -103,8 +105,8 @@ def prune_layer(
 
 
 def _needed(keep: BoolArray, tiling: Tiling, zeros: int) -> int:
-    """Units still to remove. Where groups have a limit, every group loses that many."""
-    if tiling.group > tiling.removable and zeros:
+    """Units still to remove. Where groups have a limit, every group loses as many as the tiling lets it."""
+    if tiling.group > 1:
         gone = np.count_nonzero(~keep.reshape(-1, tiling.group), axis=1)
         return int(np.maximum(tiling.removable - gone, 0).sum())
     return max(0, math.ceil(zeros / (tiling.rows * tiling.columns)) - int(np.count_nonzero(~keep)))
@@ -140,7 +142,7 @@ def _solve_rows(problem: LayerProblem, keep: BoolArray, tiling: Tiling, *, score
 
 def _allowed(scores: Array, tiling: Tiling) -> Array:
     """Infinite where a group may lose no more; of a group with a limit, one unit a round, since the rest changes."""
-    if tiling.group == tiling.removable:
+    if tiling.group == 1:
         return scores
     groups = scores.reshape(len(scores), -1, tiling.group)
     gone = np.count_nonzero(np.isinf(groups), axis=2, keepdims=True)
@@ -152,7 +154,8 @@ def _allowed(scores: Array, tiling: Tiling) -> Array:
 
 def _cheapest(scores: Array, count: int) -> npt.NDArray[np.intp]:
     order = np.argsort(scores, axis=None, kind="stable")[:count]
-    return order[np.isfinite(scores.reshape(-1)[order])]
+    result: npt.NDArray[np.intp] = order[np.isfinite(scores.reshape(-1)[order])]
+    return result
 
 
 def _solve(matrix: Array, right: Array) -> Array:
@@ -163,6 +166,5 @@ def _solve(matrix: Array, right: Array) -> Array:
 
 def _inverse(matrix: Array) -> Array:
     """The inverse of a symmetric positive definite matrix, exactly symmetric, by its Cholesky factor."""
-    factor = np.linalg.inv(np.linalg.cholesky(matrix))
-    result: Array = factor.T @ factor
-    return result
+    factor: Array = np.linalg.inv(np.linalg.cholesky(matrix))
+    return factor.T @ factor
