@@ -28,7 +28,7 @@ class Training:
     epochs: int = 10
     seed: int = 0
     batch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3  # at its highest
     labels: bool = True  # whether training may use y
     distill: bool = True  # whether training learns from the outputs of the unpruned model
     progress: Callable[[str], None] | None = None

@@ -1,4 +1,4 @@
-"""Pruning and training in turns: second-order pruning in stages, and the weights that stay are trained after each.
+"""Second-order pruning, then training of the weights that stay.
 
 By default the model learns to give the outputs of the unpruned model (distillation), on its samples and on mixtures of
 two of them, which needs no labels and few samples; labels, where there are any, count as well. What has been removed
@@ -20,18 +20,14 @@ from edgesparse.keras_model.loaded import output_shape
 from edgesparse.keras_model.predict import predict
 from edgesparse.keras_model.validate import free_batch
 from edgesparse.sparsify.data import Training
-from edgesparse.sparsify.distillation import Loss, distillation_loss, label_loss, label_targets
+from edgesparse.sparsify.distillation import distillation_loss, label_loss, label_targets
 from edgesparse.sparsify.kernels import iter_kernels
 from edgesparse.sparsify.layerwise import prune_layerwise
 from edgesparse.sparsify.masks import Masks, apply_masks
-from edgesparse.sparsify.plan import SparsityPlan, scaled
+from edgesparse.sparsify.plan import SparsityPlan
 
 __all__ = ["finetune"]
 
-_STAGES = 4
-"""How often the model is pruned further on the way to the plan."""
-_STAGE_SHARE = 0.5
-"""Part of the steps in which that happens; in the rest the remaining weights recover."""
 _MIXED_SHARE = 0.5
 """Part of the samples that are mixed with another one, where there is a model to say what the outputs should be."""
 _LABEL_SHARE = 0.5
@@ -62,31 +58,17 @@ def finetune(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     x = training.x
     y = label_targets(model, training.y) if training.y is not None and use_labels else np.zeros(len(x), np.int64)
     steps = -(-len(x) // training.batch) * training.epochs
-    stages = _stages(steps)
-    variables = {kernel.name: kernel.variable for kernel in iter_kernels(model)}
-    keep = {
-        layer.name: tf.Variable(tf.ones_like(variables[layer.name]), trainable=False)
-        for layer in plan.layers
-        if layer.pattern is not None
-    }
-    train_step = _train_step(model, training, steps, [(variables[name], mask) for name, mask in keep.items()])
+    losses_of = _losses(model, training)  # before pruning: they hold a copy of the model
+    masks = prune_layerwise(model, plan, x, seed=training.seed, progress=training.progress)
+    train_step = _train_step(model, losses_of, masks, _rate(training, steps))
     generator = np.random.default_rng(training.seed)
-    masks: Masks = {}
-    step = 0
     for epoch in range(training.epochs):
         losses = []
         order = generator.permutation(len(x))
         for start in range(0, len(x), training.batch):
-            if step in stages:
-                masks = prune_layerwise(
-                    model, scaled(plan, stages[step]), x, seed=training.seed, progress=training.progress
-                )
-                for name, mask in masks.items():
-                    keep[name].assign(mask.astype(np.float32))
             rows = order[start : start + training.batch]
             batch, share = _mixed(x, rows, generator, _MIXED_SHARE if training.distill else 0.0)
             losses.append(float(train_step(tf.constant(batch), tf.constant(share == 1.0), tf.constant(y[rows]))))
-            step += 1
         if not np.isfinite(losses).all():
             raise DataError(
                 f"--method finetune: the loss became {losses[-1]} in epoch {epoch + 1}; check the scale of x and y"
@@ -95,13 +77,6 @@ def finetune(model: Any, plan: SparsityPlan, training: Training) -> Masks:
             training.progress(f"epoch {epoch + 1}/{training.epochs}: loss {np.mean(losses):.4f}")
     apply_masks(model, masks)
     return masks
-
-
-def _stages(steps: int) -> dict[int, float]:
-    """Step -> share of the plan's zeros from then on: most at first, when there is most to spare."""
-    return {
-        int(_STAGE_SHARE * steps * stage / _STAGES): 1 - (1 - (stage + 1) / _STAGES) ** 3 for stage in range(_STAGES)
-    }
 
 
 def _mixed(
@@ -118,36 +93,33 @@ def _mixed(
     return np.asarray(weight * x[rows] + (1 - weight) * x[other], dtype=np.float32), share
 
 
-def _train_step(
-    model: Any, training: Training, steps: int, masked: list[tuple[Any, Any]]
-) -> Callable[[Any, Any, Any], Any]:
-    """(samples, which of them are no mixtures, targets) -> loss, and one step of training."""
-    keras, tf = tf_keras(), tensorflow()
+def _rate(training: Training, steps: int) -> Any:
+    """The learning rate per step: a short rise, then a cosine down to 0."""
     warmup = int(_WARMUP_SHARE * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
+    return tf_keras().optimizers.schedules.CosineDecay(
         0.0 if warmup else training.learning_rate,
         max(1, steps - warmup),
         warmup_target=training.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.Adam(rate)
-    optimizer.build(model.trainable_variables)
-    losses: list[tuple[float, Loss]] = []
-    teacher: Any = None
-    by_label: Loss | None = None
-    label_share = 0.0
-    if training.y is not None and training.labels:
-        label_share = _LABEL_SHARE if training.distill else 1.0
-        by_label = label_loss(model, training.y)
+
+
+def _losses(model: Any, training: Training) -> Callable[[Any, Any, Any], Any]:
+    """(samples, which of them are no mixtures, labels) -> loss of the model's outputs on them."""
+    tf = tensorflow()
+    teacher, by_teacher, by_label, label_share = None, None, None, 0.0
     if training.distill and training.x is not None:
         teacher = free_batch(model, always=True)
-        losses.append((1.0 - label_share, distillation_loss(model, float(np.var(predict(teacher, training.x))))))
+        by_teacher = distillation_loss(model, float(np.var(predict(teacher, training.x))))
+    if training.labels and training.y is not None:
+        by_label = label_loss(model, training.y)
+        label_share = _LABEL_SHARE if training.distill else 1.0
 
-    def loss_of(x: Any, plain: Any, y: Any) -> Any:
+    def loss(x: Any, plain: Any, y: Any) -> Any:
         outputs = model(x, training=False)
         value = tf.add_n(model.losses) if model.losses else tf.constant(0.0)  # the model's own regularizers
-        for share, by_teacher in losses:
-            value += share * by_teacher(teacher(x, training=False), outputs)
+        if teacher is not None and by_teacher is not None:
+            value += (1.0 - label_share) * by_teacher(teacher(x, training=False), outputs)
         if by_label is not None:
             weight = tf.cast(plain, tf.float32)
             weight *= tf.cast(tf.size(weight), tf.float32) / tf.maximum(tf.reduce_sum(weight), 1.0)
@@ -155,9 +127,25 @@ def _train_step(
             value += label_share * by_label(y, outputs, sample_weight=weight)
         return value
 
+    return loss
+
+
+def _train_step(
+    model: Any, loss: Callable[[Any, Any, Any], Any], masks: Masks, rate: Any
+) -> Callable[[Any, Any, Any], Any]:
+    """One step of training, with the arguments of `loss`, whose value it returns. Masked weights stay zero."""
+    tf = tensorflow()
+    optimizer = tf_keras().optimizers.Adam(rate)
+    optimizer.build(model.trainable_variables)
+    masked = [
+        (kernel.variable, tf.constant(masks[kernel.name], dtype="float32"))
+        for kernel in iter_kernels(model)
+        if kernel.name in masks
+    ]
+
     def step(x: Any, plain: Any, y: Any) -> Any:
         with tf.GradientTape() as tape:
-            value = loss_of(x, plain, y)
+            value = loss(x, plain, y)
         variables = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
         for kernel, keep in masked:

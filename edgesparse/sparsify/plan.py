@@ -285,18 +285,3 @@ def _layer_plan(choice: _Choice, units: int) -> LayerPlan:
         sparsity=zeros / kernel.weights,
         reason=choice.reason,
     )
-
-
-def scaled(plan: SparsityPlan, share: float) -> SparsityPlan:
-    """A plan on the way to this one: `share` of its zeros, in whole units."""
-
-    def part(layer: LayerPlan) -> LayerPlan:
-        if layer.pattern is None:
-            return layer
-        unit = pattern_named(layer.pattern).unit
-        units = math.floor(share * round(layer.sparsity * layer.weights) / unit)
-        return replace(layer, sparsity=units * unit / layer.weights)
-
-    layers = tuple(part(layer) for layer in plan.layers)
-    zeros = sum(round(layer.sparsity * layer.weights) for layer in layers)
-    return replace(plan, layers=layers, target=zeros / plan.prunable_weights, sparsity=zeros / plan.prunable_weights)
