@@ -69,4 +69,5 @@ def label_targets(model: Any, y: Labels) -> Labels:
     """Labels in the shape and dtype that label_loss wants."""
     if np.issubdtype(y.dtype, np.floating):
         return np.asarray(y, dtype=np.float32).reshape(len(y), *output_shape(model))
-    return np.asarray(y).reshape(len(y)).astype(np.int64)
+    shape = (len(y), 1) if output_shape(model) == (1,) else (len(y),)
+    return np.asarray(y).reshape(shape).astype(np.int64)

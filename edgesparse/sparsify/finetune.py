@@ -55,7 +55,7 @@ def finetune(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
 
-    x = training.x
+    x = np.asarray(training.x, dtype=np.float32)
     y = label_targets(model, training.y) if training.y is not None and use_labels else np.zeros(len(x), np.int64)
     steps = -(-len(x) // training.batch) * training.epochs
     losses_of = _losses(model, training)  # before pruning: they hold a copy of the model

@@ -42,9 +42,11 @@ def residual_network() -> Any:
     return keras.Model(inputs, x, name="residual")
 
 
-def run(loaded: LoadedModel, pattern: str, sparsity: float, method: str = "oneshot", **training: Any) -> SparsifyResult:
+def run(
+    loaded: LoadedModel, pattern: str, sparsity: float, method: str = "oneshot", n: int = 64, **training: Any
+) -> SparsifyResult:
     planned = plan(loaded.model, sparsity=sparsity, pattern=pattern)
-    return sparsify(loaded, planned, method=method, training=Training(x=samples(loaded.model), **training))
+    return sparsify(loaded, planned, method=method, training=Training(x=samples(loaded.model, n), **training))
 
 
 def zeros_of(result: SparsifyResult) -> dict[str, int]:
@@ -62,7 +64,8 @@ def error(loaded: LoadedModel, result: SparsifyResult) -> float:
 def test_the_total_is_the_plans_and_the_outputs_are_closer_than_by_magnitude(pattern: str, sparsity: float) -> None:
     loaded = from_object(residual_network())
     planned = plan(loaded.model, sparsity=sparsity, pattern=pattern)
-    result = run(loaded, pattern, sparsity)
+    # More samples than the widest dense layer has inputs: fewer leave what they do not show open.
+    result = run(loaded, pattern, sparsity, n=400)
     zeros = sum(zeros_of(result).values())
     assert sparsity * planned.prunable_weights <= zeros + 1e-6 < sparsity * planned.prunable_weights + 8
     assert zeros_of(result) == {layer.name: round(layer.sparsity * layer.weights) for layer in result.plan.layers}
@@ -188,12 +191,13 @@ def test_too_few_samples_are_refused() -> None:
 
 def test_values_that_overflow_are_refused_with_the_layers_name() -> None:
     loaded = from_object(residual_network())
+    loaded.model.get_layer("first").kernel.assign(np.full((3, 3, 4, 8), 10, np.float32))
     planned = plan(loaded.model, sparsity=0.5, pattern="auto")
     with (
         np.errstate(all="ignore"),
         pytest.raises(DataError, match="layer 'first': the samples of --data make its values overflow"),
     ):
-        sparsify(loaded, planned, method="oneshot", training=Training(x=samples(loaded.model) * np.float32(3e38)))
+        sparsify(loaded, planned, method="oneshot", training=Training(x=samples(loaded.model) * np.float32(2e37)))
 
 
 def test_nan_in_the_samples_is_refused() -> None:
@@ -254,7 +258,7 @@ def test_zeros_go_where_they_cost_least_and_the_total_stays() -> None:
     dear = pruned[0].name
     curves = {
         layer.name: [
-            (zeros, (zeros / layer.weights) ** 2 * (100.0 if layer.name == dear else 1.0))
+            (zeros, zeros**2 / layer.weights * (100.0 if layer.name == dear else 1.0))
             for zeros in range(0, layer.weights, 16)
         ]
         for layer in pruned
@@ -262,7 +266,8 @@ def test_zeros_go_where_they_cost_least_and_the_total_stays() -> None:
     shared = reallocate(planned, curves)
     layers = {layer.name: layer for layer in shared.layers}
     others = [layers[layer.name].sparsity for layer in pruned[1:]]
-    assert layers[dear].sparsity < 0.1 < 0.6 < min(others)
+    assert layers[dear].sparsity < 0.1
+    assert 0.6 < min(others) <= max(others) < min(others) + 0.05  # the same slope everywhere
     zeros = sum(round(layer.sparsity * layer.weights) for layer in shared.layers)
     assert 0.6 * shared.prunable_weights <= zeros + 1e-6 < 0.6 * shared.prunable_weights + 4
     assert all(round(layer.sparsity * layer.weights) % 4 == 0 for layer in shared.layers)

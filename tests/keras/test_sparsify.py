@@ -219,12 +219,12 @@ def tuned() -> tuple[LoadedModel, Any, SparsifyResult, list[str]]:
 def test_finetuning_learns_and_keeps_the_plan(tuned: tuple[LoadedModel, Any, SparsifyResult, list[str]]) -> None:
     from edgesparse.keras_model import predict
 
-    loaded, planned, result, lines = tuned
+    loaded, _, result, lines = tuned
     x, y = task()
     zeros = {layer.name: layer.sparsity for layer in result.plan.layers}
     assert np.mean(predict(result.model, x).argmax(axis=1) == y) > 0.9
     sparsities = sparsity_of(result)
-    for layer in planned.layers:
+    for layer in result.plan.layers:
         if layer.pattern is not None:
             groups = np.moveaxis(result.masks[layer.name], -1, 0).reshape(-1, 4)
             assert np.all(groups.all(axis=1) | ~groups.any(axis=1))
