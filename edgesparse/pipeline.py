@@ -31,7 +31,7 @@ __all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", 
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
-_SPARSE_SETTINGS = ("sparsity", "pattern", "method", "epochs", "data", "dense_per_channel")
+_SPARSE_SETTINGS = ("sparsity", "pattern", "method", "epochs", "labels", "distill", "data", "dense_per_channel")
 
 
 def convert(
@@ -81,6 +81,8 @@ def convert(
         x=None if data is None else data.x,
         y=None if data is None else data.y,
         epochs=chosen.epochs,
+        labels=chosen.labels,
+        distill=chosen.distill,
         seed=chosen.seed,
         progress=say,
     )
@@ -110,7 +112,7 @@ def convert(
         optimize=chosen.mobile_optimize,
         names=[op.name for op in mobile.graph.ops],
     )
-    warnings += [*plan.warnings, *phone.warnings, *_sparsity_warnings(sparse.stats, chosen)]
+    warnings += [*plan.warnings, *pruned.warnings, *phone.warnings, *_sparsity_warnings(sparse.stats, chosen)]
 
     say("comparing with the float model")
     inputs, labels = data.evaluation if data is not None else (samples, None)

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block4x1", "nm=N:M")
-METHOD_NAMES = ("oneshot", "finetune")
+METHOD_NAMES = ("oneshot", "magnitude", "finetune")
 RUNTIME_NAMES = ("aot", "tflm")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
 EMULATOR_NAMES = ("unicorn", "qemu")
@@ -49,9 +49,13 @@ class Settings:
     pattern: str = "auto"
     """One of PATTERN_NAMES; nm=2:4 keeps 2 of every 4 input channels."""
     method: str = "oneshot"
-    """One of METHOD_NAMES."""
+    """One of METHOD_NAMES: oneshot uses the samples of `data` where there are any, magnitude never does."""
     epochs: int = 10
     """Passes over the data for finetune."""
+    labels: bool = True
+    """Whether finetune uses y, where there is one."""
+    distill: bool = True
+    """Whether finetune learns from the outputs of the unpruned model, which needs no labels."""
     data: str | None = None
     """.npz, .npy or package.module:function; None for synthetic calibration inputs."""
     dense_per_channel: bool = False
@@ -105,7 +109,9 @@ class Settings:
         self._check("vectors", 1 <= self.vectors <= 1000, "a whole number from 1 to 1000")
         self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
         if self.method == "finetune" and self.data is None:
-            raise SettingsError("method 'finetune' trains, and needs --data FILE with x and y")
+            raise SettingsError("method 'finetune' trains, and needs --data FILE with x")
+        if self.method == "finetune" and not (self.labels or self.distill):
+            raise SettingsError("method 'finetune' without labels and without distill has nothing to learn from")
 
     def _check(self, name: str, ok: bool, expected: str) -> None:
         if not ok:

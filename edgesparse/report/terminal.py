@@ -52,11 +52,13 @@ def _verdict(report: Mapping[str, Any]) -> str:
     if not figures or usable(figures):
         return ""
     name, value = next(iter(figures.items()))
-    advice = (
-        "train the pruned network (--method finetune --data FILE with labels), or lower --sparsity"
-        if report["settings"]["method"] == "oneshot"
-        else "train longer (--epochs), or lower --sparsity"
-    )
+    settings = report["settings"]
+    if settings["method"] == "finetune":
+        advice = "train longer (--epochs), or lower --sparsity"
+    elif settings["data"] is None:
+        advice = "give samples (--data FILE, labels are not needed), or lower --sparsity"
+    else:
+        advice = "train the pruned network (--method finetune), or lower --sparsity"
     return (
         f"This network is not usable as it is: {name.replace('_', ' ')} with the float model is {value:.3f}, "
         f"under {USABLE}. Try: {advice}."

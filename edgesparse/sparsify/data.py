@@ -28,7 +28,9 @@ class Training:
     epochs: int = 10
     seed: int = 0
     batch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3  # at its highest
+    labels: bool = True  # whether training may use y
+    distill: bool = True  # whether training learns from the outputs of the unpruned model
     progress: Callable[[str], None] | None = None
 
 
@@ -46,8 +48,13 @@ def check_data(model: Any, x: npt.NDArray[Any], y: Labels | None) -> None:
         )
     if len(x) == 0:
         raise DataError("--data: x holds no samples; give at least one")
+    bad = int(np.count_nonzero(~np.isfinite(x)))
+    if bad:
+        raise DataError(f"--data: x holds {bad} values that are NaN or infinite; clean the data")
     if y is None:
         return
+    if np.issubdtype(y.dtype, np.floating) and not np.isfinite(y).all():
+        raise DataError("--data: y holds values that are NaN or infinite; clean the data")
     if len(y) != len(x) or y.ndim == 0:
         raise DataError(
             f"--data: y: expected {len(x)} labels, one per sample in x, got {len(y) if y.ndim else 0}; make"

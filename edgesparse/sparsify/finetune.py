@@ -1,6 +1,9 @@
-"""Pruning while training: TF-MOT's schedule says how sparse to be at each step, our patterns say where.
+"""Second-order pruning, then training of the weights that stay.
 
-TF-MOT's own pruning wrapper takes blocks on rank-2 weights only, so its schedule is used and its wrapper is not.
+By default the model learns to give the outputs of the unpruned model (distillation), on its samples and on mixtures of
+two of them, which needs no labels and few samples; labels, where there are any, count as well. What has been removed
+stays removed. Batch normalization and dropout work as in inference: their statistics follow the pruning (see
+layerwise), and batches of few samples would only make them worse.
 """
 
 from __future__ import annotations
@@ -9,128 +12,142 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesparse.errors import DataError, SettingsError
-from edgesparse.keras_model.backend import quiet, tensorflow, tf_keras, tfmot
-from edgesparse.keras_model.loaded import final_activation, output_shape
-from edgesparse.sparsify.data import Labels, Training
+from edgesparse.keras_model.backend import quiet, tensorflow, tf_keras
+from edgesparse.keras_model.loaded import output_shape
+from edgesparse.keras_model.predict import predict
+from edgesparse.keras_model.validate import free_batch
+from edgesparse.sparsify.data import Training
+from edgesparse.sparsify.distillation import distillation_loss, label_loss, label_targets
 from edgesparse.sparsify.kernels import iter_kernels
-from edgesparse.sparsify.masks import Masks, apply_masks, masks_for
+from edgesparse.sparsify.layerwise import prune_layerwise
+from edgesparse.sparsify.masks import Masks, apply_masks
 from edgesparse.sparsify.plan import SparsityPlan
 
 __all__ = ["finetune"]
 
-_RAMP_SHARE = 0.6
-"""Part of the steps in which the sparsity grows; in the rest the remaining weights recover."""
-_UPDATES = 40
-"""How often the masks are chosen anew on the way."""
+_MIXED_SHARE = 0.5
+"""Part of the samples that are mixed with another one, where there is a model to say what the outputs should be."""
+_LABEL_SHARE = 0.5
+"""Weight of the labels' loss beside the distillation loss."""
+_WARMUP_SHARE = 0.05
+"""Part of the steps in which the learning rate rises; then it falls as a cosine."""
 
 
 def finetune(model: Any, plan: SparsityPlan, training: Training) -> Masks:
-    """Train in place while a polynomial schedule raises the sparsity to the plan's.
+    """Prune to the plan and train, in place. Adam; same seed and data, same weights.
 
-    Loss: cross-entropy for integer y, mean squared error for float y. Adam. Batch normalization trains as usual.
-    Same seed and data, same weights. DataError without labels, SettingsError for epochs < 1.
+    DataError for too few samples, without labels where training.distill is off, and where the loss is not finite;
+    SettingsError for epochs < 1.
     """
-    x, y = training.x, training.y
-    if x is None or y is None:
-        raise DataError(
-            "--method finetune: needs samples with labels; give --data FILE.npz with x and y, or use --method oneshot"
-        )
+    if training.x is None:
+        raise DataError("--method finetune: needs samples; give --data FILE.npz with x, or use --method oneshot")
     if training.epochs < 1:
         raise SettingsError(f"--epochs: expected at least 1, got {training.epochs}")
+    use_labels = training.labels and training.y is not None
+    if not training.distill and not use_labels:
+        raise DataError(
+            "--method finetune --no-distill: needs labels; give --data FILE.npz with x and y, and no --no-labels"
+        )
     keras, tf = tf_keras(), tensorflow()
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
+    # On some processors it fuses a convolution, its normalization and tanh, and has no kernel for that.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
 
-    steps_per_epoch = -(-len(x) // training.batch)
-    total = steps_per_epoch * training.epochs
-    ramp = max(1, round(_RAMP_SHARE * total))
-    frequency = max(1, ramp // _UPDATES)
-    schedules = _schedules(plan, ramp)
-    masks = masks_for(model, plan, dict.fromkeys(schedules, 0.0))
-    variables = {kernel.name: kernel.variable for kernel in iter_kernels(model) if kernel.name in masks}
-    keep = {name: tf.Variable(mask.astype(np.float32), trainable=False) for name, mask in masks.items()}
-    train_step = _train_step(
-        model, _loss(model, y), training.learning_rate, [(variables[name], keep[name]) for name in masks]
-    )
-
-    targets = (
-        np.asarray(y).reshape(len(y))
-        if np.issubdtype(y.dtype, np.integer) or y.dtype == np.bool_
-        else np.asarray(y, dtype=np.float32)
-    )
-    targets = targets.astype(np.int64) if targets.dtype != np.float32 else targets.reshape(len(y), *output_shape(model))
+    x = np.asarray(training.x, dtype=np.float32)
+    y = label_targets(model, training.y) if training.y is not None and use_labels else np.zeros(len(x), np.int64)
+    steps = -(-len(x) // training.batch) * training.epochs
+    losses_of = _losses(model, training)  # before pruning: they hold a copy of the model
+    masks = prune_layerwise(model, plan, x, seed=training.seed, progress=training.progress)
+    train_step = _train_step(model, losses_of, masks, _rate(training, steps))
     generator = np.random.default_rng(training.seed)
-    step = 0
     for epoch in range(training.epochs):
         losses = []
         order = generator.permutation(len(x))
         for start in range(0, len(x), training.batch):
-            if step <= ramp and (step % frequency == 0 or step == ramp):
-                masks = masks_for(model, plan, {name: schedule(step) for name, schedule in schedules.items()})
-                for name, mask in masks.items():
-                    keep[name].assign(mask.astype(np.float32))
             rows = order[start : start + training.batch]
-            losses.append(float(train_step(tf.constant(x[rows], dtype=tf.float32), tf.constant(targets[rows]))))
-            step += 1
+            batch, share = _mixed(x, rows, generator, _MIXED_SHARE if training.distill else 0.0)
+            losses.append(float(train_step(tf.constant(batch), tf.constant(share == 1.0), tf.constant(y[rows]))))
         if not np.isfinite(losses).all():
             raise DataError(
                 f"--method finetune: the loss became {losses[-1]} in epoch {epoch + 1}; check the scale of x and y"
             )
         if training.progress is not None:
             training.progress(f"epoch {epoch + 1}/{training.epochs}: loss {np.mean(losses):.4f}")
-    if step <= ramp:
-        masks = masks_for(model, plan)
     apply_masks(model, masks)
     return masks
 
 
-def _schedules(plan: SparsityPlan, ramp: int) -> dict[str, Callable[[int], float]]:
-    """Per pruned layer: step -> sparsity, by TF-MOT's PolynomialDecay from 0 to the plan's at step `ramp`."""
+def _mixed(
+    x: npt.NDArray[np.float32], rows: npt.NDArray[np.intp], generator: np.random.Generator, part: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Samples `rows`, a part of them mixed with another one of these; and the share [rows] of the sample itself.
+
+    What the unpruned model says of mixtures is as good a lesson as what it says of samples, and there are any number
+    of them (mixup, Zhang et al., 2018, without its mixing of labels).
+    """
+    share = np.where(generator.random(len(rows)) < part, generator.random(len(rows)), 1.0).astype(np.float32)
+    other = generator.permutation(rows)
+    weight = share.reshape(-1, *[1] * (x.ndim - 1))
+    return np.asarray(weight * x[rows] + (1 - weight) * x[other], dtype=np.float32), share
+
+
+def _rate(training: Training, steps: int) -> Any:
+    """The learning rate per step: a short rise, then a cosine down to 0."""
+    warmup = int(_WARMUP_SHARE * steps)
+    return tf_keras().optimizers.schedules.CosineDecay(
+        0.0 if warmup else training.learning_rate,
+        max(1, steps - warmup),
+        warmup_target=training.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def _losses(model: Any, training: Training) -> Callable[[Any, Any, Any], Any]:
+    """(samples, which of them are no mixtures, labels) -> loss of the model's outputs on them."""
     tf = tensorflow()
-    decay = tfmot().sparsity.keras.PolynomialDecay
+    teacher, by_teacher, by_label, label_share = None, None, None, 0.0
+    if training.distill and training.x is not None:
+        teacher = free_batch(model, always=True)
+        by_teacher = distillation_loss(model, float(np.var(predict(teacher, training.x))))
+    if training.labels and training.y is not None:
+        by_label = label_loss(model, training.y)
+        label_share = _LABEL_SHARE if training.distill else 1.0
 
-    def schedule(target: float) -> Callable[[int], float]:
-        polynomial = decay(
-            initial_sparsity=0.0, final_sparsity=target, begin_step=0, end_step=ramp, power=3, frequency=1
-        )
+    def loss(x: Any, plain: Any, y: Any) -> Any:
+        outputs = model(x, training=False)
+        value = tf.add_n(model.losses) if model.losses else tf.constant(0.0)  # the model's own regularizers
+        if teacher is not None and by_teacher is not None:
+            value += (1.0 - label_share) * by_teacher(teacher(x, training=False), outputs)
+        if by_label is not None:
+            weight = tf.cast(plain, tf.float32)
+            weight *= tf.cast(tf.size(weight), tf.float32) / tf.maximum(tf.reduce_sum(weight), 1.0)
+            weight = tf.reshape(weight, [-1] + [1] * (len(output_shape(model)) - 1))
+            value += label_share * by_label(y, outputs, sample_weight=weight)
+        return value
 
-        def sparsity(step: int) -> float:
-            if step >= ramp:
-                return target  # exact; the polynomial is float32
-            _, value = polynomial(tf.constant(step, dtype=tf.int64))
-            return min(max(float(value), 0.0), target)
-
-        return sparsity
-
-    return {layer.name: schedule(layer.sparsity) for layer in plan.layers if layer.pattern is not None}
-
-
-def _loss(model: Any, y: Labels) -> Any:
-    losses = tf_keras().losses
-    activation = final_activation(model)
-    if np.issubdtype(y.dtype, np.floating):
-        return losses.MeanSquaredError()
-    if output_shape(model) == (1,):
-        return losses.BinaryCrossentropy(from_logits=activation != "sigmoid")
-    return losses.SparseCategoricalCrossentropy(from_logits=activation != "softmax")
+    return loss
 
 
 def _train_step(
-    model: Any, loss: Any, learning_rate: float, masked: list[tuple[Any, Any]]
-) -> Callable[[Any, Any], Any]:
+    model: Any, loss: Callable[[Any, Any, Any], Any], masks: Masks, rate: Any
+) -> Callable[[Any, Any, Any], Any]:
+    """One step of training, with the arguments of `loss`, whose value it returns. Masked weights stay zero."""
     tf = tensorflow()
-    optimizer = tf_keras().optimizers.Adam(learning_rate)
+    optimizer = tf_keras().optimizers.Adam(rate)
     optimizer.build(model.trainable_variables)
+    masked = [
+        (kernel.variable, tf.constant(masks[kernel.name], dtype="float32"))
+        for kernel in iter_kernels(model)
+        if kernel.name in masks
+    ]
 
-    def step(x: Any, y: Any) -> Any:
-        for kernel, keep in masked:
-            kernel.assign(kernel * keep)
+    def step(x: Any, plain: Any, y: Any) -> Any:
         with tf.GradientTape() as tape:
-            value = loss(y, model(x, training=True))
-            for extra in model.losses:  # the model's own regularizers
-                value += extra
+            value = loss(x, plain, y)
         variables = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
         for kernel, keep in masked:
@@ -138,5 +155,5 @@ def _train_step(
         return value
 
     with quiet():
-        compiled: Callable[[Any, Any], Any] = tf.function(step, reduce_retracing=True)
+        compiled: Callable[[Any, Any, Any], Any] = tf.function(step, reduce_retracing=True)
     return compiled

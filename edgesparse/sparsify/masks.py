@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,18 +17,15 @@ Masks = dict[str, npt.NDArray[np.bool_]]
 """Layer path -> which weights stay, in the kernel's own (Keras) layout."""
 
 
-def masks_for(model: Any, plan: SparsityPlan, sparsities: Mapping[str, float] | None = None) -> Masks:
-    """Masks from the weights as they are now, for the layers that the plan prunes.
-
-    sparsities: per layer path, in place of the plan's (a schedule on its way there).
-    """
+def masks_for(model: Any, plan: SparsityPlan) -> Masks:
+    """Masks by magnitude from the weights as they are now, for the layers that the plan prunes."""
     planned = {layer.name: layer for layer in plan.layers if layer.pattern is not None}
     masks: Masks = {}
     for kernel in iter_kernels(model):
         layer = planned.get(kernel.name)
         if layer is not None and layer.pattern is not None:
-            sparsity = layer.sparsity if sparsities is None else sparsities[kernel.name]
-            masks[kernel.name] = kernel.from_tflite(pattern_named(layer.pattern).mask(kernel.read(), sparsity))
+            mask = pattern_named(layer.pattern).mask(kernel.read(), layer.sparsity)
+            masks[kernel.name] = kernel.from_tflite(mask)
     return masks
 
 

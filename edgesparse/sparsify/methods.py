@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+import numpy as np
 
 from edgesparse.errors import SettingsError
 from edgesparse.keras_model.loaded import LoadedModel
@@ -11,7 +13,7 @@ from edgesparse.keras_model.validate import free_batch
 from edgesparse.sparsify.data import Training, check_data
 from edgesparse.sparsify.finetune import finetune
 from edgesparse.sparsify.masks import Masks
-from edgesparse.sparsify.oneshot import oneshot
+from edgesparse.sparsify.oneshot import magnitude, oneshot
 from edgesparse.sparsify.plan import SparsityPlan
 
 __all__ = ["METHODS", "Sparsifier", "SparsifyResult", "sparsify"]
@@ -27,15 +29,20 @@ class Sparsifier(Protocol):
         """
 
 
-METHODS: dict[str, Sparsifier] = {"oneshot": oneshot, "finetune": finetune}
+METHODS: dict[str, Sparsifier] = {"oneshot": oneshot, "magnitude": magnitude, "finetune": finetune}
 
 
 @dataclass(frozen=True, eq=False)
 class SparsifyResult:
-    """The pruned tf_keras model and its masks (layer path -> which weights stay, in the kernel's own layout)."""
+    """The pruned tf_keras model and its masks (layer path -> which weights stay, in the kernel's own layout).
+
+    plan: as carried out; a method may share the zeros out over the layers in another way than it was given.
+    """
 
     model: Any
     masks: Masks
+    plan: SparsityPlan
+    warnings: tuple[str, ...] = ()
 
 
 def sparsify(
@@ -48,8 +55,25 @@ def sparsify(
     if method not in METHODS:
         raise SettingsError(f"--method: {method!r} is not known; choose one of: {', '.join(METHODS)}")
     training = training or Training()
+    warnings: tuple[str, ...] = ()
     if training.x is not None:
         check_data(loaded.model, training.x, training.y)
+    elif method == "oneshot" and plan.sparsity > 0:
+        warnings = ("pruned by magnitude, for want of samples; --data FILE lets the weights that stay make up for it",)
     copy = free_batch(loaded.model, always=True)
     masks = METHODS[method](copy, plan, training)
-    return SparsifyResult(copy, masks)
+    return SparsifyResult(copy, masks, _carried_out(plan, masks), warnings)
+
+
+def _carried_out(plan: SparsityPlan, masks: Masks) -> SparsityPlan:
+    zeros = {name: int(np.count_nonzero(~mask)) for name, mask in masks.items()}
+    layers = tuple(
+        replace(
+            layer,
+            sparsity=zeros.get(layer.name, 0) / layer.weights,
+            pattern=layer.pattern if zeros.get(layer.name) else None,
+        )
+        for layer in plan.layers
+    )
+    total = sum(zeros.values())
+    return replace(plan, layers=layers, sparsity=total / plan.prunable_weights if plan.prunable_weights else 0.0)

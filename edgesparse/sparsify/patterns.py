@@ -27,6 +27,7 @@ A pattern cuts a kernel into units of `unit` neighbouring weights that stay or g
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -42,12 +43,27 @@ __all__ = [
     "Block4x1",
     "NOfM",
     "Pattern",
+    "Tiling",
     "Unstructured",
     "pattern_named",
     "zeros_for",
 ]
 
 BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a pattern cuts a kernel, flattened to [out, kh * kw * in], into aligned units.
+
+    A unit is `columns` neighbouring weights of each of `rows` neighbouring outputs. Of every `group` neighbouring units
+    at most `removable` may go.
+    """
+
+    rows: int = 1
+    columns: int = 1
+    group: int = 1
+    removable: int = 1
 
 
 class Pattern(Protocol):
@@ -60,6 +76,10 @@ class Pattern(Protocol):
     @property
     def unit(self) -> int:
         """Weights that are removed together."""
+
+    @property
+    def tiling(self) -> Tiling:
+        """The same for methods that score units by more than their magnitude."""
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """None when a kernel of this shape (out, ..., in) can take the pattern, else why not."""
@@ -90,6 +110,7 @@ class Unstructured:
 
     name = "unstructured"
     unit = 1
+    tiling = Tiling()
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """Every kernel fits."""
@@ -106,6 +127,7 @@ class Block1x4:
 
     name = "block1x4"
     unit = 4
+    tiling = Tiling(columns=4)
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """The input channels must be a multiple of four."""
@@ -125,6 +147,7 @@ class Block2x4:
 
     name = "block2x4"
     unit = 8
+    tiling = Tiling(rows=2, columns=4)
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """Dense layers with inputs in fours and outputs in twos."""
@@ -150,6 +173,7 @@ class Block4x1:
 
     name = "block4x1"
     unit = 4
+    tiling = Tiling(rows=4)
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """The outputs must be a multiple of four."""
@@ -174,6 +198,7 @@ class NOfM:
         self.n, self.m = n, m
         self.name = f"nm={n}:{m}"
         self.unit = m - n
+        self.tiling = Tiling(group=m, removable=m - n)
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
         """The input channels must be a multiple of m."""

@@ -111,7 +111,9 @@ def test_an_unknown_pattern_or_method_is_refused() -> None:
     with pytest.raises(SettingsError, match="disagree"):
         plan(network(), sparsity=0.7, pattern="nm=2:4")
     model = network()
-    with pytest.raises(SettingsError, match="--method: 'magic' is not known; choose one of: oneshot, finetune"):
+    with pytest.raises(
+        SettingsError, match="--method: 'magic' is not known; choose one of: oneshot, magnitude, finetune"
+    ):
         sparsify(from_object(model), plan(model, sparsity=0.5, pattern="auto"), method="magic")
 
 
@@ -217,18 +219,21 @@ def tuned() -> tuple[LoadedModel, Any, SparsifyResult, list[str]]:
 def test_finetuning_learns_and_keeps_the_plan(tuned: tuple[LoadedModel, Any, SparsifyResult, list[str]]) -> None:
     from edgesparse.keras_model import predict
 
-    loaded, planned, result, lines = tuned
+    loaded, _, result, lines = tuned
     x, y = task()
+    zeros = {layer.name: layer.sparsity for layer in result.plan.layers}
     assert np.mean(predict(result.model, x).argmax(axis=1) == y) > 0.9
     sparsities = sparsity_of(result)
-    for layer in planned.layers:
+    for layer in result.plan.layers:
         if layer.pattern is not None:
-            assert sparsities[layer.name] == layer.sparsity
             groups = np.moveaxis(result.masks[layer.name], -1, 0).reshape(-1, 4)
             assert np.all(groups.all(axis=1) | ~groups.any(axis=1))
-    assert [line.split(":")[0] for line in lines] == [f"epoch {i}/8" for i in range(1, 9)]
-    moving = [m.get_layer("norm").get_weights()[2] for m in (loaded.model, result.model)]
-    assert not np.allclose(*moving)  # batch normalization trained as well
+    assert sparsities == zeros
+    assert 0.8 <= result.plan.sparsity < 0.801
+    epochs = [line.split(":")[0] for line in lines if line.startswith("epoch")]
+    assert epochs == [f"epoch {i}/8" for i in range(1, 9)]
+    gammas = [m.get_layer("norm").get_weights()[0] for m in (loaded.model, result.model)]
+    assert not np.allclose(*gammas)  # batch normalization trained as well
 
 
 def test_finetuning_repeats_by_seed() -> None:
@@ -251,7 +256,7 @@ def test_finetuning_takes_float_targets() -> None:
     x = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
     planned = plan(loaded.model, sparsity=0.5, pattern="auto")
     result = sparsify(loaded, planned, method="finetune", training=Training(x=x, y=x.astype(np.float64), epochs=2))
-    assert sparsity_of(result) == {layer.name: layer.sparsity for layer in planned.layers}
+    assert sum(sparsity_of(result).values()) == 1.0  # of two layers of one size
 
 
 def test_finetuning_takes_a_sigmoid_and_binary_labels() -> None:
@@ -270,12 +275,74 @@ def test_finetuning_takes_a_sigmoid_and_binary_labels() -> None:
     assert all(np.isfinite(weight).all() for weight in result.model.get_weights())
 
 
-def test_finetuning_without_labels_is_refused() -> None:
+def test_finetuning_without_labels_learns_from_the_unpruned_model() -> None:
+    from edgesparse.keras_model import predict
+
     loaded = from_object(network())
-    with pytest.raises(DataError, match="finetune: needs samples with labels"):
+    planned = plan(loaded.model, sparsity=0.8, pattern="auto")
+    x, y = task()
+    expected = predict(loaded.model, x)
+    errors = {}
+    for method, training in {
+        "oneshot": Training(x=x),
+        "finetune": Training(x=x, epochs=15, batch=16),
+        "labels left out": Training(x=x, y=y, labels=False, epochs=15, batch=16),
+    }.items():
+        result = sparsify(loaded, planned, method=method.replace("labels left out", "finetune"), training=training)
+        errors[method] = float(np.mean((predict(result.model, x) - expected) ** 2))
+    assert errors["finetune"] < 0.5 * errors["oneshot"]
+    assert errors["labels left out"] == errors["finetune"]
+
+
+def test_finetuning_with_labels_only_does_not_ask_the_unpruned_model() -> None:
+    from edgesparse.keras_model import predict
+
+    x, y = task()
+    loaded = from_object(network())
+    planned = plan(loaded.model, sparsity=0.5, pattern="auto")
+    training = Training(x=x, y=(y + 1) % 3, distill=False, epochs=8, batch=16, learning_rate=1e-2)
+    result = sparsify(loaded, planned, method="finetune", training=training)
+    assert np.mean(predict(result.model, x).argmax(axis=1) == (y + 1) % 3) > 0.9
+
+
+@pytest.mark.parametrize("training", [{"y": None, "distill": False}, {"distill": False, "labels": False}])
+def test_finetuning_with_nothing_to_learn_from_is_refused(training: dict[str, Any]) -> None:
+    loaded = from_object(network())
+    x, y = task()
+    with pytest.raises(DataError, match=r"finetune --no-distill: needs labels; give --data FILE\.npz with x and y"):
         sparsify(
-            loaded, plan(loaded.model, sparsity=0.5, pattern="auto"), method="finetune", training=Training(x=task()[0])
+            loaded,
+            plan(loaded.model, sparsity=0.5, pattern="auto"),
+            method="finetune",
+            training=Training(**{"x": x, "y": y, **training}),
         )
+
+
+def test_methods_that_need_samples_say_so() -> None:
+    loaded = from_object(network())
+    planned = plan(loaded.model, sparsity=0.5, pattern="auto")
+    with pytest.raises(DataError, match="finetune: needs samples"):
+        sparsify(loaded, planned, method="finetune")
+    with pytest.raises(DataError, match="needs at least 16 samples, got 9"):
+        sparsify(loaded, planned, method="finetune", training=Training(x=task(9)[0]))
+
+
+def test_oneshot_without_samples_is_magnitude_and_warns() -> None:
+    loaded = from_object(network())
+    planned = plan(loaded.model, sparsity=0.5, pattern="auto")
+    blind, magnitude = (sparsify(loaded, planned, method=method) for method in ("oneshot", "magnitude"))
+    for a, b in zip(blind.model.get_weights(), magnitude.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert magnitude.warnings == ()
+    assert blind.warnings[0].startswith("pruned by magnitude, for want of samples; --data FILE")
+
+
+def test_magnitude_looks_at_no_samples() -> None:
+    loaded = from_object(network())
+    planned = plan(loaded.model, sparsity=0.5, pattern="auto")
+    results = [sparsify(loaded, planned, method="magnitude", training=Training(x=x)) for x in (None, task()[0])]
+    for a, b in zip(*(result.model.get_weights() for result in results), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 # ------------------------------------------------------------------------------------------ data

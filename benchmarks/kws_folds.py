@@ -1,0 +1,126 @@
+"""Accuracy of the ways to prune, by four folds on real data: DS-CNN (kws) and 400 labelled inputs.
+
+    EDGESPARSE_TEST_MODELS=folder python -m benchmarks.kws_folds [--method oneshot finetune] [--pattern unstructured]
+        [--sparsity 0.5] [--epochs 60] [--labels] [--seeds 0] [--folds 4]
+
+Needs `kws_ref_model.h5` and `kws400.npz` in the folder. Each fold prunes (and trains) on 300 of the inputs, without
+their labels unless --labels is given, quantizes with these 300 and tests the int8 model, by the reference interpreter,
+on the other 100. The functions are those of `convert`. Prints top-1 of the float and of the dense int8 model, and a
+Markdown table with that of the pruned int8 model: mean of the folds, the lowest and the highest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesparse.keras_model import LoadedModel, load, predict
+from edgesparse.network import Network
+from edgesparse.quantize import check_zeros, quantize
+from edgesparse.sparsify import METHODS, Training, plan, sparsify
+
+_FOLDS = 4
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row: a way to prune. `epochs` counts for finetune."""
+
+    method: str
+    pattern: str
+    sparsity: float
+    epochs: int
+    labels: bool
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """x [n, *input], y [n] class numbers, of calibration and of test."""
+
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[np.int64]
+    x_test: npt.NDArray[np.float32]
+    y_test: npt.NDArray[np.int64]
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", nargs="+", choices=tuple(METHODS), default=["magnitude", "oneshot"])
+    parser.add_argument("--pattern", nargs="+", default=["unstructured"])
+    parser.add_argument("--sparsity", nargs="+", type=float, default=[0.5])
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--labels", action="store_true")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--folds", type=int, choices=range(1, _FOLDS + 1), default=_FOLDS, help="only the first ones")
+    arguments = parser.parse_args()
+    folder = os.environ.get("EDGESPARSE_TEST_MODELS")
+    if not folder:
+        print("EDGESPARSE_TEST_MODELS is not set", file=sys.stderr)
+        return 2
+    loaded = load(Path(folder) / "kws_ref_model.h5")
+    data = np.load(Path(folder) / "kws400.npz")
+    folds = [fold_of(data, fold) for fold in range(arguments.folds)]
+    floats = [score(predict(loaded.model, samples.x_test), samples) for samples in folds]
+    dense = [score(int8(loaded.model, samples).predict(samples.x_test), samples) for samples in folds]
+    print(f"float {np.mean(floats):.4f}, int8 {np.mean(dense):.4f}\n")
+    print("| method | pattern | sparsity | seed | top-1, int8 | lowest | highest | zeros |")
+    print("| --- | --- |" + " ---: |" * 6)
+    for pattern in arguments.pattern:
+        for sparsity in arguments.sparsity:
+            for method in arguments.method:
+                for seed in arguments.seeds:
+                    case = Case(method, pattern, sparsity, arguments.epochs, arguments.labels, seed)
+                    print(row(case, loaded, folds), flush=True)
+    return 0
+
+
+def row(case: Case, loaded: LoadedModel, folds: Sequence[Samples]) -> str:
+    """One line of the table."""
+    results = [measure(case, loaded, samples) for samples in folds]
+    top1, zeros = (np.array(column) for column in zip(*results, strict=True))
+    name = case.method
+    if case.method == "finetune":
+        name += f", {case.epochs} epochs, {'labels' if case.labels else 'no labels'}"
+    figures = f"{top1.mean():.4f} | {top1.min():.4f} | {top1.max():.4f} | {zeros.min():.4f}"
+    return f"| {name} | {case.pattern} | {case.sparsity:g} | {case.seed} | {figures} |"
+
+
+def fold_of(data: Any, fold: int) -> Samples:
+    """Every fourth sample, from the fold's number on, is for the test."""
+    test = np.arange(len(data["x"])) % _FOLDS == fold
+    return Samples(data["x"][~test], data["y"][~test], data["x"][test], data["y"][test])
+
+
+def measure(case: Case, loaded: LoadedModel, samples: Samples) -> tuple[float, float]:
+    """Top-1 of the pruned int8 model on the test part, and the zeros among its prunable weights."""
+    planned = plan(loaded.model, sparsity=case.sparsity, pattern=case.pattern)
+    labels = samples.y if case.labels else None
+    training = Training(x=samples.x, y=labels, epochs=case.epochs, seed=case.seed)
+    pruned = sparsify(loaded, planned, method=case.method, training=training)
+    network = int8(pruned.model, samples)
+    check_zeros(network.graph, pruned.model, pruned.masks)
+    return score(network.predict(samples.x_test), samples), network.stats.sparsity
+
+
+def int8(model: Any, samples: Samples) -> Network:
+    """The model quantized with the calibration part."""
+    return Network.read(quantize(model, samples.x, dense_per_channel=False))
+
+
+def score(outputs: npt.NDArray[np.float32], samples: Samples) -> float:
+    """Top-1 of outputs [n, classes]."""
+    return float(np.mean(outputs.argmax(axis=1) == samples.y_test))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Prune a network after training, without labels: layer after layer, on the inputs that the pruned part gives it.
+
+The network runs on the calibration samples as it is, and what its layers put out is noted. Then it runs again, and
+each layer in turn gets the weights that come closest to its noted outputs, from the inputs that the layers before it
+give now: those to be pruned by second_order, the others that have a kernel as they are, only solved anew. Then its
+bias takes up the mean that is left, and batch normalization follows the change of mean and variance. So later layers
+make up for what earlier ones lost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edgesparse.errors import DataError
+from edgesparse.graph import FloatArray
+from edgesparse.keras_model.backend import quiet, tensorflow
+from edgesparse.keras_model.loaded import input_shape, iter_layers
+from edgesparse.sparsify.layer_inputs import has_rows
+from edgesparse.sparsify.masks import Masks
+from edgesparse.sparsify.normalization import follow, moments, normalizations
+from edgesparse.sparsify.observe import Step, linear, run_with
+from edgesparse.sparsify.patterns import Tiling, zeros_for
+from edgesparse.sparsify.plan import SparsityPlan, reallocate
+from edgesparse.sparsify.reference import KernelLayer, Reference, cost_curves, kernel_layers, problem_of, record
+from edgesparse.sparsify.second_order import prune_layer
+
+__all__ = ["MIN_SAMPLES", "prune_layerwise"]
+
+MIN_SAMPLES = 16
+"""Fewer say too little about what a layer's inputs have in common."""
+
+MAX_SAMPLES = 512
+"""As for quantization: more change little."""
+
+_MAX_ACTIVATION = 1 << 26
+"""Elements of the largest layer's output, for all samples together."""
+
+
+def prune_layerwise(
+    model: Any, plan: SparsityPlan, x: FloatArray, *, seed: int, progress: Callable[[str], None] | None = None
+) -> Masks:
+    """Prune a tf_keras model in place to the plan's total, and return which weights stay.
+
+    x: calibration inputs [n, *input], at least MIN_SAMPLES, DataError otherwise. What each layer gives to the total
+    follows from what it loses by it. Layers with groups, which are no plain product, are pruned by magnitude. Weights
+    that are zero stay zero. Same arguments, same weights.
+    """
+    if len(x) < MIN_SAMPLES:
+        raise DataError(
+            f"--data: second-order pruning needs at least {MIN_SAMPLES} samples, got {len(x)}; give more, or use"
+            " --method magnitude"
+        )
+    layers = kernel_layers(model, plan)
+    if all(entry.pattern is None for entry in layers.values()):
+        return {}
+    inputs = tensorflow().constant(_choose(model, x, seed), dtype="float32")
+    say = progress or _silent
+    with quiet():
+        reference = record(model, layers, inputs, seed)
+        say("second-order pruning: measuring what each layer loses")
+        shares = reallocate(plan, cost_curves(model, layers, inputs, reference))
+        return _prune(model, kernel_layers(model, shares), inputs, reference, say)
+
+
+def _choose(model: Any, x: FloatArray, seed: int) -> FloatArray:
+    """Samples in their order, as many as MAX_SAMPLES and memory allow."""
+    largest = math.prod(input_shape(model))
+    for _, layer in iter_layers(model):
+        if layer._inbound_nodes:  # a layer in a wrapper has none
+            outputs = layer.get_output_at(0)
+            for tensor in outputs if isinstance(outputs, list | tuple) else [outputs]:
+                largest = max(largest, math.prod(int(size or 1) for size in tensor.shape[1:]))
+    count = max(MIN_SAMPLES, min(MAX_SAMPLES, _MAX_ACTIVATION // largest))
+    if len(x) <= count:
+        return x
+    return x[np.sort(np.random.default_rng(seed).choice(len(x), size=count, replace=False))]
+
+
+def _prune(
+    model: Any, layers: dict[str, KernelLayer], inputs: Any, reference: Reference, say: Callable[[str], None]
+) -> Masks:
+    """Run the network again, and change each layer when its turn comes; of several uses of it, at the first."""
+    masks: Masks = {}
+    seen: set[str] = set()
+
+    def kernel_step(path: str, entry: KernelLayer) -> Step:
+        def step(x: Any, compute: Callable[[Any], Any]) -> Any:
+            with linear(entry.layer) as activate:
+                if path not in seen:
+                    seen.add(path)
+                    if entry.pattern is not None:
+                        say(f"second-order pruning: {path}")
+                    _change(entry, x, compute, reference, masks)
+                outputs = compute(x)
+            return activate(outputs)
+
+        return step
+
+    def norm_step(path: str, layer: Any) -> Step:
+        def step(x: Any, compute: Callable[[Any], Any]) -> Any:
+            if path not in seen:
+                seen.add(path)
+                follow(layer, reference.moments[path], moments(x.numpy()))
+            return compute(x)
+
+        return step
+
+    steps = {path: (entry.layer, kernel_step(path, entry)) for path, entry in layers.items()}
+    steps |= {path: (layer, norm_step(path, layer)) for path, layer in normalizations(model).items()}
+    run_with(model, inputs, steps)
+    return masks
+
+
+def _change(entry: KernelLayer, x: Any, compute: Callable[[Any], Any], reference: Reference, masks: Masks) -> None:
+    """Give one layer its new weights and bias, for inputs x."""
+    kernel, pattern, path = entry.kernel, entry.pattern, entry.kernel.name
+    if pattern is None:
+        outputs = compute(x).numpy()
+        if np.array_equal(outputs.reshape(-1, outputs.shape[-1])[reference.positions[path]], reference.outputs[path]):
+            return  # nothing was pruned before it
+    sparsity = entry.plan.sparsity if entry.plan is not None else 0.0
+    if has_rows(entry.layer):
+        weights = entry.weights
+        zeros = zeros_for(weights.size, sparsity, pattern.unit) if pattern is not None else 0
+        tiling = pattern.tiling if pattern is not None else Tiling()
+        result = prune_layer(problem_of(entry, x, reference), tiling, zeros, absent=weights == 0)
+        kernel.variable.assign(kernel.from_tflite(result.weights.astype(np.float32).reshape(kernel.shape)))
+        if pattern is not None:
+            masks[path] = kernel.from_tflite(result.keep.reshape(kernel.shape))
+    elif pattern is not None:
+        masks[path] = kernel.from_tflite(pattern.mask(kernel.read(), sparsity))
+        kernel.variable.assign(np.where(masks[path], kernel.variable.numpy(), np.float32(0)))
+    if entry.layer.use_bias:
+        outputs = compute(x).numpy()
+        missing = reference.means[path] - outputs.reshape(-1, outputs.shape[-1]).mean(axis=0, dtype=np.float64)
+        entry.layer.bias.assign_add(missing.astype(np.float32))
+
+
+def _silent(_: str) -> None: ...
