@@ -143,7 +143,7 @@ def measure(
     else:
         baseline = measure_baseline(project, board, emulator, names, memory, oracle, say)
     return {
-        "environment": assemble.environment_part(f"{tools.name} {tools.version()}", runs["sparse"][1].emulator),
+        "environment": assemble.environment_part(tools.version(), runs["sparse"][1].emulator),
         "sparse": sparse,
         "dense": dense,
         "baseline": baseline,

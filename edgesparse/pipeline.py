@@ -230,7 +230,7 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
         stale = assemble.unavailable("built again since; run edgesparse emulate")
         report[name] = dict.fromkeys(report[name], stale) | sizes
     report["settings"]["toolchain"] = settings.toolchain
-    report["environment"]["toolchain"] = f"{tools.name} {tools.version()}"
+    report["environment"]["toolchain"] = tools.version()
     report["bit_exact"] = report["baseline"] = assemble.unavailable("built again since; run edgesparse emulate")
     report["ratio"] = assemble.ratio_part(report["sparse"], report["dense"])
     write_json(folder / REPORT_NAME, report)
