@@ -74,6 +74,9 @@ def plan_decodes(data: bytes, graph: Graph, *, max_arena: int | None = None) -> 
         tensor = _costliest(file, graph, encoded)
         del encoded[tensor]
         dense |= dict.fromkeys(readers[tensor], f"an arena of {max_arena:,} bytes has no room to expand it")
+        for rest in _not_worth_it(data, graph, encoded):
+            del encoded[rest]
+            dense |= dict.fromkeys(readers[rest], "its encoding alone does not pay for the op")
         file, arena = _write(data, encoded)
     layers = {
         op: DecodeLayer(
@@ -117,7 +120,10 @@ def _encode(graph: Graph, tensor: int, ops: list[int]) -> tuple[str, Encoded | N
 
 
 def _not_worth_it(data: bytes, graph: Graph, encoded: Mapping[int, Encoded]) -> list[int]:
-    """Tensors that make the file no smaller, for all that goes with an op: the smallest gains are tried."""
+    """Tensors that make the file no smaller, for all that goes with an op: the smallest gains are tried.
+
+    All of them where even together they do not pay for what they share, the name of the op.
+    """
     gains = {tensor: graph.tensors[tensor].nbytes - part.nbytes for tensor, part in encoded.items()}
     chosen, size = dict(encoded), len(insert_decodes(data, encoded))
     dropped = []
@@ -129,7 +135,7 @@ def _not_worth_it(data: bytes, graph: Graph, encoded: Mapping[int, Encoded]) -> 
         if smaller <= size:
             chosen, size = without, smaller
             dropped.append(tensor)
-    return dropped
+    return dropped if size < len(insert_decodes(data, {})) else list(encoded)
 
 
 def _costliest(file: bytes, graph: Graph, encoded: Mapping[int, Encoded]) -> int:

@@ -185,6 +185,22 @@ def test_an_encoding_that_saves_less_than_its_op_takes_is_left_out() -> None:
     assert plan.dense == {0: "its encoding and one more op take as many bytes"}
 
 
+def test_the_file_never_gets_larger_whatever_the_encodings_share() -> None:
+    """Each of two small encodings may pay for itself, and both together not for the name of the op."""
+    rng = np.random.default_rng(0)
+    for kept in range(0, 208, 4):
+        net = TfliteBuilder()
+        x = net.input((1, 16))
+        for _ in range(2):
+            weights = np.zeros(256, np.int8)
+            weights[rng.choice(256, kept, replace=False)] = rng.integers(1, 128, kept)
+            y = net.activation((1, 16))
+            net.op("FULLY_CONNECTED", [x, net.constant(weights.reshape(16, 16), [0.5]), -1], [y])
+            x = y
+        data = slim(net.build([x]))
+        assert len(plan_decodes(data, read_graph(data)).data) <= len(data), kept
+
+
 def test_a_limit_on_the_arena_leaves_the_costliest_weights_dense() -> None:
     data, graph = three_layers(), read_graph(three_layers())
     free = plan_decodes(data, graph)
