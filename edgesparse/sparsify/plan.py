@@ -197,8 +197,9 @@ def _whole_units(parts: Sequence[_Part], exact: Sequence[float], needed: int) ->
 def reallocate(plan: SparsityPlan, curves: Mapping[str, Sequence[tuple[int, float]]]) -> SparsityPlan:
     """The same plan with its zeros shared out so that the sum of the layers' costs is least.
 
-    curves: layer path -> (zeros, cost), ascending. A layer without one keeps its sparsity, as does every layer of an
-    N:M pattern, which leaves no choice. The total stays at least the plan's target, and above it by less than a unit.
+    curves: layer path -> (zeros, cost), ascending, up to all that a layer may lose. A layer without one keeps its
+    sparsity, as does every layer of an N:M pattern, which leaves no choice. The total stays at least the plan's target,
+    and above it by less than a unit.
     """
     free = [
         layer

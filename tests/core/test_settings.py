@@ -47,6 +47,13 @@ def test_finetune_needs_data() -> None:
     assert Settings().updated({"method": "finetune", "data": "x.npz"}).method == "finetune"
 
 
+def test_finetune_needs_something_to_learn_from() -> None:
+    values = {"method": "finetune", "data": "x.npz", "labels": False}
+    assert Settings().updated(values).distill
+    with pytest.raises(SettingsError, match="without labels and without distill has nothing to learn from"):
+        Settings().updated({**values, "distill": False})
+
+
 def test_a_pattern_n_of_m_sets_the_sparsity() -> None:
     assert Settings().updated({"pattern": "nm=1:4"}).sparsity == 0.75
     assert Settings().updated({"pattern": "nm=3:8"}).sparsity == 0.625

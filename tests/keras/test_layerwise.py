@@ -259,7 +259,7 @@ def test_zeros_go_where_they_cost_least_and_the_total_stays() -> None:
     curves = {
         layer.name: [
             (zeros, zeros**2 / layer.weights * (100.0 if layer.name == dear else 1.0))
-            for zeros in range(0, layer.weights, 16)
+            for zeros in range(0, layer.weights + 1, 16)
         ]
         for layer in pruned
     }
