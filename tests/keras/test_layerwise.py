@@ -19,7 +19,7 @@ from tests.support.random_models import random_model
 PATTERNS = [("unstructured", 0.6), ("auto", 0.6), ("block", 0.6), ("block1x4", 0.6), ("nm=2:4", 0.5)]
 
 
-def samples(model: Any, n: int = 64, seed: int = 0) -> Any:
+def samples(model: Any, n: int = 80, seed: int = 0) -> Any:
     """Smooth inputs: neighbours are alike, as in real data."""
     values = np.random.default_rng(seed).standard_normal((n, *input_shape(model))).astype(np.float32)
     return (values + np.roll(values, 1, axis=-1) + np.roll(values, 1, axis=1)) / np.sqrt(3)
