@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +22,9 @@ DSP = CORES["cortex-m4"]
 CONV, FC = "EDGESPARSE_CONV_2D", "EDGESPARSE_FULLY_CONNECTED"
 
 
-def lowered(data: bytes, core: Core = DSP, **options: object) -> tuple[Graph, PackedModel]:
+def lowered(data: bytes, core: Core = DSP, **options: Any) -> tuple[Graph, PackedModel]:
     graph = read_graph(data)
-    return graph, lower(graph, core, **options)  # type: ignore[arg-type]
+    return graph, lower(graph, core, **options)
 
 
 def converted(core: Core = DSP, **options: object) -> tuple[bytes, Graph, PackedModel, TflmModel]:

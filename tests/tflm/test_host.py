@@ -166,6 +166,16 @@ def test_what_does_not_fit_is_refused_with_what_was_got_and_expected(
     assert run(empty) == f"refused {name} got=0 expected=1 version of the custom options\n"
 
 
+def test_numbers_that_overflow_do_not_pass_for_the_right_ones(ops: list[Op], run: Callable[..., str]) -> None:
+    op = next(op for op in ops if op.call.struct == "es_fully_connected" and len(op.input) % 2 == 0)
+    options = bytearray(op.op.options)
+    struct.pack_into("<I", options, 12, len(op.input) // 2 + (1 << 31))  # columns; twice that is 2^32 too many
+    struct.pack_into("<H", options, 28, 2)  # rows
+    text = run(replace(op, op=replace(op.op, options=bytes(options))))
+    assert "bytes of the input" in text
+    assert f"expected={2**32 - 1} " in text
+
+
 def test_all_sources_compile_against_the_declarations(tmp_path: Path, cxx: str) -> None:
     graph, board = read_graph(conv_network()), load_board("mps2-an386")
     model = tflm_model(conv_network(), graph, lower(graph, board.core), board.core)

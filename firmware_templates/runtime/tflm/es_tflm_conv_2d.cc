@@ -54,19 +54,14 @@ TfLiteStatus Prepare(TfLiteContext *context, TfLiteNode *node) {
         return kTfLiteError;
     }
     const Options options(node);
-    const Conv2DKernels kernels = LinkedConv2DKernels();
-    const Conv2DKernel *kernel = kernels.first;
-    while (kernel != kernels.first + kernels.count && kernel->key != options.key()) {
-        ++kernel;
-    }
-    if (kernel == kernels.first + kernels.count) {
-        Refused(kName, "kernel (format, variant, gather), not linked", options.key(),
-                kernels.count > 0u ? kernels.first->key : 0u);
+    const Conv2DKernel *kernel = FindKernel(kName, "kernel (format, variant, gather), not linked",
+                                            LinkedConv2DKernels(), options);
+    if (kernel == nullptr) {
         return kTfLiteError;
     }
     es_conv_2d p = Parse(options);
-    const uint32_t input_values = uint32_t{p.in_h} * p.in_w * p.in_c;
-    const uint32_t output_values = uint32_t{p.out_h} * p.out_w * p.out_c;
+    const uint32_t input_values = Values(p.in_h, p.in_w, p.in_c);
+    const uint32_t output_values = Values(p.out_h, p.out_w, p.out_c);
     if (!CheckActivations(kName, context, node, input_values, output_values)) {
         return kTfLiteError;
     }

@@ -42,19 +42,15 @@ TfLiteStatus Prepare(TfLiteContext *context, TfLiteNode *node) {
         return kTfLiteError;
     }
     const Options options(node);
-    const FullyConnectedKernels kernels = LinkedFullyConnectedKernels();
-    const FullyConnectedKernel *kernel = kernels.first;
-    while (kernel != kernels.first + kernels.count && kernel->key != options.key()) {
-        ++kernel;
-    }
-    if (kernel == kernels.first + kernels.count) {
-        Refused(kName, "kernel (format, variant), not linked", options.key(),
-                kernels.count > 0u ? kernels.first->key : 0u);
+    const FullyConnectedKernel *kernel = FindKernel(kName, "kernel (format, variant), not linked",
+                                                    LinkedFullyConnectedKernels(), options);
+    if (kernel == nullptr) {
         return kTfLiteError;
     }
     uint32_t gaps, counts;
     es_fully_connected p = Parse(options, &gaps, &counts);
-    if (!CheckActivations(kName, context, node, p.rows * p.in_dim, p.rows * p.out_dim)) {
+    if (!CheckActivations(kName, context, node, Values(p.rows, p.in_dim),
+                          Values(p.rows, p.out_dim))) {
         return kTfLiteError;
     }
     /* Biases, then multipliers, then shifts. */

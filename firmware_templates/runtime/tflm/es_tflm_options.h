@@ -36,6 +36,26 @@ constexpr size_t kCommonOptionsBytes = 12;
 
 constexpr int kActivationInput = 0, kTablesInput = 1, kWeightsInput = 2;
 
+/* Values of a tensor; the largest number where the options of a damaged file would overflow. */
+inline uint32_t Values(uint32_t rows, uint32_t columns, uint16_t channels = 1) {
+    const uint64_t pixels = uint64_t{rows} * columns;
+    const uint64_t values = pixels > UINT32_MAX ? UINT32_MAX : pixels * channels;
+    return values > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(values);
+}
+
+/* The linked kernel that the options name; nullptr, and has told, where there is none. */
+template <typename Kernels>
+auto FindKernel(const char *op, const char *what, const Kernels &kernels, const Options &options)
+    -> decltype(kernels.first) {
+    for (size_t i = 0; i < kernels.count; ++i) {
+        if (kernels.first[i].key == options.key()) {
+            return &kernels.first[i];
+        }
+    }
+    Refused(op, what, options.key(), kernels.count > 0u ? kernels.first->key : 0u);
+    return nullptr;
+}
+
 /* Each is false, and has told why, where something does not fit. */
 
 /* The number of inputs, version and length of the options. */
