@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,14 @@ def convert(
                 sparsify.check_data(loaded.model, x, y)
     warnings = _data_warnings(data)
     plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern)
+    shape = keras_model.input_shape(loaded.model)
+    samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
+    calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
+    say("quantizing the dense model")
+    dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
+    _check_kernels(dense.graph, board, chosen, path)
+    ops = quantize.match_kernels(dense.graph, sparsify.iter_kernels(loaded.model))
+    plan = replace(plan, costs=sparsify.device_costs(dense.graph, ops, plan, board.core, optimize=chosen.optimize))
     say("sparsifying")
     training = sparsify.Training(
         x=None if data is None else data.x,
@@ -87,17 +96,11 @@ def convert(
         progress=say,
     )
     pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training)
-    shape = keras_model.input_shape(loaded.model)
-    samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
-    calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
     say("quantizing the sparse model")
     sparse_bytes = quantize.quantize(pruned.model, calibration, dense_per_channel=chosen.dense_per_channel)
     sparse = Network.read(sparse_bytes)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
-    _check_kernels(sparse.graph, board, chosen, path)
-    say("quantizing the dense model")
-    dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
     sparse, dense = (network.slimmed(keep_metadata=chosen.keep_metadata) for network in (sparse, dense))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from edgesparse.sparsify.data import Training, check_data
+from edgesparse.sparsify.device_costs import device_costs
 from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.methods import METHODS, Sparsifier, SparsifyResult, sparsify
 from edgesparse.sparsify.patterns import PATTERNS, Pattern
-from edgesparse.sparsify.plan import PATTERN_NAMES, LayerPlan, SparsityPlan, plan
+from edgesparse.sparsify.plan import PATTERN_NAMES, Curve, LayerPlan, SparsityPlan, plan
 
 __all__ = [
     "METHODS",
     "PATTERNS",
     "PATTERN_NAMES",
+    "Curve",
     "Kernel",
     "LayerPlan",
     "Pattern",
@@ -20,6 +22,7 @@ __all__ = [
     "SparsityPlan",
     "Training",
     "check_data",
+    "device_costs",
     "iter_kernels",
     "plan",
     "sparsify",
