@@ -79,6 +79,9 @@ _emulator = _options(
         help="Estimate the memory waits of a part too, see docs/timing.md.  [default: the board's own]",
     ),
 )
+_weights = click.option(
+    "--weights", help="flash or sram: where kernels read weights; sram copies them at start-up.  [default: flash]"
+)
 _optimize = click.option("--optimize", help="latency or flash: what weight formats are chosen for.  [default: latency]")
 _mobile_optimize = click.option(
     "--mobile-optimize", help="size or latency: how model.sparse.tflite stores weights.  [default: size]"
@@ -101,6 +104,7 @@ _target_options = _options(
     _runtime,
     _toolchain,
     _emulator,
+    _weights,
     _optimize,
     _mobile_optimize,
     _keep_metadata,

@@ -57,11 +57,19 @@ def deploy(
     tool = f"edgesparse {edgesparse.__version__}"
     for name, model in (("firmware", sparse), ("dense", dense)):
         packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured)
-        _check_fits(packed, memory, board)
+        _check_fits(packed, memory, board, settings)
         inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
         sha256 = hashlib.sha256(model.data).hexdigest()
         view = firmware_project.describe(
-            model.graph, packed, memory, inputs, tool=tool, source_sha256=sha256, runtime=settings.runtime
+            model.graph,
+            packed,
+            memory,
+            inputs,
+            reference_outputs(model.data, inputs).outputs,
+            tool=tool,
+            source_sha256=sha256,
+            runtime=settings.runtime,
+            weights=settings.weights,
         )
         firmware_project.render(view, board, folder / name)
         micro = tflm_model(model.data, model.graph, packed, board.core)
@@ -192,17 +200,20 @@ def _zero_inputs(network: Network, samples: FloatArray | None) -> dict[int, floa
     return {index: round(share, 4) for index, share in found.items() if not np.isnan(share)}
 
 
-def _check_fits(packed: PackedModel, memory: MemoryPlan, board: Board) -> None:
+def _check_fits(packed: PackedModel, memory: MemoryPlan, board: Board, settings: Settings) -> None:
     """ModelError where the weights or the arena alone are too large for the board."""
+    in_ram = sum(call.weight_bytes for call in packed.calls) if settings.weights == "sram" else 0
+    weights = f" and {in_ram:,} bytes of weights (--weights sram)" if in_ram else ""
+    other = "a smaller model, or --weights flash" if in_ram else "a smaller model"
     for what, need, region in (
         ("weights and tables", sum(a.values.nbytes for c in packed.calls for a in c.arrays), board.flash),
-        ("the arena", memory.arena_bytes, board.ram),
+        (f"the arena{weights}", memory.arena_bytes + in_ram, board.ram),
     ):
         if need > region.length:
             memory_name = "flash" if region is board.flash else "RAM"
             raise ModelError(
                 f"board {board.name!r}: {what} need {need:,} bytes, its {memory_name} has {region.length:,}; "
-                "use a larger board or a smaller model"
+                f"use a larger board or {other}"
             )
 
 

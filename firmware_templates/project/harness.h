@@ -1,8 +1,15 @@
 /* The test harness: runs every vector, measures, and prints lines that a program can read.
  *
+ * Inputs are those of vectors.c, or of the file edgesparse.samples where the debugger or emulator
+ * has one in its working folder: the number of samples as 4 bytes (little-endian), the samples as
+ * the model takes them, and the first sample once more.
+ *
  *   es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES
  *   es vector I ticks=N output=HEX        per vector; ticks of SysTick around model_invoke
  *   es memory arena_used=BYTES stack_used=BYTES
+ *   es selftest pass|fail weights_crc=HEX expected=HEX failed=N
+ *                                         CRC-32 of the weights as read and as generated; outputs
+ *                                         of vectors.c that are not the expected ones
  *   es end
  *
  * or, before exiting with a code other than 0, one of
@@ -10,6 +17,7 @@
  *   es fault cfsr=HEX address=HEX pc=HEX sp=HEX layer=N
  *   es overrun vector=I                   the guard behind the arena was written
  *   es unstable                           one input gave two different outputs
+ *   es missing sample=I                   edgesparse.samples is too short
  *   es refused layer=N op=NAME got=N expected=N WHAT    the runtime does not take the model
  *
  * Before the first vector there may be
@@ -25,7 +33,7 @@
 
 #include <stdint.h>
 
-/* Runs all vectors; returns 0, or 1 after printing what went wrong. */
+/* Runs all vectors; returns 0, or 1 after printing what went wrong, a failed self-test included. */
 int harness_run(void);
 
 /* Called by the fault handler on a fresh stack; `frame` is the stack pointer at the fault. */
