@@ -30,7 +30,7 @@ from edgesparse.stock_tflm import stock_model
 from edgesparse.tflm import estimate_arena_bytes, tflm_model
 from edgesparse.toolchain import Elf, Toolchain
 
-__all__ = ["Progress", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
+__all__ = ["Progress", "check_equal", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
 
 Progress = Callable[[str], None]
 
@@ -130,7 +130,9 @@ def measure(
         elf, trace = runtime.run(project, tools, board, emulator, names)
         inputs = _elf_inputs(elf, model.input)
         oracle = reference_outputs(model.data, inputs)
-        _check_equal(trace, oracle.outputs, oracle.reference, project.name)
+        check_equal(trace.outputs, oracle.outputs, oracle.reference, project.name)
+        if trace.selftest is not None and not trace.selftest.outputs_ok:
+            raise MismatchError(f"{project.name}: its self-test fails although its outputs are right; convert again")
         _, memory = plan_firmware(
             model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
         )
@@ -223,16 +225,19 @@ def _elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:
     return np.frombuffer(raw, tensor.dtype).reshape(-1, *tensor.shape[1:])
 
 
-def _check_equal(trace: Trace, expected: npt.NDArray[Any], reference: str, project: str) -> None:
-    if len(trace.outputs) != len(expected):
-        raise MismatchError(f"{project}: {len(trace.outputs)} outputs from the device, expected {len(expected)}")
-    for index, (ours, theirs) in enumerate(zip(trace.outputs, expected, strict=True)):
+def check_equal(
+    outputs: Sequence[bytes], expected: npt.NDArray[Any], reference: str, project: str, *, what: str = "input"
+) -> None:
+    """MismatchError, which names the first input, unless the device's outputs are the reference's, byte for byte."""
+    if len(outputs) != len(expected):
+        raise MismatchError(f"{project}: {len(outputs)} outputs from the device, expected {len(expected)}")
+    for index, (ours, theirs) in enumerate(zip(outputs, expected, strict=True)):
         wanted = np.ascontiguousarray(theirs).tobytes()
         if ours != wanted:
             differing = [i for i, (a, b) in enumerate(zip(ours, wanted, strict=True)) if a != b]
             first = differing[0]
             raise MismatchError(
-                f"{project}: output of input {index} differs from {reference} in {len(differing)} of "
+                f"{project}: output of {what} {index} differs from {reference} in {len(differing)} of "
                 f"{len(wanted)} bytes, first at byte {first}: expected {wanted[first]}, got {ours[first]}; "
                 "please report this"
             )

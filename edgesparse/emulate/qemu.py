@@ -23,7 +23,7 @@ from edgesparse.toolchain.elf import Elf
 __all__ = ["GET_QEMU", "Qemu", "qemu_version"]
 
 GET_QEMU = "install qemu-system-arm (Debian: apt install qemu-system-arm)"
-FAILURES = ("es fault", "es overrun", "es unstable", "es missing", "es refused", "es selftest fail")
+FAILURES = ("es fault", "es overrun", "es unstable", "es refused", "es selftest fail")
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
 

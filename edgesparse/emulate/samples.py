@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 __all__ = ["SAMPLES_NAME", "sample_file"]
 
-SAMPLES_NAME = "edgesparse.samples"
+SAMPLES_NAME = "es.samples"
 """In the working folder of the debugger or emulator."""
 
 

@@ -104,7 +104,7 @@ class Unicorn:
         console = parse_console(
             machine.console, elf, layer_names=layer_names, overrun_layer=machine.counter.overrun_layer()
         )
-        failed = console.selftest is not None and console.selftest.failed > 0
+        failed = console.selftest is not None and not console.selftest.outputs_ok
         if machine.exit_code != int(failed) or len(machine.blocks) != console.vectors:
             raise CrashError(
                 f"the firmware {elf.path} exited with code {machine.exit_code} after {len(machine.blocks)} of "

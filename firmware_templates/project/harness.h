@@ -1,15 +1,16 @@
 /* The test harness: runs every vector, measures, and prints lines that a program can read.
  *
- * Inputs are those of vectors.c, or of the file edgesparse.samples where the debugger or emulator
+ * Inputs are those of vectors.c, or of the file es.samples where the debugger or emulator
  * has one in its working folder: the number of samples as 4 bytes (little-endian), the samples as
- * the model takes them, and the first sample once more.
+ * the model takes them, and the first sample once more. Where it is too short, the run ends with
+ * code 1 and without "es end".
  *
  *   es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES
  *   es vector I ticks=N output=HEX        per vector; ticks of SysTick around model_invoke
  *   es memory arena_used=BYTES stack_used=BYTES
- *   es selftest pass|fail weights_crc=HEX expected=HEX failed=N
- *                                         CRC-32 of the weights as read and as generated; outputs
- *                                         of vectors.c that are not the expected ones
+ *   es selftest pass|fail weights_crc=HEX expected=HEX
+ *                                         CRC-32 of the weights as read and as generated; it also
+ *                                         fails where an input of vectors.c gave another output
  *   es end
  *
  * or, before exiting with a code other than 0, one of
@@ -17,7 +18,6 @@
  *   es fault cfsr=HEX address=HEX pc=HEX sp=HEX layer=N
  *   es overrun vector=I                   the guard behind the arena was written
  *   es unstable                           one input gave two different outputs
- *   es missing sample=I                   edgesparse.samples is too short
  *   es refused layer=N op=NAME got=N expected=N WHAT    the runtime does not take the model
  *
  * Before the first vector there may be
