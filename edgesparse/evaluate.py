@@ -208,8 +208,8 @@ def _memory(
         return assemble.unavailable(run.cycle_model)
     say("timing the samples with the fewest, median and most instructions")
     order = np.argsort(run.instructions, kind="stable")
-    cycles: dict[str, int] = {}
-    for name, sample in (("min", order[0]), ("median", order[(len(order) - 1) // 2]), ("max", order[-1])):
+    timed: list[int] = []
+    for sample in (order[0], order[(len(order) - 1) // 2], order[-1]):
         try:
             profile = emulator.profile(
                 elf,
@@ -222,7 +222,8 @@ def _memory(
             )
         except ToolMissingError as error:
             return assemble.unavailable(str(error))
-        cycles[name] = profile.total.memory_cycles or 0
+        timed.append(profile.total.memory_cycles or 0)
+    cycles = _spread(np.array(timed, np.int64))
     return {
         "profile": waits.name,
         "clock_hz": waits.clock_hz,
