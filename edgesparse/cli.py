@@ -79,6 +79,9 @@ _emulator = _options(
         help="Estimate the memory waits of a part too, see docs/timing.md.  [default: the board's own]",
     ),
 )
+_weights = click.option(
+    "--weights", help="flash or sram: where kernels read weights; sram copies them at start-up.  [default: flash]"
+)
 _optimize = click.option("--optimize", help="latency or flash: what weight formats are chosen for.  [default: latency]")
 _mobile_optimize = click.option(
     "--mobile-optimize", help="size or latency: how model.sparse.tflite stores weights.  [default: size]"
@@ -101,6 +104,7 @@ _target_options = _options(
     _runtime,
     _toolchain,
     _emulator,
+    _weights,
     _optimize,
     _mobile_optimize,
     _keep_metadata,
@@ -185,6 +189,11 @@ def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> 
 @cli.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @_options(_emulator, _toolchain)
+@click.option("--data", help="Run these samples too: .npz with x (and y, x_test, y_test), .npy, or module:function.")
+@click.option("--samples", type=int, metavar="N", help="Run the first N samples of --data only.")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="The Keras file that DIR was made from: compare --data with it."
+)
 @click.option("--profile", is_flag=True, help="Show where the cycles go: layers, functions, hot blocks of code.")
 @_options(_json, _verbose)
 def emulate(
@@ -192,6 +201,9 @@ def emulate(
     emulator: str | None,
     toolchain: str | None,
     memory_profile: str | None,
+    data: str | None,
+    samples: int | None,
+    model: Path | None,
     profile: bool,
     as_json: bool,
     verbose: bool,
@@ -206,6 +218,9 @@ def emulate(
             toolchain=toolchain,
             memory_profile=memory_profile,
             profile=profile,
+            data=data,
+            samples=samples,
+            model=model,
             progress=progress,
         )
     _show(report, as_json)

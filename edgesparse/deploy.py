@@ -30,7 +30,7 @@ from edgesparse.stock_tflm import stock_model
 from edgesparse.tflm import estimate_arena_bytes, tflm_model
 from edgesparse.toolchain import Elf, Toolchain
 
-__all__ = ["Progress", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
+__all__ = ["Progress", "check_equal", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
 
 Progress = Callable[[str], None]
 
@@ -57,11 +57,19 @@ def deploy(
     tool = f"edgesparse {edgesparse.__version__}"
     for name, model in (("firmware", sparse), ("dense", dense)):
         packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured)
-        _check_fits(packed, memory, board)
+        _check_fits(packed, memory, board, settings)
         inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
         sha256 = hashlib.sha256(model.data).hexdigest()
         view = firmware_project.describe(
-            model.graph, packed, memory, inputs, tool=tool, source_sha256=sha256, runtime=settings.runtime
+            model.graph,
+            packed,
+            memory,
+            inputs,
+            reference_outputs(model.data, inputs).outputs,
+            tool=tool,
+            source_sha256=sha256,
+            runtime=settings.runtime,
+            weights=settings.weights,
         )
         firmware_project.render(view, board, folder / name)
         micro = tflm_model(model.data, model.graph, packed, board.core)
@@ -122,7 +130,9 @@ def measure(
         elf, trace = runtime.run(project, tools, board, emulator, names)
         inputs = _elf_inputs(elf, model.input)
         oracle = reference_outputs(model.data, inputs)
-        _check_equal(trace, oracle.outputs, oracle.reference, project.name)
+        check_equal(trace.outputs, oracle.outputs, oracle.reference, project.name)
+        if trace.selftest is not None and not trace.selftest.outputs_ok:
+            raise MismatchError(f"{project.name}: its self-test fails although its outputs are right; convert again")
         _, memory = plan_firmware(
             model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
         )
@@ -192,17 +202,20 @@ def _zero_inputs(network: Network, samples: FloatArray | None) -> dict[int, floa
     return {index: round(share, 4) for index, share in found.items() if not np.isnan(share)}
 
 
-def _check_fits(packed: PackedModel, memory: MemoryPlan, board: Board) -> None:
+def _check_fits(packed: PackedModel, memory: MemoryPlan, board: Board, settings: Settings) -> None:
     """ModelError where the weights or the arena alone are too large for the board."""
+    in_ram = sum(call.weight_bytes for call in packed.calls) if settings.weights == "sram" else 0
+    weights = f" and {in_ram:,} bytes of weights (--weights sram)" if in_ram else ""
+    other = "a smaller model, or --weights flash" if in_ram else "a smaller model"
     for what, need, region in (
         ("weights and tables", sum(a.values.nbytes for c in packed.calls for a in c.arrays), board.flash),
-        ("the arena", memory.arena_bytes, board.ram),
+        (f"the arena{weights}", memory.arena_bytes + in_ram, board.ram),
     ):
         if need > region.length:
             memory_name = "flash" if region is board.flash else "RAM"
             raise ModelError(
                 f"board {board.name!r}: {what} need {need:,} bytes, its {memory_name} has {region.length:,}; "
-                "use a larger board or a smaller model"
+                f"use a larger board or {other}"
             )
 
 
@@ -212,16 +225,19 @@ def _elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:
     return np.frombuffer(raw, tensor.dtype).reshape(-1, *tensor.shape[1:])
 
 
-def _check_equal(trace: Trace, expected: npt.NDArray[Any], reference: str, project: str) -> None:
-    if len(trace.outputs) != len(expected):
-        raise MismatchError(f"{project}: {len(trace.outputs)} outputs from the device, expected {len(expected)}")
-    for index, (ours, theirs) in enumerate(zip(trace.outputs, expected, strict=True)):
+def check_equal(
+    outputs: Sequence[bytes], expected: npt.NDArray[Any], reference: str, project: str, *, what: str = "input"
+) -> None:
+    """MismatchError, which names the first input, unless the device's outputs are the reference's, byte for byte."""
+    if len(outputs) != len(expected):
+        raise MismatchError(f"{project}: {len(outputs)} outputs from the device, expected {len(expected)}")
+    for index, (ours, theirs) in enumerate(zip(outputs, expected, strict=True)):
         wanted = np.ascontiguousarray(theirs).tobytes()
         if ours != wanted:
             differing = [i for i, (a, b) in enumerate(zip(ours, wanted, strict=True)) if a != b]
             first = differing[0]
             raise MismatchError(
-                f"{project}: output of input {index} differs from {reference} in {len(differing)} of "
+                f"{project}: output of {what} {index} differs from {reference} in {len(differing)} of "
                 f"{len(wanted)} bytes, first at byte {first}: expected {wanted[first]}, got {ours[first]}; "
                 "please report this"
             )

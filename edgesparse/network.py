@@ -76,7 +76,10 @@ class Network:
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Float outputs [n, ...] of the reference interpreter for float inputs [n, ...]."""
-        outputs = reference_outputs(self.data, self.quantized(x)).outputs
+        return self.dequantized(reference_outputs(self.data, self.quantized(x)).outputs)
+
+    def dequantized(self, outputs: npt.NDArray[Any]) -> FloatArray:
+        """Outputs [n, ...] as the model gives them, as float32."""
         if outputs.dtype != np.int8:
             return outputs.astype(np.float32)
         quant = self.output.quant

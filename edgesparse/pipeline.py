@@ -18,7 +18,8 @@ from edgesparse.boards import Board, load_board
 from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, measured_zero_inputs, plan_firmware, projects
 from edgesparse.errors import InputError, ModelError, OutputError, SettingsError, UnsupportedError
-from edgesparse.graph import Graph, Tensor
+from edgesparse.evaluate import Samples, evaluate, read_samples
+from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.mobile import bench, phone_model
 from edgesparse.network import Network
 from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, read_report, write_json
@@ -236,6 +237,7 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
     report["environment"]["toolchain"] = tools.version()
     report["bit_exact"] = report["baseline"] = assemble.unavailable("built again since; run edgesparse emulate")
     report["ratio"] = assemble.ratio_part(report["sparse"], report["dense"])
+    report.pop("dataset", None)
     write_json(folder / REPORT_NAME, report)
     return report
 
@@ -247,11 +249,16 @@ def emulate(
     toolchain: str | None = None,
     memory_profile: str | None = None,
     profile: bool = False,
+    data: str | None = None,
+    samples: int | None = None,
+    model: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Build what is not built, run both projects, compare with the reference; returns the updated report.json.
 
-    memory_profile: a part whose memory waits are estimated too. profile: say where the cycles go.
+    memory_profile: a part whose memory waits are estimated too. profile: say where the cycles go. data: as in Settings;
+    its test part, or all of it, runs on the sparse firmware too, the first `samples` of it; see edgesparse.evaluate.
+    model: the Keras file that the folder was made from, to compare these outputs with.
     """
     say = progress or _silent
     folder = Path(folder)
@@ -260,8 +267,17 @@ def emulate(
     board = load_board(settings.board)
     tools = find_toolchain(settings, board)
     emulators.require(settings.emulator)
-    report.pop("profile", None)
+    for name in ("profile", "dataset"):
+        report.pop(name, None)
+    project, network = projects(folder)["sparse"]
+    given = _given_samples(data, samples, model, network)
+    float_outputs = _float_outputs(model, report["source"], given, say)
     report |= measure(folder, settings, board, tools, report["layers"], say, profile=profile)
+    if given is not None:
+        names = [layer["name"] for layer in report["layers"]]
+        report["dataset"] = evaluate(
+            project, network, settings, board, tools, given, float_outputs, say, layer_names=names
+        )
     report["settings"] |= {
         "emulator": settings.emulator,
         "toolchain": settings.toolchain,
@@ -327,6 +343,32 @@ def inspect(model: str | Path, *, unsafe: bool = False) -> dict[str, Any]:
         for layer in network.stats.layers
     ]
     return {"path": str(path), "model": assemble.model_part(network.stats), "layers": layers}
+
+
+def _given_samples(data: str | None, samples: int | None, model: str | Path | None, network: Network) -> Samples | None:
+    if data is None and (samples is not None or model is not None):
+        option = "--samples" if samples is not None else "--model"
+        raise SettingsError(f"{option}: is about the samples of --data FILE; give both")
+    return read_samples(data, network, limit=samples) if data is not None else None
+
+
+def _float_outputs(
+    model: str | Path | None, source: Mapping[str, Any], samples: Samples | None, say: Progress
+) -> FloatArray | str:
+    """Of the model that the folder was made from; or why there are none."""
+    if samples is None or model is None:
+        if source["format"] == "tflite":
+            return "a .tflite comes without a float model"
+        return f"the folder does not hold the float model; give --model {source['path']}"
+    path = Path(model)
+    if not path.exists():
+        raise ModelError(f"{path}: no such file or folder")
+    if _sha256(path) != source["sha256"]:
+        raise ModelError(f"--model {path}: is not the file that this folder was made from, {source['path']}")
+    say("running the float model")
+    from edgesparse import keras_model
+
+    return keras_model.predict(keras_model.load(path).model, samples.x)
 
 
 def _check_kernels(graph: Graph, board: Board, settings: Settings, path: Path | None) -> None:

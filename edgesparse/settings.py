@@ -25,6 +25,7 @@ __all__ = [
     "PATTERN_NAMES",
     "RUNTIME_NAMES",
     "TOOLCHAIN_NAMES",
+    "WEIGHTS_NAMES",
     "Settings",
     "parse_n_of_m",
     "read_config",
@@ -35,6 +36,7 @@ METHOD_NAMES = ("oneshot", "magnitude", "finetune")
 RUNTIME_NAMES = ("aot", "tflm")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
 EMULATOR_NAMES = ("unicorn", "qemu")
+WEIGHTS_NAMES = ("flash", "sram")
 OPTIMIZE_NAMES = ("latency", "flash")
 MOBILE_OPTIMIZE_NAMES = ("size", "latency")
 MOBILE_DTYPE_NAMES = ("int8", "float32")
@@ -70,6 +72,8 @@ class Settings:
     """One of EMULATOR_NAMES."""
     memory_profile: str | None = None
     """Of emulate/memories.toml: a part whose memory waits are estimated too; None for the board's own."""
+    weights: str = "flash"
+    """One of WEIGHTS_NAMES: where the kernels read them; sram has start-up copy them from flash to RAM."""
     optimize: str = "latency"
     """One of OPTIMIZE_NAMES: formats are chosen by instructions and never slower than dense, or by bytes and never
     larger (by estimate)."""
@@ -101,6 +105,7 @@ class Settings:
         self._check("runtime", self.runtime in RUNTIME_NAMES, f"one of {', '.join(RUNTIME_NAMES)}")
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
         self._check("emulator", self.emulator in EMULATOR_NAMES, f"one of {', '.join(EMULATOR_NAMES)}")
+        self._check("weights", self.weights in WEIGHTS_NAMES, f"one of {', '.join(WEIGHTS_NAMES)}")
         self._check("optimize", self.optimize in OPTIMIZE_NAMES, f"one of {', '.join(OPTIMIZE_NAMES)}")
         for name, names in (("mobile_optimize", MOBILE_OPTIMIZE_NAMES), ("mobile_dtype", MOBILE_DTYPE_NAMES)):
             self._check(name, getattr(self, name) in names, f"one of {', '.join(names)}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy.typing as npt
 
 from edgesparse.boards import Board
 from edgesparse.emulate.pipeline import MemoryProfile, memory_profile, memory_profile_names
@@ -36,9 +38,18 @@ class Emulator(Protocol):
     def name(self) -> str:
         """`unicorn` or `qemu`."""
 
-    def run(self, elf: Elf, board: Board, *, timeout_s: float, layer_names: Sequence[str] = ()) -> Trace:
-        """Run all vectors of a firmware built with the project's harness.
+    def run(
+        self,
+        elf: Elf,
+        board: Board,
+        *,
+        timeout_s: float,
+        layer_names: Sequence[str] = (),
+        samples: npt.NDArray[Any] | None = None,
+    ) -> Trace:
+        """Run all vectors of a firmware built with the project's harness, or the samples [n, ...] in their place.
 
+        samples: in the model's input dtype, streamed in while it runs.
         `layer_names` only serve messages. CrashError on a fault, an overrun, a timeout or unexpected output;
         ToolMissingError where the emulator is not installed.
         """

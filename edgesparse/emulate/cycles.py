@@ -7,6 +7,7 @@ takes for it from a standing start; `replay.py` runs the same model over whole i
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +16,25 @@ from edgesparse.emulate.blocks import BlockArray
 from edgesparse.emulate.instructions import Decoder
 from edgesparse.emulate.pipeline import CoreTiming, Pipeline, make_op
 
-__all__ = ["block_cycles", "estimate_cycles"]
+__all__ = ["BlockCosts", "block_cycles", "estimate_cycles"]
+
+BlockCosts: TypeAlias = dict[tuple[int, int], tuple[int, int]]
+"""block_cycles by address and size."""
 
 
 def estimate_cycles(
-    blocks: BlockArray, read_code: Callable[[int, int], bytes], core: CoreTiming, layers: int
+    blocks: BlockArray,
+    read_code: Callable[[int, int], bytes],
+    core: CoreTiming,
+    layers: int,
+    costs: BlockCosts | None = None,
 ) -> npt.NDArray[np.int64]:
-    """Cycles per layer, [layers]. `read_code(address, size)` gives a block's bytes."""
+    """Cycles per layer, [layers]. `read_code(address, size)` gives a block's bytes.
+
+    costs: of the same code and core, from earlier calls; added to.
+    """
     totals = np.zeros(layers, np.int64)
-    costs: dict[tuple[int, int], tuple[int, int]] = {}
+    costs = {} if costs is None else costs
     for block in blocks:
         address, size = int(block["address"]), int(block["size"])
         if (address, size) not in costs:

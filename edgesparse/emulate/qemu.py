@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from edgesparse.boards import Board
+from edgesparse.emulate.child import ends_with_parent
+from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
 from edgesparse.emulate.trace import Trace, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
@@ -16,7 +23,7 @@ from edgesparse.toolchain.elf import Elf
 __all__ = ["GET_QEMU", "Qemu", "qemu_version"]
 
 GET_QEMU = "install qemu-system-arm (Debian: apt install qemu-system-arm)"
-FAILURES = ("es fault", "es overrun", "es unstable", "es refused")
+FAILURES = ("es fault", "es overrun", "es unstable", "es refused", "es selftest fail")
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
@@ -39,14 +46,26 @@ class Qemu:
 
     name: str = "qemu"
 
-    def run(self, elf: Elf, board: Board, *, timeout_s: float, layer_names: Sequence[str] = ()) -> Trace:
+    def run(
+        self,
+        elf: Elf,
+        board: Board,
+        *,
+        timeout_s: float,
+        layer_names: Sequence[str] = (),
+        samples: npt.NDArray[Any] | None = None,
+    ) -> Trace:
         """See Emulator."""
         version = qemu_version()
         if version is None:
             raise ToolMissingError(f"qemu-system-arm not found; {GET_QEMU}, or use --emulator unicorn")
         if board.qemu_machine is None:
             raise SettingsError(f"QEMU does not model the board {board.name!r}; use --emulator unicorn")
-        output, errors, code = _execute(elf, board.qemu_machine, timeout_s)
+        # A folder of its own: what the harness finds in it decides what it runs.
+        with tempfile.TemporaryDirectory(prefix="edgesparse-") as folder:
+            if samples is not None:
+                (Path(folder) / SAMPLES_NAME).write_bytes(sample_file(samples))
+            output, errors, code = _execute(elf, board.qemu_machine, timeout_s, folder)
         if code != 0 and not any(line in output for line in FAILURES):
             reason = next((line for line in errors.splitlines() if line.strip()), "no message")
             raise CrashError(f"qemu-system-arm stopped with code {code}: {reason}; the firmware is {elf.path}")
@@ -64,16 +83,23 @@ class Qemu:
             stack_bytes=console.stack_used_bytes,
             arena_bytes=console.arena_used_bytes,
             arena_needed_bytes=console.arena_needed_bytes,
+            selftest=console.selftest,
         )
 
 
-def _execute(elf: Elf, machine: str, timeout_s: float) -> tuple[str, str, int]:
-    """Standard output (the semihosting console), standard error, and exit code."""
+def _execute(elf: Elf, machine: str, timeout_s: float, folder: str) -> tuple[str, str, int]:
+    """Standard output (the semihosting console), standard error, and exit code. `folder`: the working folder."""
     command = ["qemu-system-arm", "-M", machine, "-icount", "shift=0", "-display", "none", "-monitor", "none"]
     command += ["-serial", "none", "-chardev", "stdio,id=console,signal=off"]
-    command += ["-semihosting-config", "enable=on,target=native,chardev=console", "-kernel", str(elf.path)]
+    command += ["-semihosting-config", "enable=on,target=native,chardev=console", "-kernel", str(elf.path.absolute())]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+        ends_with_parent(command),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
     )
     with process:
         try:

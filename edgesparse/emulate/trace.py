@@ -5,6 +5,7 @@ The lines (firmware_templates/project/harness.h):
     es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES
     es vector I ticks=N output=HEX            one per vector, in order
     es memory arena_used=BYTES stack_used=BYTES
+    es selftest pass|fail weights_crc=0xHEX expected=0xHEX
     es end
 
 or instead of what is left:
@@ -32,11 +33,12 @@ from edgesparse.errors import CrashError, RefusedError
 from edgesparse.tflite.schema import BUILTIN_OPERATORS
 from edgesparse.toolchain.elf import Elf
 
-__all__ = ["Console", "Fault", "Trace", "describe_fault", "describe_layer", "layers_of", "parse_console"]
+__all__ = ["Console", "Fault", "Selftest", "Trace", "describe_fault", "describe_layer", "layers_of", "parse_console"]
 
 BEGIN = re.compile(r"es begin protocol=1 vectors=(\d+) layers=(\d+) input=(\d+) output=(\d+) arena=(\d+)")
 VECTOR = re.compile(r"es vector (\d+) ticks=(\d+) output=((?:[0-9a-f]{2})*)")
 MEMORY = re.compile(r"es memory arena_used=(\d+) stack_used=(\d+)")
+SELFTEST = re.compile(r"es selftest (pass|fail) weights_crc=0x([0-9a-f]{8}) expected=0x([0-9a-f]{8})")
 FAULT = re.compile(
     r"es fault cfsr=0x([0-9a-f]{8}) address=0x([0-9a-f]{8}) pc=0x([0-9a-f]{8}) sp=0x([0-9a-f]{8}) layer=(\d+)"
 )
@@ -87,6 +89,16 @@ class Trace:
     arena_bytes: int
     arena_needed_bytes: int | None = None
     """What the runtime would need, where it manages the arena itself and has another size."""
+    selftest: Selftest | None = None
+    """None from a project that was written before there was one."""
+
+
+@dataclass(frozen=True)
+class Selftest:
+    """What the firmware says of itself. `outputs_ok`: all were those expected when it was made."""
+
+    weights_crc: int
+    outputs_ok: bool
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,7 @@ class Console:
     arena_used_bytes: int
     stack_used_bytes: int
     arena_needed_bytes: int | None
+    selftest: Selftest | None
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,8 @@ def parse_console(text: str, elf: Elf, *, layer_names: Sequence[str] = (), overr
     for line in lines:
         _raise_if_failed(line, elf, layer_names, overrun_layer)
 
+    verdicts = [match for match in map(SELFTEST.fullmatch, lines) if match]
+    lines = [line for line in lines if not SELFTEST.fullmatch(line)]
     needed = {int(match[2]) for match in map(ARENA.fullmatch, lines) if match}
     lines = [line for line in lines if not ARENA.fullmatch(line)]
     begin = _match(BEGIN, lines, 0)
@@ -144,6 +159,7 @@ def parse_console(text: str, elf: Elf, *, layer_names: Sequence[str] = (), overr
     _match(re.compile("es end"), lines, 2 + vectors)
     if len(lines) != 3 + vectors:
         raise CrashError(f"the harness printed more than its protocol: {_shorten(lines[3 + vectors])}")
+    selftest = _selftest(verdicts[-1], elf) if verdicts else None
     return Console(
         vectors=vectors,
         layers=layers,
@@ -155,6 +171,7 @@ def parse_console(text: str, elf: Elf, *, layer_names: Sequence[str] = (), overr
         arena_used_bytes=int(memory[1]),
         stack_used_bytes=int(memory[2]),
         arena_needed_bytes=max(needed, default=None),
+        selftest=selftest,
     )
 
 
@@ -229,6 +246,17 @@ def _refused(match: re.Match[str], layer_names: Sequence[str]) -> RefusedError:
         advice = f"got {got:,}; give it more (make TFLM_ARENA_BYTES={2 * got})"
         return RefusedError(text + advice, op="", got=got, arena=True)
     return RefusedError(f"{text}got {got:,}, expected {expected:,}", op="" if op == NO_OP else op, got=got, arena=False)
+
+
+def _selftest(match: re.Match[str], elf: Elf) -> Selftest:
+    """CrashError where the weights are not those that were generated."""
+    crc, expected = int(match[2], 16), int(match[3], 16)
+    if crc != expected:
+        raise CrashError(
+            f"weights CRC mismatch: the weights of {elf.path} have CRC-32 {crc:#010x} on the device, expected "
+            f"{expected:#010x}; the image is damaged: build and program it again"
+        )
+    return Selftest(weights_crc=crc, outputs_ok=match[1] == "pass")
 
 
 def _kind(cfsr: int, sp: int, elf: Elf) -> str:

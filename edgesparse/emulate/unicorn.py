@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import io
 import mmap
 import threading
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesparse.boards import Board
 from edgesparse.emulate.blocks import (
@@ -20,11 +22,12 @@ from edgesparse.emulate.blocks import (
     PythonBlockCounter,
     Watch,
 )
-from edgesparse.emulate.cycles import estimate_cycles
+from edgesparse.emulate.cycles import BlockCosts, estimate_cycles
 from edgesparse.emulate.host_c import host_library
 from edgesparse.emulate.pipeline import CoreTiming, MemoryProfile, Region, core_timing
 from edgesparse.emulate.profile import Profile, make_profile
 from edgesparse.emulate.replay import CReplay, Timing
+from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
 from edgesparse.emulate.trace import LOST_STACK, Fault, Trace, describe_fault, describe_layer, layers_of, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
@@ -39,7 +42,9 @@ LONGEST_BLOCK_BYTES = 2048
 
 # Semihosting (Arm IHI 0065): operations that the harness may ask for.
 BKPT_SEMIHOSTING = b"\xab\xbe"
+SYS_OPEN, SYS_READ = 0x01, 0x06
 SYS_WRITEC, SYS_WRITE0, SYS_EXIT, SYS_EXIT_EXTENDED = 0x03, 0x04, 0x18, 0x20
+SAMPLES_FILE, NO_FILE = 1, 0xFFFFFFFF
 APPLICATION_EXIT = 0x20026
 
 # Exception numbers that unicorn's interrupt hook gets (QEMU's target/arm/cpu.h).
@@ -73,17 +78,25 @@ class Unicorn:
     name: str = "unicorn"
     python_counter: bool = False
 
-    def run(self, elf: Elf, board: Board, *, timeout_s: float, layer_names: Sequence[str] = ()) -> Trace:
+    def run(
+        self,
+        elf: Elf,
+        board: Board,
+        *,
+        timeout_s: float,
+        layer_names: Sequence[str] = (),
+        samples: npt.NDArray[Any] | None = None,
+    ) -> Trace:
         """See Emulator."""
         version = unicorn_version()
         if version is None:
             raise ToolMissingError(f"the Python package unicorn is not installed; {GET_UNICORN}")
-        machine = _Machine(elf, board, self.python_counter)
+        machine = _Machine(elf, board, self.python_counter, samples=samples)
         machine.run(timeout_s, layer_names)
         fault = machine.fault
         if fault is not None:
             fault = _locate(fault, elf, board, timeout_s)
-        elif not self.python_counter:
+        elif not self.python_counter and samples is None:
             fault = _unaligned(elf, board, timeout_s)
         if fault is not None:
             layers = layers_of(machine.console)
@@ -91,15 +104,17 @@ class Unicorn:
         console = parse_console(
             machine.console, elf, layer_names=layer_names, overrun_layer=machine.counter.overrun_layer()
         )
-        if machine.exit_code != 0 or len(machine.blocks) != console.vectors:
+        failed = console.selftest is not None and not console.selftest.outputs_ok
+        if machine.exit_code != int(failed) or len(machine.blocks) != console.vectors:
             raise CrashError(
                 f"the firmware {elf.path} exited with code {machine.exit_code} after {len(machine.blocks)} of "
                 f"{console.vectors} vectors; build it again"
             )
         core = core_timing(board.core.name)
         layer_instructions = np.stack([_per_layer(blocks, console.layers) for blocks in machine.blocks])
+        costs: BlockCosts = {}
         layer_cycles = np.stack(
-            [estimate_cycles(blocks, machine.read_code, core, console.layers) for blocks in machine.blocks]
+            [estimate_cycles(blocks, machine.read_code, core, console.layers, costs) for blocks in machine.blocks]
         )
         return Trace(
             emulator=f"unicorn {version}",
@@ -112,6 +127,7 @@ class Unicorn:
             stack_bytes=console.stack_used_bytes,
             arena_bytes=console.arena_used_bytes,
             arena_needed_bytes=console.arena_needed_bytes,
+            selftest=console.selftest,
         )
 
     def profile(
@@ -123,14 +139,16 @@ class Unicorn:
         memory: MemoryProfile | None,
         timeout_s: float,
         layer_names: Sequence[str] = (),
+        samples: npt.NDArray[Any] | None = None,
     ) -> Profile:
         """Run again up to a test vector and time each of its instructions, on the core alone and with `memory`.
 
+        samples: as in `run`; `vector` is one of them then.
         ToolMissingError without a C compiler for this computer.
         """
         if unicorn_version() is None:
             raise ToolMissingError(f"the Python package unicorn is not installed; {GET_UNICORN}")
-        machine = _Machine(elf, board, python_counter=False)
+        machine = _Machine(elf, board, python_counter=False, samples=samples)
         core = core_timing(board.core.name)
         return machine.profile(vector, core, memory, timeout_s, layer_names)
 
@@ -172,7 +190,14 @@ def _per_layer(blocks: BlockArray, layers: int) -> np.ndarray[Any, np.dtype[np.i
 class _Machine:
     """One run: memories, engine, hooks, and what they gather."""
 
-    def __init__(self, elf: Elf, board: Board, python_counter: bool, watched: int | None = None) -> None:
+    def __init__(
+        self,
+        elf: Elf,
+        board: Board,
+        python_counter: bool,
+        watched: int | None = None,
+        samples: npt.NDArray[Any] | None = None,
+    ) -> None:
         import unicorn
         from unicorn import arm_const, unicorn_const
 
@@ -186,6 +211,7 @@ class _Machine:
         if board.core.name not in models:
             raise SettingsError(f"unicorn does not model the core {board.core.name!r}; use --emulator qemu")
         self._elf, self._board = elf, board
+        self._samples = io.BytesIO(sample_file(samples)) if samples is not None else None
         self._arm, self._const = arm_const, unicorn_const
         self.console = ""
         self.exit_code: int | None = None
@@ -388,11 +414,17 @@ class _Machine:
         elif operation == SYS_WRITEC:
             self._print(bytes(self._engine.mem_read(argument, 1)))
         elif operation == SYS_EXIT_EXTENDED:
-            block = bytes(self._engine.mem_read(argument, 8))
-            reason, code = int.from_bytes(block[:4], "little"), int.from_bytes(block[4:], "little")
+            reason, code = self._read_words(argument, 2)
             self._exit(code if reason == APPLICATION_EXIT else 1)
         elif operation == SYS_EXIT:
             self._exit(0 if argument == APPLICATION_EXIT else 1)
+        elif operation == SYS_OPEN:
+            self._engine.reg_write(self._arm.UC_ARM_REG_R0, self._open(*self._read_words(argument, 3)))
+        elif operation == SYS_READ and self._samples is not None:
+            _, to, count = self._read_words(argument, 3)
+            data = self._samples.read(count)
+            self._engine.mem_write(to, data)
+            self._engine.reg_write(self._arm.UC_ARM_REG_R0, count - len(data))
         else:
             raise CrashError(
                 f"the firmware asked for semihosting operation {operation:#x}, which the harness never does"
@@ -424,6 +456,15 @@ class _Machine:
             self.blocks.append(blocks)
         elif before == 0:
             self.counter.take()
+
+    def _open(self, name: int, _mode: int, length: int) -> int:
+        """A handle where the host has the file of samples."""
+        wanted = bytes(self._engine.mem_read(name, length)) == SAMPLES_NAME.encode()
+        return SAMPLES_FILE if wanted and self._samples is not None else NO_FILE
+
+    def _read_words(self, address: int, count: int) -> list[int]:
+        data = bytes(self._engine.mem_read(address, 4 * count))
+        return [int.from_bytes(data[i : i + 4], "little") for i in range(0, 4 * count, 4)]
 
     def _read_string(self, address: int) -> bytes:
         text = b""

@@ -15,7 +15,7 @@ _RESERVED = frozenset(
     "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main "
     "asm typeof bool true false null errno arena memcpy memset memmove".split()
 )
-_PREFIXES = ("es_", "model_", "vectors_", "harness_", "int", "uint", "__")
+_PREFIXES = ("es_", "model_", "vectors_", "harness_", "selftest_", "int", "uint", "__")
 _WIDTH = 100
 
 

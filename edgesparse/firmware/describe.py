@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import defaultdict
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from edgesparse.firmware.ctext import array_text, c_name, float_text, number_text
 from edgesparse.firmware.model import CallView, FirmwareModel, LayerView, TableView, TensorView
+from edgesparse.firmware.weights_crc import weights_crc
 from edgesparse.graph import Graph, Op, Tensor
 from edgesparse.lowering.call import Array, FieldValue, KernelCall
 from edgesparse.lowering.model import PackedModel
@@ -28,17 +30,24 @@ def describe(
     packed: PackedModel,
     memory: MemoryPlan,
     vectors: npt.NDArray[Any],
+    expected: npt.NDArray[Any],
     *,
     tool: str,
     source_sha256: str,
     runtime: str = "aot",
+    weights: str = "flash",
 ) -> FirmwareModel:
-    """Turn kernel calls into C text. vectors: [n, ...] test inputs in the model's input dtype."""
+    """Turn kernel calls into C text.
+
+    vectors, expected: [n, ...] test inputs in the model's input dtype, and the reference's outputs for them.
+    weights: where the firmware reads them, as in Settings.
+    """
     calls_of: dict[int, list[int]] = defaultdict(list)
     for index, call in enumerate(packed.calls):
         calls_of[call.op_index].append(index)
     constants: dict[int, TableView] = {}
     layers = []
+    packed_weights: list[tuple[str, bytes]] = []
     for op_index, op in enumerate(graph.ops):
         name = c_name(op.name)
         indices = calls_of[op_index]
@@ -47,6 +56,7 @@ def describe(
             call = packed.calls[index]
             params = name if len(indices) == 1 else f"{name}_{position}"
             views.append(_call(graph, call, index, params, memory, constants))
+            packed_weights += [(f"{params}_{a.suffix}", a.values.tobytes()) for a in call.arrays if a.role == "weights"]
         comment = _comment(graph, op, [packed.calls[i] for i in indices])
         layers.append(LayerView(index=op_index, name=op.name, comment=comment, calls=tuple(views)))
     input_tensor, output_tensor = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
@@ -70,7 +80,10 @@ def describe(
         ),
         constants=tuple(constants.values()),
         vectors=tuple(array_text(sample) for sample in samples),
+        vector_crcs=tuple(zlib.crc32(np.ascontiguousarray(output).tobytes()) for output in expected),
+        weights_crc=weights_crc(packed_weights),
         runtime=runtime,
+        weights=weights,
     )
 
 

@@ -72,4 +72,7 @@ class FirmwareModel:
     portable_kernels: tuple[str, ...]  # those of them whose portable variant is needed on every core
     constants: tuple[TableView, ...]  # constant operands, such as of ADD
     vectors: tuple[str, ...]  # wrapped text of each test input
+    vector_crcs: tuple[int, ...]  # CRC-32 of the output that each must give
+    weights_crc: int
     runtime: str = "aot"  # what `make` builds without RUNTIME
+    weights: str = "flash"  # where `make` puts them without WEIGHTS

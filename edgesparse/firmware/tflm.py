@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgesparse.boards import Board, templates_folder
 from edgesparse.firmware.render import environment
+from edgesparse.firmware.weights_crc import weights_crc
 from edgesparse.tflm import Registration, TflmModel, library_arch
 from edgesparse.tflm.custom_ops import CONV_2D, FULLY_CONNECTED, Kernel
 
@@ -59,6 +60,7 @@ class _TflmView:
     registrations: tuple[Registration, ...]
     kernel_lists: tuple[_KernelList, ...]
     kernels: tuple[str, ...]
+    weights_crc: int
     arena_bytes: int
     arena_comment: str
 
@@ -77,6 +79,7 @@ def render_tflm(
         registrations=model.registrations,
         kernel_lists=tuple(_KernelList(_TYPES_OF[op], tuple(_rows(op, kernels))) for op in ops),
         kernels=tuple(sorted({source for op in custom for source in op.sources})),
+        weights_crc=weights_crc([("tflm_model_data", model.data)]),
         arena_bytes=arena_bytes,
         arena_comment=_ESTIMATED,
     )

@@ -150,6 +150,7 @@ def build_part(elf: Elf, memory: MemoryPlan) -> dict[str, Any]:
         "flash_bytes": elf.flash_bytes,
         "code_bytes": elf.code_bytes,
         "weight_bytes": elf.weight_bytes,
+        "ram_weight_bytes": elf.ram_weight_bytes,
         "table_bytes": elf.table_bytes,
         "arena_bytes": memory.arena_bytes,
         "arena_live_bytes": memory.live_bytes,

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from edgesparse.boards import Board
 from edgesparse.diagnosis import Diagnosis
+from edgesparse.report.dataset import dataset_facts
 from edgesparse.report.fidelity import USABLE, usable
 from edgesparse.report.phones import phone_file
 from edgesparse.report.timing import memory_fact, profile_tables
@@ -119,6 +120,8 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
     fact = memory_fact(report)
     if fact:
         lines.append(fact)
+    if "sparse" in report and report["sparse"].get("ram_weight_bytes"):
+        lines.append(_ram_weights(report["sparse"], report["dense"]))
     if "sparse" in report:
         lines.append(_arena(report["sparse"]))
     if "instructions" in report.get("baseline", {}):
@@ -136,6 +139,7 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
         for name in ("int8_vs_float", "sparse_vs_float"):
             figures = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in fidelity[name].items())
             lines.append(f"{name.replace('_', ' ')} ({fidelity['samples']} inputs): {figures}")
+    lines += dataset_facts(report)
     for name, size in report["files"].items():
         lines.append(f"{name}: {size:,} bytes")
     lines += phone_file(report)
@@ -147,6 +151,13 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
             f"{decode['instructions']:,} instructions more"
         )
     return lines
+
+
+def _ram_weights(sparse: Mapping[str, Any], dense: Mapping[str, Any]) -> str:
+    return (
+        f"weights run from SRAM: start-up copies {sparse['ram_weight_bytes']:,} B there from flash "
+        f"(dense {dense['ram_weight_bytes']:,} B)"
+    )
 
 
 def _arena(sparse: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,8 @@ class Segment:
 class Elf:
     """A built firmware. flash_bytes = code_bytes + weight_bytes + table_bytes, without the test vectors.
 
-    `code_bytes` has the vector table, code, read-only data and the initial values of .data.
+    `code_bytes` has the vector table, code, read-only data and the initial values of .data. `weight_bytes` are those in
+    flash; `ram_weight_bytes` of them are copied to RAM at start-up, and are part of `data_bytes` too.
     `bss_bytes` includes the guard behind the arena; `arena_bytes` and the reserved stack are apart.
     `segments` has all that is loaded, test vectors included. `code` has the address and bytes of each run of
     instructions: .text without the constants between them.
@@ -68,6 +70,7 @@ class Elf:
     symbols: dict[str, Symbol]
     segments: tuple[Segment, ...]
     code: tuple[tuple[int, bytes], ...]
+    ram_weight_bytes: int = 0
 
     def symbol(self, name: str) -> Symbol:
         """A symbol that every firmware has; BuildError when it is missing."""
@@ -124,6 +127,10 @@ def _read(path: Path, file: ELFFile) -> Elf:
         kind: sum(sizes.get(name, 0) for name, other in FLASH_SECTIONS.items() if other == kind)
         for kind in (CODE, WEIGHTS, TABLES, TEST_VECTORS)
     }
+    symbols = _symbols(file)
+    ram_weights = _ram_weights(symbols)
+    flash[WEIGHTS] += ram_weights
+    flash[CODE] -= ram_weights
     # Alignment between sections is flash too: count it as code.
     loaded = sum(len(segment.data) for segment in segments)
     span = _span(segments)
@@ -136,6 +143,7 @@ def _read(path: Path, file: ELFFile) -> Elf:
         flash_bytes=code_bytes + flash[WEIGHTS] + flash[TABLES],
         code_bytes=code_bytes,
         weight_bytes=flash[WEIGHTS],
+        ram_weight_bytes=ram_weights,
         table_bytes=flash[TABLES],
         test_vector_bytes=flash[TEST_VECTORS],
         data_bytes=sizes.get(".data", 0),
@@ -143,10 +151,19 @@ def _read(path: Path, file: ELFFile) -> Elf:
         arena_bytes=sizes.get(".arena", 0),
         stack_reserved_bytes=sizes.get(".stack", 0),
         entry=file["e_entry"],
-        symbols=_symbols(file),
+        symbols=symbols,
         segments=segments,
         code=_code(path, file),
     )
+
+
+def _ram_weights(symbols: Mapping[str, Symbol]) -> int:
+    """Bytes of the weights that start-up copies to RAM, with the padding between them: they begin .data."""
+    names = ("__data_start", "__ram_weights_end")
+    if not all(name in symbols for name in names):  # a project from before weights could lie in RAM
+        return 0
+    start, end = (symbols[name].address for name in names)
+    return end - start
 
 
 def _span(segments: tuple[Segment, ...]) -> int:

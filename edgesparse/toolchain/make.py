@@ -22,7 +22,7 @@ MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEF
 
 # Directions for the project's Makefile only; a user's value for another project must not change our bytes.
 PROJECT_VARIABLES = (
-    *("RUNTIME", "TOOLCHAIN", "CROSS", "ZIG", "OPTIMIZE", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC", "CXX"),
+    *("RUNTIME", "WEIGHTS", "TOOLCHAIN", "CROSS", "ZIG", "OPTIMIZE", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CC", "CXX"),
     *("TFLM_DIR", "TFLM_LIBRARY", "TFLM_ARENA_BYTES"),
 )
 

@@ -1,8 +1,16 @@
 /* The test harness: runs every vector, measures, and prints lines that a program can read.
  *
+ * Inputs are those of vectors.c, or of the file es.samples where the debugger or emulator
+ * has one in its working folder: the number of samples as 4 bytes (little-endian), the samples as
+ * the model takes them, and the first sample once more. Where it is too short, the run ends with
+ * code 1 and without "es end".
+ *
  *   es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES
  *   es vector I ticks=N output=HEX        per vector; ticks of SysTick around model_invoke
  *   es memory arena_used=BYTES stack_used=BYTES
+ *   es selftest pass|fail weights_crc=HEX expected=HEX
+ *                                         CRC-32 of the weights as read and as generated; it also
+ *                                         fails where an input of vectors.c gave another output
  *   es end
  *
  * or, before exiting with a code other than 0, one of
@@ -25,7 +33,7 @@
 
 #include <stdint.h>
 
-/* Runs all vectors; returns 0, or 1 after printing what went wrong. */
+/* Runs all vectors; returns 0, or 1 after printing what went wrong, a failed self-test included. */
 int harness_run(void);
 
 /* Called by the fault handler on a fresh stack; `frame` is the stack pointer at the fault. */

@@ -18,8 +18,8 @@ LAYERS: list[list[str]] = [
     ["tflite", "packing", "lowering", "memory", "tflm", "analysis"],
     ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
     ["diagnosis", "export", "report", "mobile"],
-    ["network", "stock_tflm", "runtimes"],
-    ["baseline", "deploy", "pipeline"],
+    ["network", "stock_tflm", "runtimes", "device_run"],
+    ["baseline", "deploy", "evaluate", "pipeline"],
     ["cli"],
 ]
 """From left to right: a module imports only from its own layer's earlier modules and from layers before."""

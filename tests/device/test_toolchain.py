@@ -21,7 +21,7 @@ def test_sizes_account_for_every_byte(build_toy: BuildToy) -> None:
     elf = build_toy()
     assert elf.weight_bytes == 16
     assert elf.table_bytes == 16
-    assert elf.test_vector_bytes == 112  # 3 * 37, rounded up to a word
+    assert elf.test_vector_bytes == 112 + 12  # 3 * 37, rounded up to a word, and 3 expected CRCs
     assert elf.data_bytes == 4  # model_layer
     assert elf.arena_bytes == 80
     assert elf.flash_bytes == elf.code_bytes + elf.weight_bytes + elf.table_bytes

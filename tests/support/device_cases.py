@@ -109,6 +109,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
         "#pragma once\n#include <stdint.h>\n"
         f"#define MODEL_INPUT_BYTES 4u\n#define MODEL_OUTPUT_BYTES {output_bytes}u\n"
         f"#define MODEL_ARENA_BYTES {arena_bytes}u\n#define MODEL_LAYERS {len(cases) + 1}u\n"
+        "#define MODEL_WEIGHTS_CRC 0u /* of no bytes: no table is in the section */\n"
         "extern volatile uint32_t model_layer;\nstatic inline void model_prepare(void) {}\n"
         "uint8_t *model_arena(void);\nvoid *model_input(void);\n"
         "const void *model_output(void);\nvoid model_invoke(void);\n"
@@ -116,8 +117,11 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
     (folder / "vectors.h").write_text(
         '#pragma once\n#include "model.h"\n#define VECTORS_COUNT 1u\n'
         "extern const uint8_t vectors_inputs[VECTORS_COUNT][MODEL_INPUT_BYTES];\n"
+        "extern const uint32_t vectors_output_crcs[VECTORS_COUNT];\n"
     )
     (folder / "vectors.c").write_text(
         '#include "vectors.h"\nconst uint8_t vectors_inputs[VECTORS_COUNT][MODEL_INPUT_BYTES] '
         '__attribute__((section(".test_vectors"))) = {{0}};\n'
+        # Not the output's: the caller compares it, byte for byte.
+        'const uint32_t vectors_output_crcs[VECTORS_COUNT] __attribute__((section(".test_vectors"))) = {0};\n'
     )

@@ -33,7 +33,11 @@
 #else
 #define ES_SECTION(name)
 #endif
+#if defined(ES_WEIGHTS_IN_RAM) /* any start-up code copies .data.* there */
+#define ES_WEIGHTS(name) __attribute__((ES_SECTION(".data.es_weights." #name) aligned(4)))
+#else
 #define ES_WEIGHTS(name) __attribute__((ES_SECTION(".rodata.es_weights." #name) aligned(4)))
+#endif
 #define ES_TABLE(name) __attribute__((ES_SECTION(".rodata.es_tables." #name) aligned(4)))
 #define ES_ARENA __attribute__((ES_SECTION(".bss.arena") aligned(8)))
 

@@ -32,7 +32,7 @@ TFLM_INCLUDES := -isystem $(TFLM_DIR) $(addprefix -isystem ,$(wildcard $(foreach
 TFLM_KERNELS := $(if $(shell $(CROSS)nm --defined-only $(TFLM_LIBRARY) 2>/dev/null | grep -m 1 Register_CONV_2D_INT8),-DCMSIS_NN)
 
 BUILD := $(BUILD)-tflm
-SOURCES := main.c harness.c startup.c model/vectors.c $(TFLM_KERNEL_SOURCES) $(wildcard tflm/*.cc tflm/*.c) tflm/tflm_model_data.S
+SOURCES := main.c harness.c selftest.c startup.c model/vectors.c $(TFLM_KERNEL_SOURCES) $(wildcard tflm/*.cc tflm/*.c) tflm/tflm_model_data.S
 NO_LIBRARIES := -nostartfiles
 LIBRARIES := $(TFLM_LIBRARY) -lm -lc -lgcc
 
@@ -44,7 +44,7 @@ CXXFLAGS = $(CORE_FLAGS) -std=c++17 $(OPTIMIZE) -g0 -Wall -Wextra -Werror -fno-r
     -fno-threadsafe-statics -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections -fno-unwind-tables \
     -fno-asynchronous-unwind-tables -fomit-frame-pointer "-ffile-prefix-map=$(CURDIR)=." $(TFLM_FLAGS)
 
-$(BUILD)/%.o: CFLAGS += -DMODEL_ON_TFLM
+$(BUILD)/%.o: CFLAGS += -DMODEL_ON_TFLM -DMODEL_WEIGHTS_CRC=$(TFLM_WEIGHTS_CRC)
 
 $(BUILD)/%.o: %.cc $(BUILD)/tflm/flags
 	@mkdir -p $(@D)
@@ -59,9 +59,9 @@ $(BUILD)/tflm/flags $(BUILD)/tflm/arena: FORCE
 $(BUILD)/tflm/tflm_arena.o: $(BUILD)/tflm/arena
 $(BUILD)/tflm/tflm_arena.o: CFLAGS += -DTFLM_ARENA_BYTES=$(TFLM_ARENA_BYTES)
 
-$(BUILD)/%.o: %.S Makefile config.mk
+$(BUILD)/%.o: %.S Makefile config.mk $(PLACEMENT)
 	@mkdir -p $(@D)
-	$(CC) $(CORE_FLAGS) -c $< -o $@
+	$(CC) $(CORE_FLAGS) $(WEIGHTS_FLAGS) -c $< -o $@
 
 $(BUILD)/tflm/tflm_model_data.o: tflm/model.tflite
 $(BUILD)/firmware.elf: $(TFLM_LIBRARY)

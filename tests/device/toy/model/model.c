@@ -71,7 +71,7 @@ __attribute__((noinline)) static void break_something(void) {
     __asm__ volatile("svc #3" ::: "memory");
 #elif TOY_FAULT == 16 /* a breakpoint that is no semihosting call */
     __asm__ volatile("bkpt #1" ::: "memory");
-#elif TOY_FAULT == 17 /* a semihosting operation that the harness never asks for */
+#elif TOY_FAULT == 17 /* a semihosting operation inside the model */
     __asm__ volatile("mov r0, #1\n mov r1, #0\n bkpt 0xAB" ::: "r0", "r1", "memory");
 #elif TOY_FAULT == 18 /* a coprocessor that is not there */
     __asm__ volatile("mrc p3, 0, r0, c0, c0, 0" ::: "r0");

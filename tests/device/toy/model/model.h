@@ -9,6 +9,7 @@
 #define MODEL_OUTPUT_BYTES 37
 #define MODEL_ARENA_BYTES 80
 #define MODEL_LAYERS 3
+#define MODEL_WEIGHTS_CRC 0xead968d3u
 
 extern volatile uint32_t model_layer;
 
