@@ -76,7 +76,7 @@ def free_batch(model: Any, *, always: bool = False) -> Any:
 
 
 def model_from_config(model: Any, config: dict[str, Any]) -> Any:
-    """A new model from a changed config of `model`, with initial weights. Keras' own errors where it cannot be built."""
+    """A new model from a changed config of `model`, with initial weights; Keras' own errors where there is none."""
     keras = tf_keras()
     with quiet(), _in_memory_code():
         # Not type(model): a subclass with a Functional constructor has a from_config of its own.

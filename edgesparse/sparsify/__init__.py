@@ -11,12 +11,12 @@ from edgesparse.sparsify.plan import PATTERN_NAMES, LayerPlan, SparsityPlan, pla
 from edgesparse.sparsify.remove_channels import remove_channels
 
 __all__ = [
-    "ChannelAxis",
-    "ChannelGraph",
-    "ChannelGroup",
     "METHODS",
     "PATTERNS",
     "PATTERN_NAMES",
+    "ChannelAxis",
+    "ChannelGraph",
+    "ChannelGroup",
     "Kernel",
     "LayerPlan",
     "Pattern",

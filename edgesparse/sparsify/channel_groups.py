@@ -15,6 +15,7 @@ or output has, and those that reach a layer that is not understood, are pinned: 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,14 +68,16 @@ class ChannelGroup:
 class ChannelGraph:
     """The channels of one tf_keras model.
 
-    groups: those that can be removed. axes: of all weights that have channels, pinned ones too. sizes: layer path ->
-    the channels of its output, for the layers whose configuration says how many these are. whole: layer path -> why it
-    keeps all its outputs, for layers that make channels or are not understood. count: the channels' numbers are 0 to count - 1.
+    groups: those that can be removed. axes: of all weights that have channels, pinned ones too. outputs: layer path ->
+    the channels of its output (where it is used first), the inputs of nested models included. positions: layer path ->
+    how many times a run of the model multiplies with its kernel. whole: layer path -> why it keeps all its outputs, for
+    layers that make channels or are not understood. count: the channels' numbers are 0 to count - 1.
     """
 
     groups: tuple[ChannelGroup, ...]
     axes: tuple[ChannelAxis, ...]
-    sizes: Mapping[str, IntArray]
+    outputs: Mapping[str, IntArray]
+    positions: Mapping[str, int]
     whole: Mapping[str, str]
     count: int
 
@@ -106,8 +109,9 @@ class _Walk:
     parents: list[int] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
     axes: dict[tuple[str, int, int], ChannelAxis] = field(default_factory=dict)
+    makers: dict[str, IntArray] = field(default_factory=dict)
     outputs: dict[str, IntArray] = field(default_factory=dict)
-    sizes: dict[str, IntArray] = field(default_factory=dict)
+    positions: dict[str, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
     def fresh(self, size: int) -> IntArray:
@@ -148,32 +152,35 @@ class _Walk:
         if known.channels is not labels:
             self.tie(known.channels, labels)
 
-    def size(self, path: str, labels: IntArray) -> None:
-        """Note the outputs of a layer whose configuration gives their number."""
-        known = self.sizes.setdefault(path, labels)
+    def same(self, path: str, labels: IntArray) -> None:
+        """Note the outputs of a layer that has them in its configuration: the same ones wherever it is used."""
+        known = self.outputs.setdefault(path, labels)
         if known is not labels:
             self.tie(known, labels)
 
     def made(self, path: str, size: int) -> IntArray:
         """The outputs of a layer that makes channels: the same ones wherever it is used."""
-        if path not in self.outputs:
-            self.outputs[path] = self.fresh(size)
-            self.size(path, self.outputs[path])
-        return self.outputs[path]
+        if path not in self.makers:
+            self.makers[path] = self.fresh(size)
+        return self.makers[path]
 
     def model(self, prefix: str, model: Any, inputs: Sequence[IntArray]) -> list[IntArray]:
         """Channels of the outputs of a model, from those of its inputs."""
-        labels = {id(tensor): given for tensor, given in zip(model.inputs, inputs, strict=True)}
-        for layer, given in zip(model._input_layers, inputs, strict=True):
-            if prefix:
-                self.size(f"{prefix}{layer.name}", given)
+        labels = {id(tensor): channels for tensor, channels in zip(model.inputs, inputs, strict=True)}
+        for layer, channels in zip(model._input_layers, inputs, strict=True):
+            self.same(f"{prefix}{layer.name}", channels)
         for depth in sorted(model._nodes_by_depth, reverse=True):
             for node in model._nodes_by_depth[depth]:
                 if node.is_input:
                     continue
+                path = f"{prefix}{node.layer.name}"
                 outputs = tensorflow().nest.flatten(node.outputs)
+                self.positions[path] = self.positions.get(path, 0) + math.prod(
+                    int(size or 1) for size in tuple(outputs[0].shape)[1:-1]
+                )
                 given = [labels[id(tensor)] for tensor in node.keras_inputs]
-                found = self.layer(f"{prefix}{node.layer.name}", node, given, outputs)
+                found = self.layer(path, node, given, outputs)
+                self.outputs.setdefault(path, found[0])
                 labels |= {id(tensor): channels for tensor, channels in zip(outputs, found, strict=True)}
         return [labels[id(tensor)] for tensor in model.outputs]
 
@@ -198,10 +205,10 @@ class _Walk:
         roots = np.array([self.root(label) for label in range(len(self.parents))], np.int64)
         numbers, compact = np.unique(roots, return_inverse=True)
         makers: list[set[str]] = [set() for _ in numbers]
-        for path, labels in self.outputs.items():
+        for path, labels in self.makers.items():
             for number in compact[labels].tolist():
                 makers[number].add(path)
-        order = {path: index for index, path in enumerate(self.outputs)}
+        order = {path: index for index, path in enumerate(self.makers)}
         members: dict[tuple[str, ...], list[int]] = {}
         for number, root in enumerate(numbers.tolist()):
             if root not in self.reasons:
@@ -211,7 +218,7 @@ class _Walk:
         )
         whole = {
             path: self.reasons[reason]
-            for path, labels in self.outputs.items()
+            for path, labels in self.makers.items()
             if (reason := next((root for root in roots[labels].tolist() if root in self.reasons), None)) is not None
         } | self.refused
         return ChannelGraph(
@@ -220,7 +227,8 @@ class _Walk:
                 ChannelAxis(axis.path, axis.variable, axis.axis, axis.role, compact[axis.channels])
                 for axis in self.axes.values()
             ),
-            {path: compact[labels] for path, labels in self.sizes.items()},
+            {path: compact[labels] for path, labels in self.outputs.items()},
+            self.positions,
             whole,
             len(numbers),
         )
@@ -248,7 +256,7 @@ class _Use:
         for axis in walk.axes.values():
             if axis.path == self.path:
                 walk.pin(axis.channels, reason)
-        for known in (walk.outputs, walk.sizes):
+        for known in (walk.makers, walk.outputs):
             if self.path in known:
                 walk.pin(known[self.path], reason)
         return [walk.pinned(_size(tensor), reason) for tensor in self.output_tensors]
@@ -339,7 +347,7 @@ def _reshape(use: _Use) -> Sequence[IntArray]:
     if None in shape or None in tuple(use.input_tensors[0].shape)[1:]:
         return use.refuse("has an input of unknown size")
     found = _reordered(use, shape)
-    use.walk.size(use.path, found[0])
+    use.walk.same(use.path, found[0])
     return found
 
 

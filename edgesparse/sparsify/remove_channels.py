@@ -37,7 +37,7 @@ def remove_channels(model: Any, keep: Mapping[str, BoolArray]) -> Any:
     graph = channel_graph(model)
     stays = _stays(graph, keep)
     config = copy.deepcopy(model.get_config())
-    _shrink(config["layers"], "", {path: stays[channels] for path, channels in graph.sizes.items()})
+    _shrink(config["layers"], "", {path: stays[channels] for path, channels in graph.outputs.items()})
     weights = kept_weights(model, graph, stays)
     try:
         with quiet():
@@ -99,5 +99,5 @@ def _shrink(layers: list[dict[str, Any]], prefix: str, kept: Mapping[str, BoolAr
             config["batch_input_shape"] = (*config["batch_input_shape"][:-1], size)
         elif entry["class_name"] == "Reshape":
             config["target_shape"] = (*config["target_shape"][:-1], size)
-        else:
+        elif entry["class_name"] in _SIZE_KEYS:
             config[_SIZE_KEYS[entry["class_name"]]] = size
