@@ -75,7 +75,7 @@ def convert(
             if x is not None:
                 sparsify.check_data(loaded.model, x, y)
     warnings = _data_warnings(data)
-    plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern)
+    plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern, channels=chosen.channels)
     say("sparsifying")
     training = sparsify.Training(
         x=None if data is None else data.x,

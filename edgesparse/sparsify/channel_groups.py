@@ -25,9 +25,11 @@ import numpy.typing as npt
 
 from edgesparse.keras_model.backend import tensorflow
 
-__all__ = ["ChannelAxis", "ChannelGraph", "ChannelGroup", "channel_graph"]
+__all__ = ["OUTPUT_REASON", "ChannelAxis", "ChannelGraph", "ChannelGroup", "channel_graph"]
 
 IntArray = npt.NDArray[np.int64]
+
+OUTPUT_REASON = "it is the model's output"
 
 _ELEMENTWISE = frozenset(
     "elu exponential gelu hard_sigmoid leaky_relu linear mish relu relu6 selu sigmoid silu softplus softsign swish"
@@ -98,7 +100,7 @@ def channel_graph(model: Any) -> ChannelGraph:
     walk = _Walk()
     inputs = [walk.pinned(_size(tensor), "it is the model's input") for tensor in model.inputs]
     for labels in walk.model("", model, inputs):
-        walk.pin(labels, "it is the model's output", first=True)
+        walk.pin(labels, OUTPUT_REASON, first=True)
     return walk.result()
 
 

@@ -15,7 +15,7 @@ from edgesparse.keras_model.loaded import iter_layers
 from edgesparse.keras_model.validate import model_from_config
 from edgesparse.sparsify.channel_groups import ChannelGraph, channel_graph
 
-__all__ = ["kept_weights", "remove_channels"]
+__all__ = ["channels_kept", "remove_channels"]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -35,10 +35,10 @@ def remove_channels(model: Any, keep: Mapping[str, BoolArray]) -> Any:
     zero, the outputs are the same. ModelError when Keras cannot build the smaller model.
     """
     graph = channel_graph(model)
-    stays = _stays(graph, keep)
+    stays = channels_kept(graph, keep)
     config = copy.deepcopy(model.get_config())
     _shrink(config["layers"], "", {path: stays[channels] for path, channels in graph.outputs.items()})
-    weights = kept_weights(model, graph, stays)
+    weights = _kept_weights(model, graph, stays)
     try:
         with quiet():
             smaller = model_from_config(model, config)
@@ -51,7 +51,20 @@ def remove_channels(model: Any, keep: Mapping[str, BoolArray]) -> Any:
     return smaller
 
 
-def kept_weights(model: Any, graph: ChannelGraph, stays: BoolArray) -> dict[str, list[npt.NDArray[Any]]]:
+def channels_kept(graph: ChannelGraph, keep: Mapping[str, BoolArray]) -> BoolArray:
+    """Per channel number of a graph whether it stays. keep: as remove_channels takes it, ValueError if it is wrong."""
+    stays = np.ones(graph.count, np.bool_)
+    groups = {group.name: group for group in graph.groups}
+    for name, kept in keep.items():
+        if name not in groups:
+            raise ValueError(f"no group of channels {name!r}; known: {', '.join(groups)}")
+        if kept.shape != groups[name].channels.shape or not kept.any():
+            raise ValueError(f"{name!r}: expected {groups[name].channels.shape} booleans, one of them true")
+        stays[groups[name].channels] = kept
+    return stays
+
+
+def _kept_weights(model: Any, graph: ChannelGraph, stays: BoolArray) -> dict[str, list[npt.NDArray[Any]]]:
     """Per layer path its weights without the channels that go. stays: bool per channel number."""
     axes: dict[tuple[str, int], list[tuple[int, BoolArray]]] = {}
     for axis in graph.axes:
@@ -63,18 +76,6 @@ def kept_weights(model: Any, graph: ChannelGraph, stays: BoolArray) -> dict[str,
             for number, kept in axes.get((path, id(variable)), ()):
                 result[path][index] = np.compress(kept, result[path][index], axis=number)
     return result
-
-
-def _stays(graph: ChannelGraph, keep: Mapping[str, BoolArray]) -> BoolArray:
-    stays = np.ones(graph.count, np.bool_)
-    groups = {group.name: group for group in graph.groups}
-    for name, kept in keep.items():
-        if name not in groups:
-            raise ValueError(f"no group of channels {name!r}; known: {', '.join(groups)}")
-        if kept.shape != groups[name].channels.shape or not kept.any():
-            raise ValueError(f"{name!r}: expected {groups[name].channels.shape} booleans, one of them true")
-        stays[groups[name].channels] = kept
-    return stays
 
 
 def _shrink(layers: list[dict[str, Any]], prefix: str, kept: Mapping[str, BoolArray]) -> None:
