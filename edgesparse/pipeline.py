@@ -31,7 +31,17 @@ __all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", 
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
-_SPARSE_SETTINGS = ("sparsity", "pattern", "method", "epochs", "labels", "distill", "data", "dense_per_channel")
+_SPARSE_SETTINGS = (
+    "sparsity",
+    "pattern",
+    "channels",
+    "method",
+    "epochs",
+    "labels",
+    "distill",
+    "data",
+    "dense_per_channel",
+)
 
 
 def convert(
@@ -113,6 +123,7 @@ def convert(
         names=[op.name for op in mobile.graph.ops],
     )
     warnings += [*plan.warnings, *pruned.warnings, *phone.warnings, *_sparsity_warnings(sparse.stats, chosen)]
+    shrunk = {"channels": pruned.shrunk.as_json()} if pruned.shrunk is not None else {}
 
     say("comparing with the float model")
     inputs, labels = data.evaluation if data is not None else (samples, None)
@@ -161,6 +172,7 @@ def convert(
             say,
         )
         report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report}
+        report["model"] |= shrunk
         write_json(folder / REPORT_NAME, report)
     return report
 
@@ -344,7 +356,7 @@ def _data_warnings(data: Dataset | None) -> list[str]:
 
 
 def _sparsity_warnings(stats: ModelStats, settings: Settings) -> list[str]:
-    if stats.sparsity + 1e-9 < settings.sparsity:
+    if settings.pattern != "channel" and stats.sparsity + 1e-9 < settings.sparsity:
         raise ModelError(
             f"the int8 model has {stats.sparsity:.4f} zeros among its prunable weights, expected {settings.sparsity} "
             "or more; please report this model"

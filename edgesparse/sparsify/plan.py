@@ -121,9 +121,9 @@ def plan(model: Any, *, sparsity: float, pattern: str, channels: float = 0.0) ->
         if choice.prunable and choice.pattern is None and pattern != CHANNEL
     )
     reached = zeros / prunable if prunable else 0.0
-    return SparsityPlan(
-        layers, pattern, sparsity, reached, prunable, warnings if sparsity > 0 and not channels else (), channels
-    )
+    if sparsity == 0 or channels > 0:
+        warnings = ()  # of layers that get no zeros, or that will be others
+    return SparsityPlan(layers, pattern, sparsity, reached, prunable, warnings, channels)
 
 
 def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:

@@ -7,7 +7,8 @@ make up for it, layer after layer (see channel_costs, layerwise). Without, by ma
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,20 @@ class Shrunk:
     prunable: Before
     layers: tuple[ChannelCount, ...]
     warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """`model.channels` of report.json: shares that are gone, numbers before and after."""
+        return {
+            "removed_macs": _share(self.macs),
+            "removed_prunable": _share(self.prunable),
+            "macs_before": self.macs[0],
+            "macs_after": self.macs[1],
+            "parameters_before": self.parameters[0],
+            "parameters_after": self.parameters[1],
+            "prunable_before": self.prunable[0],
+            "prunable_after": self.prunable[1],
+            "layers": [asdict(layer) for layer in self.layers],
+        }
 
 
 def shrink(
@@ -112,6 +127,10 @@ def shrink(
         ),
         warnings=(*_overshoot(goals, stays), *_whole(graph)),
     )
+
+
+def _share(work: Before) -> float:
+    return round(1.0 - work[1] / work[0], 6) if work[0] else 0.0
 
 
 def _overshoot(goals: Sequence[Goal], stays: BoolArray) -> list[str]:
