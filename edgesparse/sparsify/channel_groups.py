@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.keras_model.backend import tensorflow
+from edgesparse.keras_model.loaded import iter_layers
 
 __all__ = ["OUTPUT_REASON", "ChannelAxis", "ChannelGraph", "ChannelGroup", "channel_graph"]
 
@@ -101,7 +102,7 @@ def channel_graph(model: Any) -> ChannelGraph:
     inputs = [walk.pinned(_size(tensor), "it is the model's input") for tensor in model.inputs]
     for labels in walk.model("", model, inputs):
         walk.pin(labels, OUTPUT_REASON, first=True)
-    return walk.result()
+    return walk.result([path for path, _ in iter_layers(model)])
 
 
 @dataclass(eq=False)
@@ -203,18 +204,21 @@ class _Walk:
             return use.refuse("has its channels first")
         return rule(use)
 
-    def result(self) -> ChannelGraph:
+    def result(self, paths: Sequence[str]) -> ChannelGraph:
+        """All that was found. paths: of the model's layers, in its order."""
         roots = np.array([self.root(label) for label in range(len(self.parents))], np.int64)
         numbers, compact = np.unique(roots, return_inverse=True)
         makers: list[set[str]] = [set() for _ in numbers]
         for path, labels in self.makers.items():
             for number in compact[labels].tolist():
                 makers[number].add(path)
-        order = {path: index for index, path in enumerate(self.makers)}
+        order = {path: index for index, path in enumerate(paths)}
         members: dict[tuple[str, ...], list[int]] = {}
         for number, root in enumerate(numbers.tolist()):
             if root not in self.reasons:
-                members.setdefault(tuple(sorted(makers[number], key=order.__getitem__)), []).append(number)
+                members.setdefault(
+                    tuple(sorted(makers[number], key=lambda path: order.get(path, len(order)))), []
+                ).append(number)
         groups = tuple(
             ChannelGroup("+".join(paths), paths, np.array(channels, np.int64)) for paths, channels in members.items()
         )
