@@ -66,7 +66,7 @@ def sparsify(
     warnings: tuple[str, ...] = ()
     if training.x is not None:
         check_data(loaded.model, training.x, training.y)
-    elif method == "oneshot" and plan.sparsity > 0:
+    elif method == "oneshot" and (plan.sparsity > 0 or plan.shrinks):
         warnings = ("pruned by magnitude, for want of samples; --data FILE lets the weights that stay make up for it",)
     shrunk = None
     if plan.shrinks:
