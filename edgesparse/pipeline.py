@@ -86,6 +86,21 @@ def convert(
                 sparsify.check_data(loaded.model, x, y)
     warnings = _data_warnings(data)
     plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern, channels=chosen.channels)
+    shape = keras_model.input_shape(loaded.model)
+    samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
+    calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
+
+    def int8(model: Any) -> Network:
+        return Network.read(quantize.quantize(model, calibration, dense_per_channel=chosen.dense_per_channel))
+
+    def costs_of(model: Any, planned: sparsify.SparsityPlan) -> Mapping[str, sparsify.Curve]:
+        graph = dense.graph if model is loaded.model else int8(model).graph
+        ops = quantize.match_kernels(graph, sparsify.iter_kernels(model))
+        return sparsify.device_costs(graph, ops, planned, board.core, optimize=chosen.optimize)
+
+    say("quantizing the dense model")
+    dense = int8(loaded.model)
+    _check_kernels(dense.graph, board, chosen, path)
     say("sparsifying")
     training = sparsify.Training(
         x=None if data is None else data.x,
@@ -96,18 +111,11 @@ def convert(
         seed=chosen.seed,
         progress=say,
     )
-    pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training)
-    shape = keras_model.input_shape(loaded.model)
-    samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
-    calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
+    pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training, costs=costs_of)
     say("quantizing the sparse model")
-    sparse_bytes = quantize.quantize(pruned.model, calibration, dense_per_channel=chosen.dense_per_channel)
-    sparse = Network.read(sparse_bytes)
+    sparse = int8(pruned.model)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
-    _check_kernels(sparse.graph, board, chosen, path)
-    say("quantizing the dense model")
-    dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
     sparse, dense = (network.slimmed(keep_metadata=chosen.keep_metadata) for network in (sparse, dense))

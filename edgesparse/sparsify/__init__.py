@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from edgesparse.sparsify.channel_groups import ChannelAxis, ChannelGraph, ChannelGroup, channel_graph
 from edgesparse.sparsify.data import Training, check_data
+from edgesparse.sparsify.device_costs import device_costs
 from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.methods import METHODS, Sparsifier, SparsifyResult, sparsify
 from edgesparse.sparsify.patterns import PATTERNS, Pattern
-from edgesparse.sparsify.plan import PATTERN_NAMES, LayerPlan, SparsityPlan, plan
+from edgesparse.sparsify.plan import PATTERN_NAMES, Curve, LayerPlan, SparsityPlan, plan
 from edgesparse.sparsify.remove_channels import remove_channels
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ChannelAxis",
     "ChannelGraph",
     "ChannelGroup",
+    "Curve",
     "Kernel",
     "LayerPlan",
     "Pattern",
@@ -26,6 +28,7 @@ __all__ = [
     "Training",
     "channel_graph",
     "check_data",
+    "device_costs",
     "iter_kernels",
     "plan",
     "remove_channels",

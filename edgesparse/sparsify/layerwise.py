@@ -19,12 +19,13 @@ from edgesparse.errors import DataError
 from edgesparse.graph import FloatArray
 from edgesparse.keras_model.backend import quiet, tensorflow
 from edgesparse.keras_model.loaded import input_shape, iter_layers
+from edgesparse.sparsify.allocation import reallocate
 from edgesparse.sparsify.layer_inputs import has_rows
 from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.normalization import follow, moments, normalizations
 from edgesparse.sparsify.observe import Step, linear, run_with
 from edgesparse.sparsify.patterns import Tiling, zeros_for
-from edgesparse.sparsify.plan import SparsityPlan, reallocate
+from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.reference import KernelLayer, Reference, cost_curves, kernel_layers, problem_of, record
 from edgesparse.sparsify.second_order import prune_layer
 

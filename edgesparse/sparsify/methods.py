@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from edgesparse.sparsify.finetune import finetune
 from edgesparse.sparsify.kernels import iter_kernels
 from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.oneshot import magnitude, oneshot
-from edgesparse.sparsify.plan import CHANNEL, SparsityPlan
+from edgesparse.sparsify.plan import CHANNEL, Curve, SparsityPlan
 from edgesparse.sparsify.plan import plan as plan_for
 from edgesparse.sparsify.shrink import Shrunk, shrink
 
@@ -52,13 +53,19 @@ class SparsifyResult:
 
 
 def sparsify(
-    loaded: LoadedModel, plan: SparsityPlan, *, method: str, training: Training | None = None
+    loaded: LoadedModel,
+    plan: SparsityPlan,
+    *,
+    method: str,
+    training: Training | None = None,
+    costs: Callable[[Any, SparsityPlan], Mapping[str, Curve]] | None = None,
 ) -> SparsifyResult:
     """Make a sparse copy of the model as the plan says, and a smaller one where whole channels go.
 
     The given model is not changed.
 
     method: a key of METHODS, SettingsError otherwise. training: data, epochs and seed for the methods that train.
+    costs: (tf_keras model, its plan) -> SparsityPlan.costs, asked for when whole channels have gone.
     """
     if method not in METHODS:
         raise SettingsError(f"--method: {method!r} is not known; choose one of: {', '.join(METHODS)}")
@@ -68,14 +75,16 @@ def sparsify(
         check_data(loaded.model, training.x, training.y)
     elif method == "oneshot" and (plan.sparsity > 0 or plan.shrinks):
         warnings = ("pruned by magnitude, for want of samples; --data FILE lets the weights that stay make up for it",)
-    shrunk = None
+    model, shrunk = loaded.model, None
     if plan.shrinks:
         shrunk = _shrink(loaded, plan, method, training)
-        smaller = shrunk.loaded.model
-        plan = plan_for(smaller, sparsity=plan.target, pattern=plan.pattern)
-        training = replace(training, teacher=loaded.model)
+        training = replace(training, teacher=model)
+        model = shrunk.loaded.model
+        plan = plan_for(model, sparsity=plan.target, pattern=plan.pattern)
         warnings += (*shrunk.warnings, *plan.warnings)
-    copy = free_batch(shrunk.loaded.model if shrunk is not None else loaded.model, always=True)
+    if costs is not None and any(layer.pattern is not None for layer in plan.layers):
+        plan = replace(plan, costs=costs(model, plan))
+    copy = free_batch(model, always=True)
     masks = METHODS[method](copy, plan, training)
     plan = _carried_out(plan, masks)
     if shrunk is not None:

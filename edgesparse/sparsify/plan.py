@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from edgesparse.errors import ModelError, SettingsError
 from edgesparse.keras_model.loaded import final_layer
@@ -14,7 +13,18 @@ from edgesparse.settings import PATTERN_NAMES, parse_n_of_m
 from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.patterns import NOfM, Pattern, pattern_named
 
-__all__ = ["CHANNEL", "MAX_SPARSITY", "PATTERN_NAMES", "LayerPlan", "SparsityPlan", "plan", "reallocate"]
+__all__ = [
+    "CHANNEL",
+    "MAX_SPARSITY",
+    "PATTERN_NAMES",
+    "Curve",
+    "LayerPlan",
+    "Part",
+    "SparsityPlan",
+    "max_units",
+    "plan",
+    "whole_units",
+]
 
 MAX_SPARSITY = 0.99
 CHANNEL = "channel"
@@ -23,6 +33,10 @@ _MIXED = {"auto": ("block1x4", "unstructured"), "block": ("block2x4", "block1x4"
 """Patterns that stand for the first that fits: `auto` costs less accuracy, `block` more and is faster."""
 _MIN_CHANNELS = 4
 _FINAL_DENSE_SHARE = 0.05
+
+
+Curve: TypeAlias = Sequence[tuple[int, float]]
+"""(zeros of a layer, value), ascending in the zeros."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +63,9 @@ class LayerPlan:
 class SparsityPlan:
     """The plan of all layers. `sparsity`: zeros / prunable weights; `pattern`, `target` and `channels` as asked for.
 
-    channels: share of the MACs that whole channels take with them. Where that is not 0, or the pattern is channel, the
-    layers are those before they go; sparsify plans again for the smaller model.
+    costs: layer path -> what the device needs for the layer with so many zeros, such as instructions; {} where that
+    does not count. channels: share of the MACs that whole channels take with them. Where that is not 0, or the pattern
+    is channel, the layers are those before they go; sparsify plans again for the smaller model.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -59,6 +74,7 @@ class SparsityPlan:
     sparsity: float
     prunable_weights: int
     warnings: tuple[str, ...]
+    costs: Mapping[str, Curve] = field(default_factory=dict)
     channels: float = 0.0
 
     @property
@@ -85,7 +101,7 @@ class _Choice:
         """At most MAX_SPARSITY of the layer, and at least one unit stays; every group of N:M."""
         if isinstance(self.pattern, NOfM):
             return self.units
-        return _max_units(self.units)
+        return max_units(self.units)
 
 
 def plan(model: Any, *, sparsity: float, pattern: str, channels: float = 0.0) -> SparsityPlan:
@@ -123,7 +139,7 @@ def plan(model: Any, *, sparsity: float, pattern: str, channels: float = 0.0) ->
     reached = zeros / prunable if prunable else 0.0
     if sparsity == 0 or channels > 0:
         warnings = ()  # of layers that get no zeros, or that will be others
-    return SparsityPlan(layers, pattern, sparsity, reached, prunable, warnings, channels)
+    return SparsityPlan(layers, pattern, sparsity, reached, prunable, warnings, channels=channels)
 
 
 def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
@@ -183,21 +199,21 @@ def _distribute(choices: list[_Choice], prunable: int, sparsity: float) -> list[
     share = _common_share(choices, needed)
     exact = [min(share * choice.units, float(choice.max_units)) for choice in choices]
     parts = [
-        _Part(choice.pattern.unit if choice.pattern else 1, choice.max_units if choice.pattern else 0)
+        Part(choice.pattern.unit if choice.pattern else 1, choice.max_units if choice.pattern else 0)
         for choice in choices
     ]
-    return _whole_units(parts, exact, needed)
+    return whole_units(parts, exact, needed)
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """What a layer can give: at most `most` units of `unit` weights."""
 
     unit: int
     most: int
 
 
-def _whole_units(parts: Sequence[_Part], exact: Sequence[float], needed: int) -> list[int]:
+def whole_units(parts: Sequence[Part], exact: Sequence[float], needed: int) -> list[int]:
     """Whole units per layer near `exact`, together at least `needed` weights and less than a unit more."""
     units = [min(math.floor(round(value, 6)), part.most) for value, part in zip(exact, parts, strict=True)]
     missing = needed - sum(count * part.unit for count, part in zip(units, parts, strict=True))
@@ -211,69 +227,8 @@ def _whole_units(parts: Sequence[_Part], exact: Sequence[float], needed: int) ->
     return units
 
 
-def reallocate(plan: SparsityPlan, curves: Mapping[str, Sequence[tuple[int, float]]]) -> SparsityPlan:
-    """The same plan with its zeros shared out so that the sum of the layers' costs is least.
-
-    curves: layer path -> (zeros, cost), ascending, up to all that a layer may lose. A layer without one keeps its
-    sparsity, as does every layer of an N:M pattern, which leaves no choice. The total stays at least the plan's target,
-    and above it by less than a unit.
-    """
-    free = [
-        layer
-        for layer in plan.layers
-        if layer.pattern is not None and layer.name in curves and not isinstance(pattern_named(layer.pattern), NOfM)
-    ]
-    if len(free) < 2:
-        return plan
-    parts = []
-    segments: list[tuple[float, int, float]] = []
-    for index, layer in enumerate(free):
-        unit = pattern_named(layer.pattern or "").unit
-        most = _max_units(layer.weights // unit)
-        parts.append(_Part(unit, most))
-        segments += [(slope, index, zeros) for slope, zeros in _segments(curves[layer.name], most * unit)]
-    fixed = sum(round(layer.sparsity * layer.weights) for layer in plan.layers if layer not in free)
-    needed = math.ceil(round(plan.target * plan.prunable_weights, 6)) - fixed
-    zeros = [0.0] * len(free)
-    rest = float(needed)
-    for _, index, length in sorted(segments):
-        taken = min(rest, length)
-        zeros[index] += taken
-        rest -= taken
-    units = _whole_units(parts, [value / part.unit for value, part in zip(zeros, parts, strict=True)], needed)
-    given = {layer.name: count * part.unit for layer, count, part in zip(free, units, parts, strict=True)}
-    layers = tuple(
-        replace(
-            layer,
-            sparsity=given[layer.name] / layer.weights,
-            pattern=layer.pattern if given[layer.name] else None,
-        )
-        if layer.name in given
-        else layer
-        for layer in plan.layers
-    )
-    return replace(plan, layers=layers, sparsity=(fixed + sum(given.values())) / plan.prunable_weights)
-
-
-def _segments(curve: Sequence[tuple[int, float]], most: int) -> list[tuple[float, float]]:
-    """The lower convex hull of a curve from no zeros to `most`, as (slope, zeros) with rising slopes."""
-    points = [(0.0, 0.0), *((float(zeros), max(cost, 0.0)) for zeros, cost in curve if 0 < zeros < most)]
-    last = next(((zeros, cost) for zeros, cost in curve if zeros >= most), curve[-1])
-    points.append((float(most), max(last[1], points[-1][1])))
-    hull: list[tuple[float, float]] = []
-    for point in points:
-        while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-1], point):
-            hull.pop()
-        hull.append(point)
-    return [(_slope(a, b), b[0] - a[0]) for a, b in itertools.pairwise(hull)]
-
-
-def _slope(a: tuple[float, float], b: tuple[float, float]) -> float:
-    return (b[1] - a[1]) / (b[0] - a[0])
-
-
-def _max_units(units: int) -> int:
-    """At most MAX_SPARSITY of a layer, and at least one unit stays."""
+def max_units(units: int) -> int:
+    """Units of a layer that may go: at most MAX_SPARSITY of a layer, and at least one unit stays."""
     return max(0, min(units - 1, math.ceil(round(MAX_SPARSITY * units, 6))))
 
 
