@@ -39,6 +39,14 @@ _ELEMENTWISE = frozenset(
 """Activation functions that work value by value."""
 
 
+_ELEMENTWISE_FUNCTIONS = frozenset(
+    "__operators__.add __operators__.mul __operators__.sub clip_by_value identity math.add math.divide math.maximum"
+    " math.minimum math.multiply math.sigmoid math.square math.subtract math.tanh math.truediv nn.elu nn.gelu"
+    " nn.leaky_relu nn.relu nn.relu6 nn.selu nn.sigmoid nn.silu nn.swish nn.tanh".split()
+)
+"""Functions of TensorFlow that work value by value, by the names that TFOpLambda layers give them."""
+
+
 @dataclass(frozen=True, eq=False)
 class ChannelAxis:
     """One axis of one weight of a layer.
@@ -193,7 +201,7 @@ class _Walk:
         if hasattr(layer, "layers") and getattr(layer, "_is_graph_network", False):
             return self.model(f"{path}/", layer, inputs)
         rule = _RULES.get(type(layer).__name__)
-        use = _Use(self, path, layer, inputs, tuple(node.keras_inputs), tuple(outputs))
+        use = _Use(self, path, layer, node, inputs, tuple(node.keras_inputs), tuple(outputs))
         if path in self.refused:
             return use.refuse("cannot take it at another place")
         if rule is None:
@@ -247,6 +255,7 @@ class _Use:
     walk: _Walk
     path: str
     layer: Any
+    node: Any
     inputs: Sequence[IntArray]
     input_tensors: tuple[Any, ...]
     output_tensors: tuple[Any, ...]
@@ -390,6 +399,17 @@ def _concatenate(use: _Use) -> Sequence[IntArray]:
     return [np.concatenate(use.inputs)] if use.layer.axis % rank == rank - 1 else _merge(use)
 
 
+def _operator(use: _Use) -> Sequence[IntArray]:
+    """TensorFlow's functions in a Keras graph, as `x + y` makes them: of tensors and single numbers."""
+    if use.layer.get_config()["function"] not in _ELEMENTWISE_FUNCTIONS:
+        return use.refuse("is not known to work channel by channel")
+    tensors = {id(tensor) for tensor in use.input_tensors}
+    values = tensorflow().nest.flatten((use.node.call_args, use.node.call_kwargs))
+    if any(np.ndim(value) > 0 for value in values if id(value) not in tensors):
+        return use.refuse("has a constant that may differ from channel to channel")
+    return _merge(use)
+
+
 _RULES: dict[str, Callable[[_Use], Sequence[IntArray]]] = {
     **dict.fromkeys(("Conv1D", "Conv2D", "Dense"), _product),
     **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
@@ -414,5 +434,6 @@ _RULES: dict[str, Callable[[_Use], Sequence[IntArray]]] = {
     "Permute": _permute,
     "Rescaling": _rescaling,
     "Reshape": _reshape,
+    "TFOpLambda": _operator,
 }
 """By class of layer: the channels of its outputs. What is not here pins what it touches."""
