@@ -33,7 +33,8 @@ __all__ = ["GET_UNICORN", "Unicorn", "unicorn_version"]
 
 GET_UNICORN = "pip install 'edgesparse[device]' (brings the package unicorn)"
 
-SYSTEM_REGISTERS = (0xE000E000, 0x1000)  # SysTick, SCB: plain memory here, time comes from the counter
+# Plain memory here, time comes from the block counter: the DWT, and SysTick, SCB and others.
+SYSTEM_REGISTERS = ((0xE0001000, 0x1000), (0xE000E000, 0x1000))
 PAGE_BYTES = 4096
 LONGEST_BLOCK_BYTES = 2048
 
@@ -204,7 +205,8 @@ class _Machine:
         self._engine = engine
         self._map(board.flash.origin, self._flash, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC)
         self._map(board.ram.origin, self._ram, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE)
-        engine.mem_map(*SYSTEM_REGISTERS)
+        for origin, length in (*SYSTEM_REGISTERS, *((part.origin, _pages(part.length)) for part in board.registers)):
+            engine.mem_map(origin, length)
         for segment in elf.segments:
             offset = segment.address - board.flash.origin
             if offset < 0 or offset + len(segment.data) > board.flash.length:
@@ -232,7 +234,8 @@ class _Machine:
 
     def run(self, timeout_s: float, layer_names: Sequence[str]) -> None:
         """Run to the firmware's exit or to a fault, which is in `fault`; CrashError after `timeout_s`."""
-        stack, reset = (int.from_bytes(self._flash[i : i + 4], "little") for i in (0, 4))
+        vectors = self._elf.symbol("__vectors").address - self._board.flash.origin
+        stack, reset = (int.from_bytes(self._flash[i : i + 4], "little") for i in (vectors, vectors + 4))
         self._engine.reg_write(self._arm.UC_ARM_REG_SP, stack)
         failure: list[BaseException] = []
         done = threading.Event()  # not Thread.join: an interrupt inside it leaves the thread looking dead

@@ -1,7 +1,7 @@
 /* The test harness: runs every vector, measures, and prints lines that a program can read.
  *
- *   es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES
- *   es vector I ticks=N output=HEX        per vector; ticks of SysTick around model_invoke
+ *   es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES counter=NAME
+ *   es vector I ticks=N output=HEX        per vector; ticks of that counter around model_invoke
  *   es memory arena_used=BYTES stack_used=BYTES
  *   es end
  *
@@ -39,7 +39,7 @@ void harness_refused(const char *op, const char *what, uint32_t got, uint32_t ex
 /* For a runtime that manages the arena itself: prints both where they differ. */
 void harness_arena_needed(uint32_t arena_bytes, uint32_t needed_bytes);
 
-/* Counts the wraps of the 24-bit SysTick. */
+/* The SysTick interrupt. */
 void harness_systick_wrapped(void);
 
 #endif
