@@ -1,4 +1,5 @@
-/* SysTick as a counter of core clocks: 24 bits; optional on a Cortex-M0 and M0+, on all others there. */
+/* SysTick as a counter of core clocks: 24 bits; optional on a Cortex-M0 and M0+, on all others
+ * there. */
 
 #ifndef COUNTER_H
 #define COUNTER_H
