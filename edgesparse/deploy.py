@@ -16,7 +16,8 @@ from edgesparse import firmware as firmware_project
 from edgesparse.baseline import dense_as_baseline, measure_baseline
 from edgesparse.boards import Board
 from edgesparse.emulate import EMULATORS, Profile, Trace, choose_memory_profile, profile_slowest
-from edgesparse.errors import MismatchError, ModelError
+from edgesparse.errors import DoesNotFitError, MismatchError, SettingsError
+from edgesparse.fit import check_fits, explain_overflow, fits, with_room
 from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.lowering import PackedModel, lower
 from edgesparse.memory import MemoryPlan, plan_memory
@@ -57,17 +58,19 @@ def deploy(
     tool = f"edgesparse {edgesparse.__version__}"
     for name, model in (("firmware", sparse), ("dense", dense)):
         packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured)
-        _check_fits(packed, memory, board)
+        target = _room_for(board, model.graph, packed, memory, settings, name)
+        if target is not board:
+            warnings.append(_no_room(board))
         inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
         sha256 = hashlib.sha256(model.data).hexdigest()
         view = firmware_project.describe(
             model.graph, packed, memory, inputs, tool=tool, source_sha256=sha256, runtime=settings.runtime
         )
-        firmware_project.render(view, board, folder / name)
+        firmware_project.render(view, target, folder / name)
         micro = tflm_model(model.data, model.graph, packed, board.core)
         arena_bytes = estimate_arena_bytes(model.graph, packed, micro)
         firmware_project.render_tflm(
-            micro, board, folder / name, arena_bytes=arena_bytes, tool=tool, source_sha256=sha256
+            micro, target, folder / name, arena_bytes=arena_bytes, tool=tool, source_sha256=sha256
         )
     (folder / "model.int8.tflite").write_bytes(sparse.data)
     (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
@@ -119,18 +122,24 @@ def measure(
     reference, vectors = "", 0
     for name, (project, model) in projects(folder).items():
         say(f"building {project.name} and running it on {board.name} ({settings.emulator})")
-        elf, trace = runtime.run(project, tools, board, emulator, names)
+        packed, memory = plan_firmware(
+            model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
+        )
+        target = _room_for(board, model.graph, packed, memory, settings, project.name)
+        try:
+            elf, trace = runtime.run(project, tools, target, emulator, names)
+        except DoesNotFitError as error:
+            raise explain_overflow(
+                error, model.graph, packed, memory, target, settings.vectors, build=project.name
+            ) from error
         inputs = _elf_inputs(elf, model.input)
         oracle = reference_outputs(model.data, inputs)
         _check_equal(trace, oracle.outputs, oracle.reference, project.name)
-        _, memory = plan_firmware(
-            model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
-        )
         sizes = runtime.build_part(elf, memory)
         timed: Profile | str = ""
         if profile or waits is not None:
             say(f"timing {project.name}")
-            timed = profile_slowest(emulator, elf, board, trace, waits, timeout_s=RUN_TIMEOUT_S, layer_names=names)
+            timed = profile_slowest(emulator, elf, target, trace, waits, timeout_s=RUN_TIMEOUT_S, layer_names=names)
             macs = [layer["macs"] for layer in layers]
             profiles[name] = assemble.unavailable(timed) if isinstance(timed, str) else timed.as_json(macs)
         run = assemble.run_part(sizes, trace, board) | {"memory": memory_part(timed, waits, board)}
@@ -139,9 +148,9 @@ def measure(
     sparse, dense = runs["sparse"][0], runs["dense"][0]
     # The dense twin is the last that ran: project, memory and oracle are its.
     if settings.runtime == "tflm":
-        baseline = dense_as_baseline(dense, board, tools, oracle)
+        baseline = dense_as_baseline(dense, target, tools, oracle)
     else:
-        baseline = measure_baseline(project, board, emulator, names, memory, oracle, say)
+        baseline = measure_baseline(project, target, emulator, names, memory, oracle, say)
     return {
         "environment": assemble.environment_part(tools.version(), runs["sparse"][1].emulator),
         "sparse": sparse,
@@ -192,18 +201,23 @@ def _zero_inputs(network: Network, samples: FloatArray | None) -> dict[int, floa
     return {index: round(share, 4) for index, share in found.items() if not np.isnan(share)}
 
 
-def _check_fits(packed: PackedModel, memory: MemoryPlan, board: Board) -> None:
-    """ModelError where the weights or the arena alone are too large for the board."""
-    for what, need, region in (
-        ("weights and tables", sum(a.values.nbytes for c in packed.calls for a in c.arrays), board.flash),
-        ("the arena", memory.arena_bytes, board.ram),
-    ):
-        if need > region.length:
-            memory_name = "flash" if region is board.flash else "RAM"
-            raise ModelError(
-                f"board {board.name!r}: {what} need {need:,} bytes, its {memory_name} has {region.length:,}; "
-                "use a larger board or a smaller model"
-            )
+def _room_for(
+    board: Board, graph: Graph, packed: PackedModel, memory: MemoryPlan, settings: Settings, build: str
+) -> Board:
+    """The board; for a dense twin that it is too small for, one with more memory, which only unicorn can emulate.
+
+    DoesNotFitError where the sparse build does not fit.
+    """
+    if build != "dense" or fits(graph, packed, memory, board, settings.vectors):
+        check_fits(graph, packed, memory, board, settings.vectors, build=build)
+        return board
+    if settings.emulator != "unicorn":
+        raise SettingsError(f"{_no_room(board)}, which {settings.emulator} cannot; use --emulator unicorn")
+    return with_room(board, graph, packed, memory, settings.vectors)
+
+
+def _no_room(board: Board) -> str:
+    return f"the dense twin does not fit board {board.name!r}: it runs with more memory than the board has"
 
 
 def _elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:

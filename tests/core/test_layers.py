@@ -15,7 +15,7 @@ PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
     ["errors", "graph", "fixedpoint", "settings", "boards", "data", "output"],
-    ["tflite", "packing", "lowering", "memory", "tflm", "analysis"],
+    ["tflite", "packing", "lowering", "memory", "tflm", "analysis", "fit"],
     ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
     ["diagnosis", "export", "report", "mobile"],
     ["network", "stock_tflm", "runtimes"],
