@@ -31,7 +31,16 @@ from edgesparse.stock_tflm import stock_model
 from edgesparse.tflm import estimate_arena_bytes, tflm_model
 from edgesparse.toolchain import Elf, Toolchain
 
-__all__ = ["Progress", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
+__all__ = [
+    "Progress",
+    "check_equal",
+    "deploy",
+    "elf_inputs",
+    "measure",
+    "measured_zero_inputs",
+    "plan_firmware",
+    "projects",
+]
 
 Progress = Callable[[str], None]
 
@@ -132,9 +141,9 @@ def measure(
             raise explain_overflow(
                 error, model.graph, packed, memory, target, settings.vectors, build=project.name
             ) from error
-        inputs = _elf_inputs(elf, model.input)
+        inputs = elf_inputs(elf, model.input)
         oracle = reference_outputs(model.data, inputs)
-        _check_equal(trace, oracle.outputs, oracle.reference, project.name)
+        check_equal(trace.outputs, oracle.outputs, oracle.reference, project.name)
         sizes = runtime.build_part(elf, memory)
         timed: Profile | str = ""
         if profile or waits is not None:
@@ -220,16 +229,17 @@ def _no_room(board: Board) -> str:
     return f"the dense twin does not fit board {board.name!r}: it runs with more memory than the board has"
 
 
-def _elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:
+def elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:
     """The test inputs [n, ...] that the firmware holds."""
     raw = elf.read(elf.symbol("vectors_inputs"))
     return np.frombuffer(raw, tensor.dtype).reshape(-1, *tensor.shape[1:])
 
 
-def _check_equal(trace: Trace, expected: npt.NDArray[Any], reference: str, project: str) -> None:
-    if len(trace.outputs) != len(expected):
-        raise MismatchError(f"{project}: {len(trace.outputs)} outputs from the device, expected {len(expected)}")
-    for index, (ours, theirs) in enumerate(zip(trace.outputs, expected, strict=True)):
+def check_equal(outputs: Sequence[bytes], expected: npt.NDArray[Any], reference: str, project: str) -> None:
+    """MismatchError where a device's outputs are not the reference's, byte for byte."""
+    if len(outputs) != len(expected):
+        raise MismatchError(f"{project}: {len(outputs)} outputs from the device, expected {len(expected)}")
+    for index, (ours, theirs) in enumerate(zip(outputs, expected, strict=True)):
         wanted = np.ascontiguousarray(theirs).tobytes()
         if ours != wanted:
             differing = [i for i, (a, b) in enumerate(zip(ours, wanted, strict=True)) if a != b]

@@ -77,7 +77,10 @@ def fits(graph: Graph, packed: PackedModel, memory: MemoryPlan, board: Board, ve
 def check_fits(
     graph: Graph, packed: PackedModel, memory: MemoryPlan, board: Board, vectors: int, *, build: str
 ) -> None:
-    """DoesNotFitError with the numbers, the largest parts and the boards that have room. build: `firmware` or `dense`."""
+    """DoesNotFitError with the numbers, the largest parts and the boards that have room.
+
+    build: `firmware` or `dense`.
+    """
     flash, ram = flash_parts(graph, packed, vectors), ram_parts(memory, board)
     problems = [
         f"{_total(parts):,} bytes of {name} of {region.length:,} ({_largest(parts)})"

@@ -16,7 +16,9 @@ from edgesparse.analysis import ModelStats
 from edgesparse.boards import Board, load_board
 from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, measured_zero_inputs, plan_firmware, projects
+from edgesparse.device import DeviceRun, run_on_board
 from edgesparse.errors import InputError, ModelError, OutputError, SettingsError, UnsupportedError
+from edgesparse.flash import ProbeOptions
 from edgesparse.graph import Graph, Tensor
 from edgesparse.mobile import bench, phone_model
 from edgesparse.network import Network
@@ -27,7 +29,7 @@ from edgesparse.runtimes import RUNTIMES, find_toolchain
 from edgesparse.settings import Settings
 from edgesparse.tflite import identifier
 
-__all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", "inspect"]
+__all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", "flash", "inspect"]
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
@@ -266,6 +268,39 @@ def emulate(
     }
     write_json(folder / REPORT_NAME, report)
     return report
+
+
+def flash(
+    folder: str | Path,
+    *,
+    probe: str | None = None,
+    probe_id: str | None = None,
+    gdb_port: str | None = None,
+    dense: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Any], DeviceRun]:
+    """Program a real board and measure there; the updated object of report.json, and what was run.
+
+    probe: a name of edgesparse.flash.PROBERS, by default the board's own. dense: the dense twin.
+    dry_run: build, and say what would be run; nothing is written.
+    """
+    say = progress or _silent
+    folder = Path(folder)
+    report = read_report(folder)
+    settings = _stored_settings(report)
+    board = load_board(settings.board)
+    options = ProbeOptions(probe=probe, probe_id=probe_id, gdb_port=gdb_port)
+    tools = find_toolchain(settings, board)
+    run = run_on_board(folder, settings, board, tools, options, report, say, dense=dense, dry_run=dry_run)
+    if not dry_run:
+        device = report.setdefault("device", {})
+        missing = assemble.unavailable("edgesparse flash --dense measures it")
+        report["device"] = (
+            {**device, "dense": run.figures} if dense else {**run.figures, "dense": device.get("dense", missing)}
+        )
+        write_json(folder / REPORT_NAME, report)
+    return report, run
 
 
 def export(folder: str | Path, *, format: str, out: str | Path | None = None, force: bool = False) -> dict[str, Any]:

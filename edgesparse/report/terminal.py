@@ -11,6 +11,7 @@ from rich.text import Text
 
 from edgesparse.boards import Board
 from edgesparse.diagnosis import Diagnosis
+from edgesparse.report.board import device_parts
 from edgesparse.report.fidelity import USABLE, usable
 from edgesparse.report.phones import phone_file
 from edgesparse.report.timing import memory_fact, profile_tables
@@ -41,6 +42,7 @@ def summary(report: Mapping[str, Any]) -> list[RenderableType]:
         parts.append(_totals(report))
         parts.append(_layers(report))
     parts.extend(Text(line) for line in _facts(report))
+    parts.extend(device_parts(report))
     parts.extend(profile_tables(report.get("profile", {})))
     parts.extend(Text(f"warning: {warning}", style="yellow") for warning in report.get("warnings", ()))
     return parts

@@ -16,10 +16,10 @@ PACKAGE = Path(edgesparse.__file__).parent
 LAYERS: list[list[str]] = [
     ["errors", "graph", "fixedpoint", "settings", "boards", "data", "output"],
     ["tflite", "packing", "lowering", "memory", "tflm", "analysis", "fit"],
-    ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
+    ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "flash", "oracle"],
     ["diagnosis", "export", "report", "mobile"],
     ["network", "stock_tflm", "runtimes"],
-    ["baseline", "deploy", "pipeline"],
+    ["baseline", "deploy", "device", "pipeline"],
     ["cli"],
 ]
 """From left to right: a module imports only from its own layer's earlier modules and from layers before."""
