@@ -40,6 +40,16 @@ CORES: dict[str, Core] = {
     core.name: core
     for core in (
         Core(
+            name="cortex-m0",
+            has_dsp=False,
+            architecture="armv6-m",
+            fpu=None,
+            gcc_flags=("-mcpu=cortex-m0", "-mthumb", "-mfloat-abi=soft"),
+            zig_target="thumb-freestanding-eabi",
+            zig_cpu="cortex_m0",
+            qemu_cpu="cortex-m0",
+        ),
+        Core(
             name="cortex-m0plus",
             has_dsp=False,
             architecture="armv6-m",
@@ -89,6 +99,25 @@ CORES: dict[str, Core] = {
             zig_cpu="cortex_m33+dsp+fp_armv8d16sp",
             qemu_cpu="cortex-m33",
         ),
+        # Armv8-M code with DSP instructions: no kernel uses MVE or the loop instructions of Armv8.1-M yet.
+        Core(
+            name="cortex-m55",
+            has_dsp=True,
+            architecture="armv8-m.main",
+            fpu="fpv5-sp",
+            gcc_flags=(
+                *(
+                    "-march=armv8-m.main+dsp+fp",
+                    "-mtune=cortex-m55",
+                    "-mthumb",
+                    "-mfloat-abi=hard",
+                    "-mfpu=fpv5-sp-d16",
+                ),
+            ),
+            zig_target="thumb-freestanding-eabihf",
+            zig_cpu="cortex_m33+dsp+fp_armv8d16sp",
+            qemu_cpu="cortex-m55",
+        ),
     )
 }
 
@@ -111,6 +140,7 @@ class Board:
     None where the board's memory has no waits that are modelled.
     `counter`: the header of firmware_templates/counters that counts core clocks. `registers`: what the start-up code
     writes outside of the core; an emulator needs memory there. `emulated`: there is no such board to program.
+    `boot_rom`: code in ROM must run before the firmware, so a debugger resets instead of starting the firmware itself.
     `verified`: the test suite builds and runs its firmware in these memories; without it the board is data only.
     `probes`: how to program it, by the name of the tool; the first is the default. docs/boards.md has their keys.
     """
@@ -130,6 +160,7 @@ class Board:
     counter: str = "systick"
     registers: tuple[MemoryRegion, ...] = ()
     emulated: bool = False
+    boot_rom: bool = False
     verified: bool = True
     probes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -137,7 +168,7 @@ class Board:
 _KEYS = frozenset(
     (
         *("description", "core", "clock_hz", "max_clock_hz", "flash_wait_states", "memory_profile", "memory"),
-        *("stack_bytes", "counter", "registers", "emulated", "verified", "probes", "qemu_machine"),
+        *("stack_bytes", "counter", "registers", "emulated", "boot_rom", "verified", "probes", "qemu_machine"),
     )
 )
 
@@ -194,6 +225,7 @@ def _board(name: str, folder: Path, table: dict[str, Any]) -> Board:
         counter=counter,
         registers=tuple(_region(region) for region in table.get("registers", ())),
         emulated=table.get("emulated", False),
+        boot_rom=table.get("boot_rom", False),
         verified=table.get("verified", True),
         probes=table.get("probes", {}),
     )

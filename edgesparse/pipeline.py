@@ -56,11 +56,10 @@ def convert(
     if isinstance(model, str | Path) and Path(model).suffix == ".tflite":
         _refuse_for_tflite(settings)
         return firmware(model, out=out, force=force, progress=progress, **settings)
-    chosen = Settings().updated(settings)
-    board = load_board(chosen.board)
+    chosen, board = _settings_for_board(settings)
     tools = find_toolchain(chosen, board)
     emulators.choose_memory_profile(chosen.memory_profile, board)
-    emulators.require(chosen.emulator)
+    emulators.require(chosen.emulator, board)
     data = load_data(chosen.data) if chosen.data else None
     path = Path(model) if isinstance(model, str | Path) else None
     if path is not None and not path.exists():
@@ -181,11 +180,10 @@ def firmware(
     """
     say = progress or _silent
     _refuse_for_tflite(settings)
-    chosen = Settings().updated(settings)
-    board = load_board(chosen.board)
+    chosen, board = _settings_for_board(settings)
     tools = find_toolchain(chosen, board)
     emulators.choose_memory_profile(chosen.memory_profile, board)
-    emulators.require(chosen.emulator)
+    emulators.require(chosen.emulator, board)
     path = Path(model)
     network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
     _check_kernels(network.graph, board, chosen, path)
@@ -258,7 +256,7 @@ def emulate(
     settings = _stored_settings(report, emulator=emulator, toolchain=toolchain, memory_profile=memory_profile)
     board = load_board(settings.board)
     tools = find_toolchain(settings, board)
-    emulators.require(settings.emulator)
+    emulators.require(settings.emulator, board)
     report.pop("profile", None)
     report |= measure(folder, settings, board, tools, report["layers"], say, profile=profile)
     report["settings"] |= {
@@ -401,6 +399,12 @@ def _stored_settings(report: Mapping[str, Any], **changes: str | None) -> Settin
         return Settings(**report["settings"]).updated({k: v for k, v in changes.items() if v is not None})
     except (KeyError, TypeError) as error:
         raise InputError(f"{REPORT_NAME}: its settings are damaged ({error}); run edgesparse convert again") from error
+
+
+def _settings_for_board(given: Mapping[str, Any]) -> tuple[Settings, Board]:
+    """All settings with the board's own emulator where none is given, and the board."""
+    board = load_board(Settings().updated({"board": given["board"]} if "board" in given else {}).board)
+    return Settings().updated({"emulator": emulators.default_emulator(board)} | dict(given)), board
 
 
 def _target(path: Path | None, out: str | Path | None) -> Path:

@@ -39,7 +39,7 @@ class Gdb:
 
     def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
         """See Prober."""
-        return Steps(console=gdb_command(elf, options.gdb_port or DEFAULT_PORT, program=True))
+        return Steps(console=gdb_command(elf, options.gdb_port or DEFAULT_PORT, program=True, boot_rom=board.boot_rom))
 
     def failure(self, output: str) -> EdgesparseError | None:
         """See Prober."""
@@ -52,21 +52,25 @@ class Gdb:
         )
 
 
-def gdb_command(elf: Elf, port: str, *, program: bool) -> Command:
+def gdb_command(elf: Elf, port: str, *, program: bool, boot_rom: bool = False) -> Command:
     """Connect, program where asked, and run from the reset handler.
 
     Registers are set as a reset would: not every server can reset, and after programming an emulator's core would
-    still be where it found an empty memory.
+    still be where it found an empty memory. boot_rom: reset, which then only the server can do, and run from there.
     """
     vectors = elf.symbol("__vectors").address
-    reset = ("set $xpsr = 0x01000000", f"set $sp = *(unsigned int *){vectors:#x}", f"set $pc = {elf.entry & ~1:#x}")
+    by_hand = (
+        f"set *(unsigned int *){VTOR:#x} = {vectors:#x}",
+        "set $xpsr = 0x01000000",
+        f"set $sp = *(unsigned int *){vectors:#x}",
+        f"set $pc = {elf.entry & ~1:#x}",
+    )
     commands = (
         *("set confirm off", "set pagination off", "set style enabled off", "set architecture arm"),
         f"target extended-remote {port}",
         *(f"monitor {words}" for words in (MONITOR if program else ())),
         *(("load",) if program else ()),
-        f"set *(unsigned int *){VTOR:#x} = {vectors:#x}",
-        *reset,
+        *(("monitor reset halt",) if boot_rom else by_hand),
         "continue",
     )
     arguments = [part for command in commands for part in ("-ex", command)]

@@ -38,10 +38,12 @@ class OpenOcd:
 
     def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
         """See Prober."""
-        commands = ("gdb_port disabled", "tcl_port disabled", "telnet_port disabled", "init", "reset init")
-        # In braces: a path may hold blanks.
-        commands += (f"flash write_image erase {{{elf.path.absolute()}}}", f"verify_image {{{elf.path.absolute()}}}")
-        commands += ("reset halt", "arm semihosting enable", "resume")
+        image = f"{{{elf.path.absolute()}}}"  # in braces: a path may hold blanks
+        commands = (
+            *("gdb_port disabled", "tcl_port disabled", "telnet_port disabled", "init", "reset init"),
+            *(f"flash write_image erase {image}", f"verify_image {image}"),
+            *("reset halt", "arm semihosting enable", "resume"),
+        )
         arguments = [part for command in commands for part in ("-c", command)]
         return Steps(console=Command((self._path(), *self._configuration(board, options), *arguments)))
 

@@ -50,8 +50,8 @@ class PyOcd:
     def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
         """See Prober."""
         # -W: without a probe fail at once instead of waiting for one.
-        common = ("--no-config", "-W", "-t", setting(board, self.name, "target"))
-        common += ("-u", options.probe_id) if options.probe_id else ()
+        serial = ("-u", options.probe_id) if options.probe_id else ()
+        common = ("--no-config", "-W", "-t", setting(board, self.name, "target"), *serial)
         return Steps(
             program=(Command((self._path(), "load", *common, str(elf.path))),),
             console=Command((self._path(), "run", *common, "-O", "stdio_mode=console")),

@@ -22,9 +22,8 @@ def no_memory_profile(board: Board) -> str:
     names = ", ".join(memory_profile_names(board.core.name)) or "none yet for this core"
     waits = f", with {board.flash_wait_states} wait states at its highest clock" if board.flash_wait_states else ""
     return (
-        f"board {board.name!r} has no memory profile: cycles and latency are the core's alone, and where weights stream "
-        f"from a part's flash{waits}, as in dense layers, they are a lower bound; --memory-profile NAME estimates more "
-        f"({names})"
+        f"board {board.name!r} has no memory profile: cycles and latency are the core's alone, a lower bound where "
+        f"weights stream from a part's flash{waits}, as in dense layers; --memory-profile NAME estimates them ({names})"
     )
 
 

@@ -40,8 +40,8 @@ def build(
     """Build the firmware project in a folder, read the ELF, and check that the core has all its instructions.
 
     variables: further ones for make, such as RUNTIME=tflm. folder: of project/build, where the ELF then appears.
-    DoesNotFitError where the linker runs out of flash or RAM. BuildError with make's output in `log` when it fails; ToolMissingError without make;
-    InputError when the folder is no firmware project.
+    DoesNotFitError where the linker runs out of flash or RAM. BuildError with make's output in `log` when it fails;
+    ToolMissingError without make; InputError when the folder is no firmware project.
     """
     make = shutil.which("make")
     if make is None:
