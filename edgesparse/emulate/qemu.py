@@ -65,7 +65,7 @@ class Qemu:
 
 
 def _instructions(ticks: int, board: Board) -> int:
-    """-icount shift=0: an instruction takes one nanosecond of virtual time, and the counter runs at the core's clock."""
+    """-icount shift=0: an instruction takes one nanosecond of virtual time; the counter runs at the core's clock."""
     return round(ticks * NANOSECONDS_PER_SECOND / board.clock_hz)
 
 

@@ -61,7 +61,7 @@ def gdb_command(elf: Elf, port: str, *, program: bool, boot_rom: bool = False) -
     vectors = elf.symbol("__vectors").address
     by_hand = (
         f"set *(unsigned int *){VTOR:#x} = {vectors:#x}",
-        "set $xpsr = 0x01000000",
+        f"set $xpsr = {THUMB_STATE:#x}",
         f"set $sp = *(unsigned int *){vectors:#x}",
         f"set $pc = {elf.entry & ~1:#x}",
     )
