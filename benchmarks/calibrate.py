@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="measure and compare, write nothing")
     parser.add_argument("--jobs", type=int, default=2, help="cores at a time")
     arguments = parser.parse_args()
-    cores = arguments.core or sorted(load_board(name).core.name for name in board_names())
+    cores = arguments.core or sorted({core_column(load_board(name).core) for name in board_names()})
     stored: dict[str, Any] = json.loads(COSTS_PATH.read_text()) if COSTS_PATH.is_file() else {"kernels": {}}
     fits: Fits = stored["kernels"] if arguments.core or arguments.check else {}  # kernels that are gone drop out
     with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
@@ -72,8 +72,8 @@ def check_core(core: str) -> dict[str, Fit]:
 
 
 def board_of(core: str) -> Board:
-    """The first board with this core."""
-    return next(board for board in map(load_board, board_names()) if board.core.name == core)
+    """The first emulated board with this core: it has memory for all shapes."""
+    return next(board for board in map(load_board, board_names()) if board.emulated and board.core.name == core)
 
 
 def measured_by_kernel(shapes: Sequence[Shape], board: Board) -> dict[str, list[Measured]]:

@@ -51,7 +51,9 @@ def main() -> int:
     parser.add_argument("--toolchain", default="auto")
     parser.add_argument("--out", type=Path, default=Path("build/kernels.json"))
     arguments = parser.parse_args()
-    board = next(board for board in map(load_board, board_names()) if board.core.name == arguments.core)
+    board = next(
+        board for board in map(load_board, board_names()) if board.emulated and board.core.name == arguments.core
+    )
     tools = toolchain.find(arguments.toolchain)
     rows: list[dict[str, Any]] = []
     print("| " + " | ".join(COLUMNS) + " |")

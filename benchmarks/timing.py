@@ -163,7 +163,8 @@ def own_networks(cache: Path, published: Path | None) -> list[dict[str, Any]]:
     rows = list(csv.DictReader(published.open())) if published else []
     print("| part | network | instructions | core only | with memories | published, this part, int8 |")
     print("| --- | --- | ---: | ---: | ---: | --- |")
-    boards = {load_board(name).core.name: name for name in reversed(board_names())}
+    emulated = [board for board in map(load_board, reversed(board_names())) if board.emulated]
+    boards = {board.core.name: board.name for board in emulated}
     done = []
     for profile, systems in SYSTEMS.items():
         for network, model in MODELS.items():

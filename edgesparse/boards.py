@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from edgesparse.errors import SettingsError
 
@@ -38,6 +39,16 @@ class Core:
 CORES: dict[str, Core] = {
     core.name: core
     for core in (
+        Core(
+            name="cortex-m0",
+            has_dsp=False,
+            architecture="armv6-m",
+            fpu=None,
+            gcc_flags=("-mcpu=cortex-m0", "-mthumb", "-mfloat-abi=soft"),
+            zig_target="thumb-freestanding-eabi",
+            zig_cpu="cortex_m0",
+            qemu_cpu="cortex-m0",
+        ),
         Core(
             name="cortex-m0plus",
             has_dsp=False,
@@ -88,6 +99,25 @@ CORES: dict[str, Core] = {
             zig_cpu="cortex_m33+dsp+fp_armv8d16sp",
             qemu_cpu="cortex-m33",
         ),
+        # Armv8-M code with DSP instructions: no kernel uses MVE or the loop instructions of Armv8.1-M yet.
+        Core(
+            name="cortex-m55",
+            has_dsp=True,
+            architecture="armv8-m.main",
+            fpu="fpv5-sp",
+            gcc_flags=(
+                *(
+                    "-march=armv8-m.main+dsp+fp",
+                    "-mtune=cortex-m55",
+                    "-mthumb",
+                    "-mfloat-abi=hard",
+                    "-mfpu=fpv5-sp-d16",
+                ),
+            ),
+            zig_target="thumb-freestanding-eabihf",
+            zig_cpu="cortex_m33+dsp+fp_armv8d16sp",
+            qemu_cpu="cortex-m55",
+        ),
     )
 }
 
@@ -104,9 +134,15 @@ class MemoryRegion:
 class Board:
     """A board, from firmware_templates/boards/NAME/board.toml. Clocks in Hz.
 
-    `clock_hz` is the clock that the start-up code leaves the part at; `max_clock_hz` the part's limit.
+    `clock_hz` is the clock that the start-up code leaves the part at; `max_clock_hz` the part's limit, at which its
+    flash needs `flash_wait_states`. `stack_bytes`: reserved at the bottom of RAM.
     `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of emulate/memories.toml, or
     None where the board's memory has no waits that are modelled.
+    `counter`: the header of firmware_templates/counters that counts core clocks. `registers`: what the start-up code
+    writes outside of the core; an emulator needs memory there. `emulated`: there is no such board to program.
+    `boot_rom`: code in ROM must run before the firmware, so a debugger resets instead of starting the firmware itself.
+    `verified`: the test suite builds and runs its firmware in these memories; without it the board is data only.
+    `probes`: how to program it, by the name of the tool; the first is the default. docs/boards.md has their keys.
     """
 
     name: str
@@ -119,6 +155,22 @@ class Board:
     qemu_machine: str | None
     folder: Path
     memory_profile: str | None = None
+    flash_wait_states: int = 0
+    stack_bytes: int = 16 * 1024
+    counter: str = "systick"
+    registers: tuple[MemoryRegion, ...] = ()
+    emulated: bool = False
+    boot_rom: bool = False
+    verified: bool = True
+    probes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+_KEYS = frozenset(
+    (
+        *("description", "core", "clock_hz", "max_clock_hz", "flash_wait_states", "memory_profile", "memory"),
+        *("stack_bytes", "counter", "registers", "emulated", "boot_rom", "verified", "probes", "qemu_machine"),
+    )
+)
 
 
 def templates_folder() -> Path:
@@ -138,20 +190,46 @@ def load_board(name: str) -> Board:
     names = board_names()
     if name not in names:
         raise SettingsError(f"board {name!r} is not known; choose one of: {', '.join(names)}")
-    table = tomllib.loads((folder / "board.toml").read_text())
-    core = table["core"]
+    path = folder / "board.toml"
+    try:
+        return _board(name, folder, tomllib.loads(path.read_text(encoding="utf-8")))
+    except KeyError as error:
+        raise SettingsError(f"{path}: {error.args[0]!r} is missing; docs/boards.md lists what a board needs") from error
+    except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise SettingsError(f"{path}: {error}; docs/boards.md lists what a board needs") from error
+
+
+def _board(name: str, folder: Path, table: dict[str, Any]) -> Board:
+    core, memory = table["core"], table["memory"]
     if core not in CORES:
-        raise SettingsError(f"{folder / 'board.toml'}: core {core!r} is not known; choose one of: {', '.join(CORES)}")
-    memory = table["memory"]
+        raise ValueError(f"core {core!r} is not known; choose one of: {', '.join(CORES)}")
+    unknown = sorted(set(table) - _KEYS)
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is not known; known: {', '.join(sorted(_KEYS))}")
+    counter = table.get("counter", "systick")
+    if not (templates_folder() / "counters" / f"{counter}.h").is_file():
+        raise ValueError(f"counter {counter!r} is not known")
     return Board(
         name=name,
         description=table["description"],
         core=CORES[core],
         clock_hz=table["clock_hz"],
         max_clock_hz=table["max_clock_hz"],
-        flash=MemoryRegion(memory["flash"]["origin"], memory["flash"]["length"]),
-        ram=MemoryRegion(memory["ram"]["origin"], memory["ram"]["length"]),
+        flash=_region(memory["flash"]),
+        ram=_region(memory["ram"]),
         qemu_machine=table.get("qemu_machine"),
         folder=folder,
         memory_profile=table.get("memory_profile"),
+        flash_wait_states=table.get("flash_wait_states", 0),
+        stack_bytes=table.get("stack_bytes", 16 * 1024),
+        counter=counter,
+        registers=tuple(_region(region) for region in table.get("registers", ())),
+        emulated=table.get("emulated", False),
+        boot_rom=table.get("boot_rom", False),
+        verified=table.get("verified", True),
+        probes=table.get("probes", {}),
     )
+
+
+def _region(table: Mapping[str, int]) -> MemoryRegion:
+    return MemoryRegion(table["origin"], table["length"])

@@ -234,6 +234,44 @@ def emulate(
     _show(report, as_json)
 
 
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--probe", help="pyocd, openocd, st-flash or gdb.  [default: the board's, see `edgesparse boards`]")
+@click.option("--probe-id", help="Serial number, where several probes are connected.")
+@click.option("--gdb-port", metavar="HOST:PORT", help="A gdb server that is running.  [default: localhost:3333]")
+@click.option("--dense", is_flag=True, help="Program the dense twin instead.")
+@click.option("--dry-run", is_flag=True, help="Build, print what would be run, and stop.")
+@_options(_json, _verbose)
+def flash(
+    folder: Path,
+    probe: str | None,
+    probe_id: str | None,
+    gdb_port: str | None,
+    dense: bool,
+    dry_run: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Program a real board, and read the same figures from it."""
+    from edgesparse import pipeline
+
+    with _progress(verbose) as progress:
+        report, run = pipeline.flash(
+            folder,
+            probe=probe,
+            probe_id=probe_id,
+            gdb_port=gdb_port,
+            dense=dense,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    if dry_run:
+        for command in run.commands:
+            click.echo(command)
+    else:
+        _show(report, as_json)
+
+
 @cli.command("bench-mobile")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--threads", type=int, default=1, show_default=True, help="Threads of the interpreter.")

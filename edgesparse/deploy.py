@@ -16,7 +16,8 @@ from edgesparse import firmware as firmware_project
 from edgesparse.baseline import dense_as_baseline, measure_baseline
 from edgesparse.boards import Board
 from edgesparse.emulate import EMULATORS, Profile, Trace, choose_memory_profile, profile_slowest
-from edgesparse.errors import MismatchError, ModelError
+from edgesparse.errors import DoesNotFitError, MismatchError, SettingsError
+from edgesparse.fit import Contents, check_fits, explain_overflow, fits, with_room
 from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.lowering import PackedModel, lower
 from edgesparse.memory import MemoryPlan, plan_memory
@@ -30,7 +31,17 @@ from edgesparse.stock_tflm import stock_model
 from edgesparse.tflm import estimate_arena_bytes, tflm_model
 from edgesparse.toolchain import Elf, Toolchain
 
-__all__ = ["Progress", "check_equal", "deploy", "measure", "measured_zero_inputs", "plan_firmware", "projects"]
+__all__ = [
+    "Progress",
+    "check_equal",
+    "contents_of",
+    "deploy",
+    "elf_inputs",
+    "measure",
+    "measured_zero_inputs",
+    "plan_firmware",
+    "projects",
+]
 
 Progress = Callable[[str], None]
 
@@ -57,7 +68,9 @@ def deploy(
     tool = f"edgesparse {edgesparse.__version__}"
     for name, model in (("firmware", sparse), ("dense", dense)):
         packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured)
-        _check_fits(packed, memory, board, settings)
+        target = _room_for(board, contents_of(model.graph, packed, memory, settings), settings, name)
+        if target is not board:
+            warnings.append(_no_room(board))
         inputs = model.quantized(vectors) if vectors.dtype == np.float32 else vectors
         sha256 = hashlib.sha256(model.data).hexdigest()
         view = firmware_project.describe(
@@ -71,11 +84,11 @@ def deploy(
             runtime=settings.runtime,
             weights=settings.weights,
         )
-        firmware_project.render(view, board, folder / name)
+        firmware_project.render(view, target, folder / name)
         micro = tflm_model(model.data, model.graph, packed, board.core)
         arena_bytes = estimate_arena_bytes(model.graph, packed, micro)
         firmware_project.render_tflm(
-            micro, board, folder / name, arena_bytes=arena_bytes, tool=tool, source_sha256=sha256
+            micro, target, folder / name, arena_bytes=arena_bytes, tool=tool, source_sha256=sha256
         )
     (folder / "model.int8.tflite").write_bytes(sparse.data)
     (folder / "dense" / "model.int8.tflite").write_bytes(dense.data)
@@ -127,20 +140,25 @@ def measure(
     reference, vectors = "", 0
     for name, (project, model) in projects(folder).items():
         say(f"building {project.name} and running it on {board.name} ({settings.emulator})")
-        elf, trace = runtime.run(project, tools, board, emulator, names)
-        inputs = _elf_inputs(elf, model.input)
+        packed, memory = plan_firmware(
+            model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
+        )
+        contents = contents_of(model.graph, packed, memory, settings)
+        target = _room_for(board, contents, settings, project.name)
+        try:
+            elf, trace = runtime.run(project, tools, target, emulator, names)
+        except DoesNotFitError as error:
+            raise explain_overflow(error, contents, target, build=project.name) from error
+        inputs = elf_inputs(elf, model.input)
         oracle = reference_outputs(model.data, inputs)
         check_equal(trace.outputs, oracle.outputs, oracle.reference, project.name)
         if trace.selftest is not None and not trace.selftest.outputs_ok:
             raise MismatchError(f"{project.name}: its self-test fails although its outputs are right; convert again")
-        _, memory = plan_firmware(
-            model.graph, board, settings, dense_only=name == "dense", zero_inputs=measured_zero_inputs(layers)
-        )
         sizes = runtime.build_part(elf, memory)
         timed: Profile | str = ""
         if profile or waits is not None:
             say(f"timing {project.name}")
-            timed = profile_slowest(emulator, elf, board, trace, waits, timeout_s=RUN_TIMEOUT_S, layer_names=names)
+            timed = profile_slowest(emulator, elf, target, trace, waits, timeout_s=RUN_TIMEOUT_S, layer_names=names)
             macs = [layer["macs"] for layer in layers]
             profiles[name] = assemble.unavailable(timed) if isinstance(timed, str) else timed.as_json(macs)
         run = assemble.run_part(sizes, trace, board) | {"memory": memory_part(timed, waits, board)}
@@ -149,9 +167,9 @@ def measure(
     sparse, dense = runs["sparse"][0], runs["dense"][0]
     # The dense twin is the last that ran: project, memory and oracle are its.
     if settings.runtime == "tflm":
-        baseline = dense_as_baseline(dense, board, tools, oracle)
+        baseline = dense_as_baseline(dense, target, tools, oracle)
     else:
-        baseline = measure_baseline(project, board, emulator, names, memory, oracle, say)
+        baseline = measure_baseline(project, target, emulator, names, memory, oracle, say)
     return {
         "environment": assemble.environment_part(tools.version(), runs["sparse"][1].emulator),
         "sparse": sparse,
@@ -208,24 +226,29 @@ def _zero_inputs(network: Network, samples: FloatArray | None) -> dict[int, floa
     return {index: round(share, 4) for index, share in found.items() if not np.isnan(share)}
 
 
-def _check_fits(packed: PackedModel, memory: MemoryPlan, board: Board, settings: Settings) -> None:
-    """ModelError where the weights or the arena alone are too large for the board."""
-    in_ram = sum(call.weight_bytes for call in packed.calls) if settings.weights == "sram" else 0
-    weights = f" and {in_ram:,} bytes of weights (--weights sram)" if in_ram else ""
-    other = "a smaller model, or --weights flash" if in_ram else "a smaller model"
-    for what, need, region in (
-        ("weights and tables", sum(a.values.nbytes for c in packed.calls for a in c.arrays), board.flash),
-        (f"the arena{weights}", memory.arena_bytes + in_ram, board.ram),
-    ):
-        if need > region.length:
-            memory_name = "flash" if region is board.flash else "RAM"
-            raise ModelError(
-                f"board {board.name!r}: {what} need {need:,} bytes, its {memory_name} has {region.length:,}; "
-                f"use a larger board or {other}"
-            )
+def contents_of(graph: Graph, packed: PackedModel, memory: MemoryPlan, settings: Settings) -> Contents:
+    """What a firmware with these settings holds."""
+    return Contents(graph, packed, memory, settings.vectors, weights_in_ram=settings.weights == "sram")
 
 
-def _elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:
+def _room_for(board: Board, contents: Contents, settings: Settings, build: str) -> Board:
+    """The board; for a dense twin that it is too small for, one with more memory, which only unicorn can emulate.
+
+    DoesNotFitError where the sparse build does not fit.
+    """
+    if build != "dense" or fits(contents, board):
+        check_fits(contents, board, build=build)
+        return board
+    if settings.emulator != "unicorn":
+        raise SettingsError(f"{_no_room(board)}, which {settings.emulator} cannot; use --emulator unicorn")
+    return with_room(board, contents)
+
+
+def _no_room(board: Board) -> str:
+    return f"the dense twin does not fit board {board.name!r}: it runs with more memory than the board has"
+
+
+def elf_inputs(elf: Elf, tensor: Tensor) -> npt.NDArray[Any]:
     """The test inputs [n, ...] that the firmware holds."""
     raw = elf.read(elf.symbol("vectors_inputs"))
     return np.frombuffer(raw, tensor.dtype).reshape(-1, *tensor.shape[1:])

@@ -4,7 +4,8 @@
     |-- InputError            2   something the user gave cannot be used
     |   |-- SettingsError         an option or a line of edgesparse.toml
     |   |-- ModelError            a model file, a layer or a weight
-    |   |   `-- UnsupportedError  layers or ops that have no kernel or no translation
+    |   |   |-- UnsupportedError  layers or ops that have no kernel or no translation
+    |   |   `-- DoesNotFitError   more than the board's flash or RAM
     |   |-- DataError             the calibration, training or test data
     |   `-- OutputError           the output folder
     |-- ToolMissingError      4   a compiler, an emulator or a Python package is absent
@@ -22,6 +23,7 @@ __all__ = [
     "BuildError",
     "CrashError",
     "DataError",
+    "DoesNotFitError",
     "EdgesparseError",
     "InputError",
     "MismatchError",
@@ -63,6 +65,17 @@ class UnsupportedError(ModelError):
     def __init__(self, message: str, names: tuple[str, ...]) -> None:
         super().__init__(message)
         self.names = names
+
+
+class DoesNotFitError(ModelError):
+    """A firmware takes more flash or RAM than its board has.
+
+    `memory`, `overflow_bytes`: which one and by how much, where the linker found out; "" and 0 before the build.
+    """
+
+    def __init__(self, message: str, *, memory: str = "", overflow_bytes: int = 0) -> None:
+        super().__init__(message)
+        self.memory, self.overflow_bytes = memory, overflow_bytes
 
 
 class DataError(InputError):

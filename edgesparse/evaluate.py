@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from edgesparse.boards import Board
 from edgesparse.data import load_data
+from edgesparse.dataset_run import DatasetRun, run_samples
 from edgesparse.deploy import check_equal
-from edgesparse.device_run import DeviceRun, run_samples
 from edgesparse.emulate import EMULATORS, MemoryProfile, choose_memory_profile
 from edgesparse.emulate.unicorn import Unicorn
 from edgesparse.errors import DataError, SettingsError, ToolMissingError
@@ -161,7 +161,7 @@ def _float_agreement(
     return dict(compare_outputs(device, float_outputs, classes=classes))
 
 
-def _latency(run: DeviceRun, board: Board) -> dict[str, Any]:
+def _latency(run: DatasetRun, board: Board) -> dict[str, Any]:
     """`instructions`, `cycles` and `latency_ms`: least, median (the lower one of two) and most."""
     order = np.argsort(run.instructions, kind="stable")
     part: dict[str, Any] = {
@@ -192,7 +192,7 @@ def _milliseconds(cycles: dict[str, int], clock_hz: int) -> dict[str, float]:
 
 
 def _memory(
-    run: DeviceRun,
+    run: DatasetRun,
     elf: Elf,
     board: Board,
     waits: MemoryProfile | None,

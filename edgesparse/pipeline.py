@@ -16,8 +16,10 @@ from edgesparse.analysis import ModelStats
 from edgesparse.boards import Board, load_board
 from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, measured_zero_inputs, plan_firmware, projects
+from edgesparse.device import DeviceRun, run_on_board
 from edgesparse.errors import InputError, ModelError, OutputError, SettingsError, UnsupportedError
 from edgesparse.evaluate import Samples, evaluate, read_samples
+from edgesparse.flash import ProbeOptions
 from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.mobile import bench, phone_model
 from edgesparse.network import Network
@@ -28,7 +30,7 @@ from edgesparse.runtimes import RUNTIMES, find_toolchain
 from edgesparse.settings import Settings
 from edgesparse.tflite import identifier
 
-__all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", "inspect"]
+__all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", "flash", "inspect"]
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
@@ -65,11 +67,10 @@ def convert(
     if isinstance(model, str | Path) and Path(model).suffix == ".tflite":
         _refuse_for_tflite(settings)
         return firmware(model, out=out, force=force, progress=progress, **settings)
-    chosen = Settings().updated(settings)
-    board = load_board(chosen.board)
+    chosen, board = _settings_for_board(settings)
     tools = find_toolchain(chosen, board)
     emulators.choose_memory_profile(chosen.memory_profile, board)
-    emulators.require(chosen.emulator)
+    emulators.require(chosen.emulator, board)
     data = load_data(chosen.data) if chosen.data else None
     path = Path(model) if isinstance(model, str | Path) else None
     if path is not None and not path.exists():
@@ -200,11 +201,10 @@ def firmware(
     """
     say = progress or _silent
     _refuse_for_tflite(settings)
-    chosen = Settings().updated(settings)
-    board = load_board(chosen.board)
+    chosen, board = _settings_for_board(settings)
     tools = find_toolchain(chosen, board)
     emulators.choose_memory_profile(chosen.memory_profile, board)
-    emulators.require(chosen.emulator)
+    emulators.require(chosen.emulator, board)
     path = Path(model)
     network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
     _check_kernels(network.graph, board, chosen, path)
@@ -283,7 +283,7 @@ def emulate(
     settings = _stored_settings(report, emulator=emulator, toolchain=toolchain, memory_profile=memory_profile)
     board = load_board(settings.board)
     tools = find_toolchain(settings, board)
-    emulators.require(settings.emulator)
+    emulators.require(settings.emulator, board)
     for name in ("profile", "dataset"):
         report.pop(name, None)
     project, network = projects(folder)["sparse"]
@@ -302,6 +302,39 @@ def emulate(
     }
     write_json(folder / REPORT_NAME, report)
     return report
+
+
+def flash(
+    folder: str | Path,
+    *,
+    probe: str | None = None,
+    probe_id: str | None = None,
+    gdb_port: str | None = None,
+    dense: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Any], DeviceRun]:
+    """Program a real board and measure there; the updated object of report.json, and what was run.
+
+    probe: a name of edgesparse.flash.PROBERS, by default the board's own. dense: the dense twin.
+    dry_run: build, and say what would be run; nothing is written.
+    """
+    say = progress or _silent
+    folder = Path(folder)
+    report = read_report(folder)
+    settings = _stored_settings(report)
+    board = load_board(settings.board)
+    options = ProbeOptions(probe=probe, probe_id=probe_id, gdb_port=gdb_port)
+    tools = find_toolchain(settings, board)
+    run = run_on_board(folder, settings, board, tools, options, report, say, dense=dense, dry_run=dry_run)
+    if not dry_run:
+        device = report.setdefault("device", {})
+        missing = assemble.unavailable("edgesparse flash --dense measures it")
+        report["device"] = (
+            {**device, "dense": run.figures} if dense else {**run.figures, "dense": device.get("dense", missing)}
+        )
+        write_json(folder / REPORT_NAME, report)
+    return report, run
 
 
 def export(folder: str | Path, *, format: str, out: str | Path | None = None, force: bool = False) -> dict[str, Any]:
@@ -428,6 +461,12 @@ def _stored_settings(report: Mapping[str, Any], **changes: str | None) -> Settin
         return Settings(**report["settings"]).updated({k: v for k, v in changes.items() if v is not None})
     except (KeyError, TypeError) as error:
         raise InputError(f"{REPORT_NAME}: its settings are damaged ({error}); run edgesparse convert again") from error
+
+
+def _settings_for_board(given: Mapping[str, Any]) -> tuple[Settings, Board]:
+    """All settings with the board's own emulator where none is given, and the board."""
+    board = load_board(Settings().updated({"board": given["board"]} if "board" in given else {}).board)
+    return Settings().updated({"emulator": emulators.default_emulator(board)} | dict(given)), board
 
 
 def _target(path: Path | None, out: str | Path | None) -> Path:

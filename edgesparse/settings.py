@@ -72,7 +72,7 @@ class Settings:
     toolchain: str = "auto"
     """One of TOOLCHAIN_NAMES; auto prefers gcc."""
     emulator: str = "unicorn"
-    """One of EMULATOR_NAMES."""
+    """One of EMULATOR_NAMES; qemu by default for a board whose core only QEMU models."""
     memory_profile: str | None = None
     """Of emulate/memories.toml: a part whose memory waits are estimated too; None for the board's own."""
     weights: str = "flash"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -43,3 +44,35 @@ def qemu() -> str:
     if shutil.which("qemu-system-arm") is None:
         skip_or_fail("qemu-system-arm is not installed")
     return "qemu"
+
+
+@pytest.fixture(scope="session")
+def gdb() -> str:
+    """gdb-multiarch."""
+    if shutil.which("gdb-multiarch") is None:
+        skip_or_fail("gdb-multiarch is not installed")
+    return "gdb-multiarch"
+
+
+@pytest.fixture(scope="session")
+def openocd() -> str:
+    """openocd."""
+    if shutil.which("openocd") is None:
+        skip_or_fail("openocd is not installed")
+    return "openocd"
+
+
+@pytest.fixture(scope="session")
+def stlink() -> str:
+    """st-flash and st-util."""
+    if shutil.which("st-flash") is None or shutil.which("st-util") is None:
+        skip_or_fail("stlink-tools is not installed")
+    return "st-flash"
+
+
+@pytest.fixture(scope="session")
+def pyocd() -> str:
+    """pyocd, as a package of this Python."""
+    if importlib.util.find_spec("pyocd") is None:
+        skip_or_fail("the Python package pyocd is not installed")
+    return "pyocd"

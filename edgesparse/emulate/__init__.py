@@ -10,9 +10,9 @@ import numpy.typing as npt
 from edgesparse.boards import Board
 from edgesparse.emulate.pipeline import MemoryProfile, memory_profile, memory_profile_names
 from edgesparse.emulate.profile import Profile
-from edgesparse.emulate.qemu import GET_QEMU, Qemu, qemu_version
+from edgesparse.emulate.qemu import GET_QEMU, Qemu, machine_of, qemu_version
 from edgesparse.emulate.trace import Trace
-from edgesparse.emulate.unicorn import GET_UNICORN, Unicorn, unicorn_version
+from edgesparse.emulate.unicorn import CPU_MODELS, GET_UNICORN, Unicorn, check_core, unicorn_version
 from edgesparse.errors import SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
 
@@ -25,6 +25,7 @@ __all__ = [
     "Trace",
     "Unicorn",
     "choose_memory_profile",
+    "default_emulator",
     "diagnose",
     "profile_slowest",
     "require",
@@ -63,8 +64,17 @@ def diagnose() -> list[tuple[str, str | None, str]]:
     return [("unicorn", unicorn_version(), GET_UNICORN), ("qemu-system-arm", qemu_version(), GET_QEMU)]
 
 
-def require(name: str) -> None:
-    """ToolMissingError, with how to get it, unless the emulator `name` is installed."""
+def default_emulator(board: Board) -> str:
+    """unicorn, but for cores that only QEMU models."""
+    return "unicorn" if board.core.name in CPU_MODELS else "qemu"
+
+
+def require(name: str, board: Board) -> None:
+    """SettingsError unless the emulator `name` models the board; ToolMissingError where it is not installed."""
+    if name == "unicorn":
+        check_core(board)
+    else:
+        machine_of(board)
     for tool, (version, remedy) in {
         "unicorn": (unicorn_version(), GET_UNICORN),
         "qemu": (qemu_version(), GET_QEMU),

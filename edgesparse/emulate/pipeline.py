@@ -31,6 +31,7 @@ __all__ = [
     "Pipeline",
     "Region",
     "core_timing",
+    "has_timing",
     "make_op",
     "memory_profile",
     "memory_profile_names",
@@ -118,6 +119,11 @@ class Region:
 @cache
 def _table(name: str) -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+
+
+def has_timing(name: str) -> bool:
+    """Whether a core has a timing model."""
+    return name in _table("timing.toml")["core"]
 
 
 def core_timing(name: str) -> CoreTiming:

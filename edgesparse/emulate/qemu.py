@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from edgesparse.boards import Board
 from edgesparse.emulate.child import ends_with_parent
+from edgesparse.emulate.pipeline import has_timing
 from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
 from edgesparse.emulate.trace import Trace, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
 
-__all__ = ["GET_QEMU", "Qemu", "qemu_version"]
+__all__ = ["GET_QEMU", "Qemu", "machine_of", "qemu_version"]
 
 GET_QEMU = "install qemu-system-arm (Debian: apt install qemu-system-arm)"
 FAILURES = ("es fault", "es overrun", "es unstable", "es refused", "es selftest fail")
@@ -59,32 +60,47 @@ class Qemu:
         version = qemu_version()
         if version is None:
             raise ToolMissingError(f"qemu-system-arm not found; {GET_QEMU}, or use --emulator unicorn")
-        if board.qemu_machine is None:
-            raise SettingsError(f"QEMU does not model the board {board.name!r}; use --emulator unicorn")
+        machine = machine_of(board)
         # A folder of its own: what the harness finds in it decides what it runs.
         with tempfile.TemporaryDirectory(prefix="edgesparse-") as folder:
             if samples is not None:
                 (Path(folder) / SAMPLES_NAME).write_bytes(sample_file(samples))
-            output, errors, code = _execute(elf, board.qemu_machine, timeout_s, folder)
+            output, errors, code = _execute(elf, machine, timeout_s, folder)
         if code != 0 and not any(line in output for line in FAILURES):
             reason = next((line for line in errors.splitlines() if line.strip()), "no message")
             raise CrashError(f"qemu-system-arm stopped with code {code}: {reason}; the firmware is {elf.path}")
         console = parse_console(output, elf, layer_names=layer_names)
-        # -icount shift=0: an instruction takes one nanosecond of virtual time.
-        per_tick = NANOSECONDS_PER_SECOND // board.clock_hz
         return Trace(
             emulator=f"qemu {version}",
             outputs=console.outputs,
-            instructions=tuple(ticks * per_tick for ticks in console.ticks),
+            instructions=tuple(_instructions(ticks, board) for ticks in console.ticks),
             layer_instructions=None,
             cycles=None,
             layer_cycles=None,
-            cycle_model="QEMU counts instructions only; the unicorn emulator estimates cycles",
+            cycle_model=_no_cycles(board),
             stack_bytes=console.stack_used_bytes,
             arena_bytes=console.arena_used_bytes,
             arena_needed_bytes=console.arena_needed_bytes,
             selftest=console.selftest,
         )
+
+
+def _instructions(ticks: int, board: Board) -> int:
+    """-icount shift=0: an instruction takes one nanosecond of virtual time; the counter runs at the core's clock."""
+    return round(ticks * NANOSECONDS_PER_SECOND / board.clock_hz)
+
+
+def _no_cycles(board: Board) -> str:
+    if not has_timing(board.core.name):
+        return f"no timing model for {board.core.name}"
+    return "QEMU counts instructions only; the unicorn emulator estimates cycles"
+
+
+def machine_of(board: Board) -> str:
+    """What QEMU calls a board; SettingsError for one that it does not model."""
+    if board.qemu_machine is None:
+        raise SettingsError(f"QEMU does not model the board {board.name!r}; use --emulator unicorn")
+    return board.qemu_machine
 
 
 def _execute(elf: Elf, machine: str, timeout_s: float, folder: str) -> tuple[str, str, int]:

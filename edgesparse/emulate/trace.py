@@ -2,7 +2,7 @@
 
 The lines (firmware_templates/project/harness.h):
 
-    es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES
+    es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES counter=NAME
     es vector I ticks=N output=HEX            one per vector, in order
     es memory arena_used=BYTES stack_used=BYTES
     es selftest pass|fail weights_crc=0xHEX expected=0xHEX
@@ -35,7 +35,7 @@ from edgesparse.toolchain.elf import Elf
 
 __all__ = ["Console", "Fault", "Selftest", "Trace", "describe_fault", "describe_layer", "layers_of", "parse_console"]
 
-BEGIN = re.compile(r"es begin protocol=1 vectors=(\d+) layers=(\d+) input=(\d+) output=(\d+) arena=(\d+)")
+BEGIN = re.compile(r"es begin protocol=1 vectors=(\d+) layers=(\d+) input=(\d+) output=(\d+) arena=(\d+) counter=(\S+)")
 VECTOR = re.compile(r"es vector (\d+) ticks=(\d+) output=((?:[0-9a-f]{2})*)")
 MEMORY = re.compile(r"es memory arena_used=(\d+) stack_used=(\d+)")
 SELFTEST = re.compile(r"es selftest (pass|fail) weights_crc=0x([0-9a-f]{8}) expected=0x([0-9a-f]{8})")
@@ -103,13 +103,14 @@ class Selftest:
 
 @dataclass(frozen=True)
 class Console:
-    """The harness's lines as data; byte counts as the firmware has them."""
+    """The harness's lines as data; byte counts as the firmware has them. `ticks` are of `counter`."""
 
     vectors: int
     layers: int
     input_bytes: int
     output_bytes: int
     arena_bytes: int
+    counter: str
     ticks: tuple[int, ...]
     outputs: tuple[bytes, ...]
     arena_used_bytes: int
@@ -143,7 +144,7 @@ def parse_console(text: str, elf: Elf, *, layer_names: Sequence[str] = (), overr
     needed = {int(match[2]) for match in map(ARENA.fullmatch, lines) if match}
     lines = [line for line in lines if not ARENA.fullmatch(line)]
     begin = _match(BEGIN, lines, 0)
-    vectors, layers, input_bytes, output_bytes, arena_bytes = (int(group) for group in begin.groups())
+    vectors, layers, input_bytes, output_bytes, arena_bytes = (int(group) for group in begin.groups()[:5])
     ticks, outputs = [], []
     for index in range(vectors):
         match = _match(VECTOR, lines, 1 + index)
@@ -166,6 +167,7 @@ def parse_console(text: str, elf: Elf, *, layer_names: Sequence[str] = (), overr
         input_bytes=input_bytes,
         output_bytes=output_bytes,
         arena_bytes=arena_bytes,
+        counter=begin[6],
         ticks=tuple(ticks),
         outputs=tuple(outputs),
         arena_used_bytes=int(memory[1]),

@@ -32,11 +32,12 @@ from edgesparse.emulate.trace import LOST_STACK, Fault, Trace, describe_fault, d
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
 
-__all__ = ["GET_UNICORN", "Unicorn", "unicorn_version"]
+__all__ = ["CPU_MODELS", "GET_UNICORN", "Unicorn", "check_core", "unicorn_version"]
 
 GET_UNICORN = "pip install 'edgesparse[device]' (brings the package unicorn)"
 
-SYSTEM_REGISTERS = (0xE000E000, 0x1000)  # SysTick, SCB: plain memory here, time comes from the counter
+# Plain memory here, time comes from the block counter: the DWT, and SysTick, SCB and others.
+SYSTEM_REGISTERS = ((0xE0001000, 0x1000), (0xE000E000, 0x1000))
 PAGE_BYTES = 4096
 LONGEST_BLOCK_BYTES = 2048
 
@@ -46,6 +47,16 @@ SYS_OPEN, SYS_READ = 0x01, 0x06
 SYS_WRITEC, SYS_WRITE0, SYS_EXIT, SYS_EXIT_EXTENDED = 0x03, 0x04, 0x18, 0x20
 SAMPLES_FILE, NO_FILE = 1, 0xFFFFFFFF
 APPLICATION_EXIT = 0x20026
+
+# By core: names in unicorn.arm_const.
+CPU_MODELS = {
+    "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
+    "cortex-m0plus": "UC_CPU_ARM_CORTEX_M0",  # the same instructions
+    "cortex-m3": "UC_CPU_ARM_CORTEX_M3",
+    "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
+    "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
+    "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
+}
 
 # Exception numbers that unicorn's interrupt hook gets (QEMU's target/arm/cpu.h).
 EXCEPTIONS = {
@@ -153,6 +164,14 @@ class Unicorn:
         return machine.profile(vector, core, memory, timeout_s, layer_names)
 
 
+def check_core(board: Board) -> None:
+    """SettingsError for a core that unicorn does not model."""
+    if board.core.name not in CPU_MODELS:
+        raise SettingsError(
+            f"unicorn does not model the core {board.core.name!r} of board {board.name!r}; use --emulator qemu"
+        )
+
+
 def _locate(fault: Fault, elf: Elf, board: Board, timeout_s: float) -> Fault:
     """The fault with its exact pc. Unicorn tells the block only: run again and watch that block's instructions."""
     if fault.address is None or not fault.pc:
@@ -201,15 +220,7 @@ class _Machine:
         import unicorn
         from unicorn import arm_const, unicorn_const
 
-        models = {
-            "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,  # the same instructions
-            "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
-            "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
-            "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
-            "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
-        }
-        if board.core.name not in models:
-            raise SettingsError(f"unicorn does not model the core {board.core.name!r}; use --emulator qemu")
+        check_core(board)
         self._elf, self._board = elf, board
         self._samples = io.BytesIO(sample_file(samples)) if samples is not None else None
         self._arm, self._const = arm_const, unicorn_const
@@ -226,11 +237,12 @@ class _Machine:
 
         # UC_MODE_MCLASS would ignore the model and always take the M33.
         engine = unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
-        engine.ctl_set_cpu_model(models[board.core.name])
+        engine.ctl_set_cpu_model(getattr(arm_const, CPU_MODELS[board.core.name]))
         self._engine = engine
         self._map(board.flash.origin, self._flash, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC)
         self._map(board.ram.origin, self._ram, unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE)
-        engine.mem_map(*SYSTEM_REGISTERS)
+        for origin, length in (*SYSTEM_REGISTERS, *((part.origin, _pages(part.length)) for part in board.registers)):
+            engine.mem_map(origin, length)
         for segment in elf.segments:
             offset = segment.address - board.flash.origin
             if offset < 0 or offset + len(segment.data) > board.flash.length:
@@ -258,7 +270,8 @@ class _Machine:
 
     def run(self, timeout_s: float, layer_names: Sequence[str]) -> None:
         """Run to the firmware's exit or to a fault, which is in `fault`; CrashError after `timeout_s`."""
-        stack, reset = (int.from_bytes(self._flash[i : i + 4], "little") for i in (0, 4))
+        vectors = self._elf.symbol("__vectors").address - self._board.flash.origin
+        stack, reset = (int.from_bytes(self._flash[i : i + 4], "little") for i in (vectors, vectors + 4))
         self._engine.reg_write(self._arm.UC_ARM_REG_SP, stack)
         failure: list[BaseException] = []
         done = threading.Event()  # not Thread.join: an interrupt inside it leaves the thread looking dead

@@ -33,11 +33,13 @@ _OTHER_CORES = (
 )
 
 _DEVICES = {
+    "cortex-m0": "ARMCM0",
     "cortex-m0plus": "ARMCM0P",
     "cortex-m3": "ARMCM3",
     "cortex-m4": "ARMCM4",
     "cortex-m7": "ARMCM7",
     "cortex-m33": "ARMCM33",
+    "cortex-m55": "ARMCM55",
 }
 """Generic devices of the pack ARM::Cortex_DFP by edgesparse.boards.Core.name."""
 

@@ -11,7 +11,7 @@ from edgesparse.boards import Board, templates_folder
 from edgesparse.errors import EdgesparseError
 from edgesparse.firmware.model import FirmwareModel
 
-__all__ = ["environment", "render"]
+__all__ = ["environment", "kernel_source", "render", "render_board"]
 
 _GENERATED = {
     "model.h.j2": "model/model.h",
@@ -28,11 +28,12 @@ def render(model: FirmwareModel, board: Board, folder: Path) -> None:
     """Write the project into `folder`, which must not exist yet. The same model gives the same bytes."""
     templates = templates_folder()
     folder.mkdir(parents=True)
-    for part, target in (("project", "."), ("runtime/aot", "runtime"), (f"boards/{board.name}", "board")):
+    for part, target in (("project", "."), ("runtime/aot", "runtime")):
         for path in sorted((templates / part).iterdir()):
-            if path.is_file() and path.suffix not in (".toml", ".j2"):
+            if path.is_file():
                 (folder / target).mkdir(exist_ok=True)
                 shutil.copyfile(path, folder / target / path.name)
+    render_board(board, folder)
     (folder / "kernels").mkdir()
     shutil.copytree(templates / "kernels" / "include", folder / "kernels" / "include")
     for kernel in model.kernels:
@@ -42,6 +43,18 @@ def render(model: FirmwareModel, board: Board, folder: Path) -> None:
     for template, target in _GENERATED.items():
         text = environment().get_template(template).render(model=model, board=board)
         (folder / target).write_text(text, encoding="utf-8")
+
+
+def render_board(board: Board, folder: Path) -> None:
+    """Write what depends on the board into a project: board/ with its linker script, and the counter of clocks."""
+    target = folder / "board"
+    target.mkdir()
+    script = environment().get_template("board.ld.j2").render(board=board)
+    (target / "board.ld").write_text(script, encoding="utf-8")
+    for path in sorted(board.folder.iterdir()):  # a board.ld of the board's own replaces the one above
+        if path.is_file() and path.suffix != ".toml":
+            shutil.copyfile(path, target / path.name)
+    shutil.copyfile(templates_folder() / "counters" / f"{board.counter}.h", folder / "counter.h")
 
 
 def environment() -> jinja2.Environment:

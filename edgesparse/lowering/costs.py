@@ -24,8 +24,16 @@ NEW_KERNEL = 10.0
 
 
 def core_column(core: Core) -> str:
-    """The core whose coefficients apply: portable kernels cost on every mainline core what they cost on a Cortex-M3."""
-    return core.name if core.has_dsp or core.architecture == "armv6-m" else "cortex-m3"
+    """The core whose coefficients apply.
+
+    A Cortex-M0 runs the instructions of an M0+, a Cortex-M55 those of an M33, and portable kernels cost on every
+    mainline core what they cost on a Cortex-M3.
+    """
+    if core.architecture == "armv6-m":
+        return "cortex-m0plus"
+    if not core.has_dsp:
+        return "cortex-m3"
+    return "cortex-m33" if core.architecture == "armv8-m.main" else core.name
 
 
 def estimate(core: Core, kernel: str, work: Work) -> int:

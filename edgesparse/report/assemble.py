@@ -22,6 +22,7 @@ __all__ = [
     "board_part",
     "build_part",
     "environment_part",
+    "latencies",
     "layers_part",
     "measure_layers",
     "model_part",
@@ -69,6 +70,10 @@ def board_part(board: Board) -> dict[str, Any]:
         "core": board.core.name,
         "clock_hz": board.clock_hz,
         "max_clock_hz": board.max_clock_hz,
+        "flash_wait_states": board.flash_wait_states,
+        "memory_profile": board.memory_profile or unavailable("no memory profile of this board"),
+        "emulated": board.emulated,
+        "verified": board.verified,
     }
 
 
@@ -172,13 +177,21 @@ def run_part(build: Mapping[str, Any], trace: Trace, board: Board) -> dict[str, 
     }
     if trace.cycles is None:
         reason = unavailable(trace.cycle_model)
-        return {**run, "cycles": reason, "latency_ms": reason}
+        return {**run, "cycles": reason, "latency_ms": reason, "latency_max_clock_ms": reason}
     cycles = max(trace.cycles)
     return {
         **run,
         "cycles": cycles,
         "cycle_model": trace.cycle_model,
+        **latencies(cycles, board),
+    }
+
+
+def latencies(cycles: int, board: Board) -> dict[str, float]:
+    """Milliseconds at the clock that the start-up code leaves, and at the part's highest."""
+    return {
         "latency_ms": round(cycles / board.clock_hz * 1000, 4),
+        "latency_max_clock_ms": round(cycles / board.max_clock_hz * 1000, 4),
     }
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from edgesparse.boards import Board
 from edgesparse.diagnosis import Diagnosis
+from edgesparse.report.board import device_parts
 from edgesparse.report.dataset import dataset_facts
 from edgesparse.report.fidelity import USABLE, usable
 from edgesparse.report.phones import phone_file
@@ -28,7 +29,6 @@ _ROWS = (
     ("  stack", "stack_bytes", "B"),
     ("instructions", "instructions", ""),
     ("cycles (estimate)", "cycles", ""),
-    ("latency (estimate)", "latency_ms", "ms"),
 )
 
 
@@ -46,6 +46,7 @@ def summary(report: Mapping[str, Any]) -> list[RenderableType]:
     if channels:
         parts.append(Text(_channels(channels)))
     parts.extend(Text(line) for line in _facts(report))
+    parts.extend(device_parts(report))
     parts.extend(profile_tables(report.get("profile", {})))
     parts.extend(Text(f"warning: {warning}", style="yellow") for warning in report.get("warnings", ()))
     return parts
@@ -85,13 +86,21 @@ def _totals(report: Mapping[str, Any]) -> Table:
     for column in ("dense", "sparse", "dense / sparse"):
         table.add_column(column, justify="right")
     sparse, dense = report["sparse"], report["dense"]
-    for label, field, unit in _ROWS:
+    for label, field, unit in (*_ROWS, *latency_rows(report["board"])):
         if field not in sparse:
             continue
         a, b = dense[field], sparse[field]
         ratio = f"{a / b:.2f}" if not isinstance(a, dict) and not isinstance(b, dict) and b else "-"
         table.add_row(label, _number(a, unit), _number(b, unit), ratio)
     return table
+
+
+def latency_rows(board: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(label, field, unit) of the latency at the board's clock, and at the highest where that is another."""
+    clocks = {"latency_ms": board["clock_hz"]}
+    if board["max_clock_hz"] != board["clock_hz"]:
+        clocks["latency_max_clock_ms"] = board["max_clock_hz"]
+    return [(f"latency at {clock / 1e6:g} MHz (estimate)", field, "ms") for field, clock in clocks.items()]
 
 
 def _layers(report: Mapping[str, Any]) -> Table:
@@ -231,16 +240,18 @@ def inspection(result: Mapping[str, Any]) -> list[RenderableType]:
 def board_table(boards: Sequence[Board]) -> RenderableType:
     """The boards as a table."""
     table = Table(box=None, pad_edge=False, show_edge=False)
-    for column in ("name", "core", "clock", "flash", "RAM", "QEMU machine", "description"):
-        table.add_column(column, justify="right" if column in ("clock", "flash", "RAM") else "left")
+    for column in ("name", "core", "clock", "at most", "flash", "RAM", "runs", "probes", "description"):
+        table.add_column(column, justify="right" if column in ("clock", "at most", "flash", "RAM") else "left")
     for board in boards:
         table.add_row(
             board.name,
             board.core.name,
             f"{board.clock_hz / 1e6:g} MHz",
+            f"{board.max_clock_hz / 1e6:g} MHz",
             f"{board.flash.length // 1024:,} KiB",
             f"{board.ram.length // 1024:,} KiB",
-            board.qemu_machine or "none",
+            "emulated" if board.emulated else "verified" if board.verified else "unverified",
+            ", ".join((*board.probes, "gdb")) if not board.emulated else "gdb",
             board.description,
         )
     return table

@@ -20,9 +20,10 @@ __all__ = ["memory_fact", "memory_part", "no_memory_profile", "profile_tables"]
 def no_memory_profile(board: Board) -> str:
     """Why there is no figure with a part's memories."""
     names = ", ".join(memory_profile_names(board.core.name)) or "none yet for this core"
+    waits = f", with {board.flash_wait_states} wait states at its highest clock" if board.flash_wait_states else ""
     return (
-        f"board {board.name!r} has no memory profile: cycles and latency are the core's alone, and weights that stream "
-        f"from a part's flash, as in dense layers, take longer; --memory-profile NAME estimates it ({names})"
+        f"board {board.name!r} has no memory profile: cycles and latency are the core's alone, a lower bound where "
+        f"weights stream from a part's flash{waits}, as in dense layers; --memory-profile NAME estimates them ({names})"
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgesparse.boards import Core
-from edgesparse.errors import BuildError, InputError, ToolMissingError
+from edgesparse.errors import BuildError, DoesNotFitError, InputError, ToolMissingError
 from edgesparse.toolchain.compilers import GET_MAKE, Toolchain
 from edgesparse.toolchain.elf import Elf, read_elf
 from edgesparse.toolchain.isa import check_isa
@@ -28,6 +28,9 @@ PROJECT_VARIABLES = (
 
 COMPLAINT = re.compile(r"(^|[\s:])error:|undefined reference|overflowed|\*\*\*")
 
+# "region `FLASH' overflowed by 12 bytes" (GNU ld), "... will not fit in region 'FLASH': overflowed by 12 bytes" (lld)
+OVERFLOW = re.compile(r"region [`'](FLASH|RAM)'(?: overflowed by|: overflowed by) (\d+) bytes")
+
 BUILD_TIMEOUT_S = 600
 
 
@@ -37,8 +40,8 @@ def build(
     """Build the firmware project in a folder, read the ELF, and check that the core has all its instructions.
 
     variables: further ones for make, such as RUNTIME=tflm. folder: of project/build, where the ELF then appears.
-    BuildError with make's output in `log` when it fails; ToolMissingError without make;
-    InputError when the folder is no firmware project.
+    DoesNotFitError where the linker runs out of flash or RAM. BuildError with make's output in `log` when it fails;
+    ToolMissingError without make; InputError when the folder is no firmware project.
     """
     make = shutil.which("make")
     if make is None:
@@ -65,6 +68,7 @@ def build(
     except subprocess.TimeoutExpired as error:
         raise BuildError(f"{project}: make took over {BUILD_TIMEOUT_S} s; run `make` there to see where") from error
     if result.returncode != 0:
+        _raise_if_overflowed(result.stdout, project)
         raise BuildError(
             f"{project}: make with {toolchain.name} failed: {_first_error(result.stdout)}; "
             f"run `make {' '.join(arguments)}` there for the whole log",
@@ -73,6 +77,20 @@ def build(
     elf = read_elf(project / "build" / (folder or toolchain.name) / "firmware.elf")
     check_isa(elf, core)
     return elf
+
+
+def _raise_if_overflowed(log: str, project: Path) -> None:
+    # lld tells section by section, each time more: the last and largest is by how much the whole is too long.
+    found = [(int(match[2]), match[1]) for match in OVERFLOW.finditer(log)]
+    if found:
+        overflow_bytes, region = max(found)
+        memory = "flash" if region == "FLASH" else "RAM"
+        raise DoesNotFitError(
+            f"{project}: the linked firmware takes {overflow_bytes:,} bytes more {memory} than its board has; "
+            "take a board with more (edgesparse boards), or prune more",
+            memory=memory,
+            overflow_bytes=overflow_bytes,
+        )
 
 
 def _first_error(log: str) -> str:

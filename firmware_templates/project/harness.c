@@ -1,5 +1,6 @@
 #include "harness.h"
 
+#include "counter.h"
 #include "model.h"
 #include "selftest.h"
 #include "semihosting.h"
@@ -7,12 +8,6 @@
 
 #include <stdint.h>
 
-#define SYSTICK_CTRL (*(volatile uint32_t *)0xE000E010u)
-#define SYSTICK_LOAD (*(volatile uint32_t *)0xE000E014u)
-#define SYSTICK_VAL (*(volatile uint32_t *)0xE000E018u)
-#define SYSTICK_MASK 0x00FFFFFFu
-#define SYSTICK_STOP 4u /* core clock */
-#define SYSTICK_RUN 7u  /* core clock, interrupt at a wrap, enable */
 #define FAULT_CFSR (*(volatile uint32_t *)0xE000ED28u)
 #define FAULT_CFSR_MMARVALID 0x80u
 #define FAULT_MMFAR (*(volatile uint32_t *)0xE000ED34u)
@@ -23,8 +18,6 @@
 
 extern uint8_t __stack_bottom[], __stack_top[];
 extern uint8_t __arena_start[], __arena_end[], __guard_end[];
-
-static volatile uint32_t systick_wraps;
 
 /* Every caller would hold a copy otherwise, and the harness counts in the reported flash. */
 #define SMALL __attribute__((noinline)) static
@@ -70,18 +63,13 @@ SMALL void put_word(const char *name, uint32_t value) {
 
 /* ---- time ---- */
 
-void harness_systick_wrapped(void) { ++systick_wraps; }
+void harness_systick_wrapped(void) { counter_wrapped(); }
 
-/* Ticks of SysTick that a call takes, the call itself included. */
+/* Ticks of the board's counter that a call takes, the call itself included. */
 SMALL uint32_t ticks_of(void (*function)(void)) {
-    systick_wraps = 0u;
-    SYSTICK_CTRL = SYSTICK_STOP; /* keeps the clock: QEMU rescales the count when it changes */
-    SYSTICK_LOAD = SYSTICK_MASK;
-    SYSTICK_VAL = 0u; /* counts down from LOAD after the next tick */
-    SYSTICK_CTRL = SYSTICK_RUN;
+    counter_start();
     function();
-    SYSTICK_CTRL = SYSTICK_STOP;
-    return (systick_wraps << 24) + ((0u - SYSTICK_VAL) & SYSTICK_MASK);
+    return counter_stop();
 }
 
 static void do_nothing(void) {}
@@ -161,7 +149,7 @@ int harness_run(void) {
     put_number(" input=", MODEL_INPUT_BYTES);
     put_number(" output=", MODEL_OUTPUT_BYTES);
     put_number(" arena=", (uint32_t)(__arena_end - __arena_start));
-    put_text("\n");
+    put_text(" counter=" COUNTER_NAME "\n");
 
     struct memory_use use = {0u, 0u};
     uint32_t first_crc = 0u;

@@ -5,8 +5,8 @@
  * the model takes them, and the first sample once more. Where it is too short, the run ends with
  * code 1 and without "es end".
  *
- *   es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES
- *   es vector I ticks=N output=HEX        per vector; ticks of SysTick around model_invoke
+ *   es begin protocol=1 vectors=N layers=N input=BYTES output=BYTES arena=BYTES counter=NAME
+ *   es vector I ticks=N output=HEX        per vector; ticks of that counter around model_invoke
  *   es memory arena_used=BYTES stack_used=BYTES
  *   es selftest pass|fail weights_crc=HEX expected=HEX
  *                                         CRC-32 of the weights as read and as generated; it also
@@ -47,7 +47,7 @@ void harness_refused(const char *op, const char *what, uint32_t got, uint32_t ex
 /* For a runtime that manages the arena itself: prints both where they differ. */
 void harness_arena_needed(uint32_t arena_bytes, uint32_t needed_bytes);
 
-/* Counts the wraps of the 24-bit SysTick. */
+/* The SysTick interrupt. */
 void harness_systick_wrapped(void);
 
 #endif

@@ -22,6 +22,9 @@ extern const uint32_t __data_load[];
 
 int main(void);
 void reset_handler(void);
+#ifdef BOARD_START
+void board_start(void); /* board/start.c; runs before memory is initialised */
+#endif
 void fault_handler(void);
 
 /* Volatile, so that the loops do not become calls of memcpy and memset. */
@@ -54,6 +57,9 @@ __attribute__((noreturn)) void reset_handler(void) {
 #if defined(__ARM_FP) && __ARM_FP
     CPACR |= 0xFu << 20; /* full access to the FPU */
     __asm__ volatile("dsb\n isb" ::: "memory");
+#endif
+#ifdef BOARD_START
+    board_start();
 #endif
     close_below_stack();
     initialise_memory();

@@ -15,11 +15,11 @@ PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
     ["errors", "graph", "fixedpoint", "settings", "boards", "data", "output"],
-    ["tflite", "packing", "lowering", "memory", "tflm", "analysis"],
-    ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
+    ["tflite", "packing", "lowering", "memory", "tflm", "analysis", "fit"],
+    ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "flash", "oracle"],
     ["diagnosis", "export", "report", "mobile"],
-    ["network", "stock_tflm", "runtimes", "device_run"],
-    ["baseline", "deploy", "evaluate", "pipeline"],
+    ["network", "stock_tflm", "runtimes", "dataset_run"],
+    ["baseline", "deploy", "device", "evaluate", "pipeline"],
     ["cli"],
 ]
 """From left to right: a module imports only from its own layer's earlier modules and from layers before."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgesparse.boards import CORES, Board, load_board, templates_folder
+from edgesparse.firmware.render import render_board
 from edgesparse.toolchain import Elf, Toolchain, build, diagnose, find
 from tests.conftest import skip_or_fail
 
@@ -21,8 +22,9 @@ def write_toy(folder: Path, *, fault: int = 0, board: str = "mps2-an386") -> Pat
     shutil.copytree(TOY, folder)
     shutil.copytree(templates / "project", folder, dirs_exist_ok=True)
     shutil.copytree(templates / "runtime" / "aot", folder / "runtime")
-    shutil.copytree(templates / "boards" / board, folder / "board")
-    core, config = load_board(board).core, folder / "config.mk"
+    target = load_board(board)
+    render_board(target, folder)
+    core, config = target.core, folder / "config.mk"
     values = {"GCC_CORE_FLAGS": " ".join(core.gcc_flags), "ZIG_TARGET": core.zig_target, "ZIG_CPU": core.zig_cpu}
     lines = (line.split(" := ") for line in config.read_text().splitlines())
     config.write_text("".join(f"{name} := {values.get(name, value)}\n" for name, value in lines))

@@ -27,7 +27,7 @@ ELF = Elf(
     code=(),
 )
 GOOD = [
-    "es begin protocol=1 vectors=2 layers=3 input=4 output=2 arena=16",
+    "es begin protocol=1 vectors=2 layers=3 input=4 output=2 arena=16 counter=systick",
     "es vector 0 ticks=5 output=00ff",
     "es vector 1 ticks=6 output=a5a5",
     "es memory arena_used=12 stack_used=100",
@@ -52,7 +52,7 @@ def test_a_missing_line_is_an_error(missing: int) -> None:
 @pytest.mark.parametrize(
     ("index", "line"),
     [
-        (0, "es begin protocol=2 vectors=2 layers=3 input=4 output=2 arena=16"),
+        (0, "es begin protocol=2 vectors=2 layers=3 input=4 output=2 arena=16 counter=systick"),
         (1, "es vector 0 ticks=5 output=00f"),
         (1, "es vector 0 ticks=5 output=00"),
         (1, "es vector 1 ticks=5 output=00ff"),

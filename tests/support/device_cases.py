@@ -14,7 +14,7 @@ import numpy as np
 
 from edgesparse.boards import Board, templates_folder
 from edgesparse.emulate import Emulator
-from edgesparse.firmware.render import kernel_source
+from edgesparse.firmware.render import kernel_source, render_board
 from edgesparse.memory import plan_memory
 from edgesparse.toolchain import Elf, Toolchain, build
 from tests.support.host_kernels import Case, parameters_text
@@ -33,7 +33,7 @@ def build_cases(folder: Path, board: Board, toolchain: Toolchain, cases: list[Ca
     templates = templates_folder()
     shutil.copytree(templates / "project", folder)
     shutil.copytree(templates / "runtime" / "aot", folder / "runtime")
-    shutil.copytree(templates / "boards" / board.name, folder / "board")
+    render_board(board, folder)
     shutil.copytree(templates / "kernels" / "include", folder / "kernels" / "include")
     variants: dict[str, bool] = {}
     for case in cases:

@@ -59,10 +59,6 @@ $(BUILD)/tflm/flags $(BUILD)/tflm/arena: FORCE
 $(BUILD)/tflm/tflm_arena.o: $(BUILD)/tflm/arena
 $(BUILD)/tflm/tflm_arena.o: CFLAGS += -DTFLM_ARENA_BYTES=$(TFLM_ARENA_BYTES)
 
-$(BUILD)/%.o: %.S Makefile config.mk $(PLACEMENT)
-	@mkdir -p $(@D)
-	$(CC) $(CORE_FLAGS) $(WEIGHTS_FLAGS) -c $< -o $@
-
 $(BUILD)/tflm/tflm_model_data.o: tflm/model.tflite
 $(BUILD)/firmware.elf: $(TFLM_LIBRARY)
 # Called once, before the first inference.

@@ -23,14 +23,14 @@ from edgesparse.errors import CrashError, EdgesparseError
 from edgesparse.oracle import worker_environment
 from edgesparse.toolchain import Elf
 
-__all__ = ["DeviceRun", "run_samples"]
+__all__ = ["DatasetRun", "run_samples"]
 
 _LARGEST_SHARE = 250
 """Samples of a process: few enough that progress is seen, enough that its start does not count."""
 
 
 @dataclass(frozen=True, eq=False)
-class DeviceRun:
+class DatasetRun:
     """Per sample: output bytes [n, bytes] uint8; instructions and estimated cycles [n] int64.
 
     `cycles` is None for the reason in `cycle_model` where the emulator counts instructions only.
@@ -53,7 +53,7 @@ def run_samples(
     layer_names: Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
     processes: int | None = None,
-) -> DeviceRun:
+) -> DatasetRun:
     """Stream samples [n, ...], n >= 1, into a built firmware; as many processes as there are processors.
 
     samples: in the model's input dtype. timeout_s: of each process. Errors as Emulator.run's, with the samples named.
@@ -82,7 +82,7 @@ def run_samples(
             raise
     parts = [future.result() for future in futures]
     cycles = [part["cycles"] for part in parts if "cycles" in part]
-    return DeviceRun(
+    return DatasetRun(
         emulator=str(parts[0]["emulator"]),
         outputs=np.concatenate([part["outputs"] for part in parts]),
         instructions=np.concatenate([part["instructions"] for part in parts]),

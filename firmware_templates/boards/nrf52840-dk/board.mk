@@ -1,0 +1,2 @@
+SOURCES += board/start.c
+$(BUILD)/startup.o: CFLAGS += -DBOARD_START

@@ -1,0 +1,1 @@
+SOURCES += board/image_def.S
