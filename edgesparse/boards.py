@@ -106,13 +106,11 @@ CORES: dict[str, Core] = {
             architecture="armv8-m.main",
             fpu="fpv5-sp",
             gcc_flags=(
-                *(
-                    "-march=armv8-m.main+dsp+fp",
-                    "-mtune=cortex-m55",
-                    "-mthumb",
-                    "-mfloat-abi=hard",
-                    "-mfpu=fpv5-sp-d16",
-                ),
+                "-march=armv8-m.main+dsp+fp",
+                "-mtune=cortex-m55",
+                "-mthumb",
+                "-mfloat-abi=hard",
+                "-mfpu=fpv5-sp-d16",
             ),
             zig_target="thumb-freestanding-eabihf",
             zig_cpu="cortex_m33+dsp+fp_armv8d16sp",
@@ -166,10 +164,8 @@ class Board:
 
 
 _KEYS = frozenset(
-    (
-        *("description", "core", "clock_hz", "max_clock_hz", "flash_wait_states", "memory_profile", "memory"),
-        *("stack_bytes", "counter", "registers", "emulated", "boot_rom", "verified", "probes", "qemu_machine"),
-    )
+    "description core clock_hz max_clock_hz flash_wait_states memory_profile memory stack_bytes counter registers"
+    " emulated boot_rom verified probes qemu_machine".split()
 )
 
 

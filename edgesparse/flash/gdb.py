@@ -67,7 +67,7 @@ def gdb_command(elf: Elf, port: str, *, program: bool, boot_rom: bool = False) -
     )
     commands = (
         *("set confirm off", "set pagination off", "set style enabled off", "set architecture arm"),
-        f"target extended-remote {port}",
+        f"target remote {port}",
         *(f"monitor {words}" for words in (MONITOR if program else ())),
         *(("load",) if program else ()),
         *(("monitor reset halt",) if boot_rom else by_hand),

@@ -96,8 +96,8 @@ def test_other_outputs_than_the_references_end_with_code_5(folder: Path, qemu: s
     source = folder / "firmware" / "model" / "weights.c"
     text = source.read_text()
     before = (folder / "report.json").read_text()
-    # The first bias of the last layer with weights.
-    source.write_text(re.sub(r"(_bias\[10\][^{]*\{\s*)-?\d+", r"\g<1>2000000", text, count=1))
+    # The first bias of the last layer with weights: large enough to make its class the winner.
+    source.write_text(re.sub(r"(_bias\[10\][^{]*\{\s*)-?\d+", r"\g<1>40000000", text, count=1))
     assert source.read_text() != text
     try:
         with board_in_qemu() as port, pytest.raises(MismatchError, match="firmware on mps2-an386") as caught:
@@ -119,7 +119,7 @@ def test_a_dry_run_prints_the_commands_and_leaves_the_report(folder: Path, gdb: 
     result = CliRunner().invoke(cli, ["flash", str(folder), "--dry-run"])
     assert result.exit_code == 0
     assert "gdb" in result.stdout.split()[0]
-    assert "'target extended-remote localhost:3333'" in result.stdout
+    assert "'target remote localhost:3333'" in result.stdout
     assert (folder / "report.json").read_text() == before
 
 
@@ -127,7 +127,7 @@ def test_make_flash_programs_through_gdb(folder: Path, qemu: str, gdb: str) -> N
     with board_in_qemu() as port:
         command = ["make", "-C", str(folder / "firmware"), "flash", f"GDB_PORT={port}"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    assert "es end" in done.stdout.splitlines()
+    assert "es end" in (done.stdout + done.stderr).splitlines()
 
 
 def boards_with(probe: str) -> list[Board]:
@@ -277,9 +277,14 @@ def test_output_that_a_tool_holds_back_comes_when_it_is_told_to_stop() -> None:
 
 
 def test_a_board_that_says_nothing_is_given_up() -> None:
-    tool = Scripted("import time; print('Info: connected', flush=True); time.sleep(60)")
-    with pytest.raises(CrashError, match=r"printed no harness output in 1 s; scripted said: Info: connected"):
-        console_of(tool, tool.steps(), timeout_s=1)
+    tool = Scripted(
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGINT, lambda *_: os._exit(1))\n"
+        "print('Info: connected', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with pytest.raises(CrashError, match=r"printed no harness output in 5 s; scripted said: Info: connected"):
+        console_of(tool, tool.steps(), timeout_s=5)
 
 
 def test_a_board_that_stops_half_way_is_told() -> None:

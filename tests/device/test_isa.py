@@ -15,7 +15,7 @@ from tests.device.conftest import toolchain_or_skip, write_toy
 
 # Halfwords, and the cores that have the instruction.
 EVERY = frozenset(CORES)
-MAINLINE = EVERY - {"cortex-m0plus"}
+MAINLINE = EVERY - {"cortex-m0", "cortex-m0plus"}
 DSP = MAINLINE - {"cortex-m3"}
 INSTRUCTIONS = {
     "sdiv r0, r1, r2": ("fb91 f0f2", MAINLINE),
@@ -30,10 +30,10 @@ INSTRUCTIONS = {
     "vmrs apsr_nzcv, fpscr": ("eef1 fa10", DSP),
     "vldr d0, [r0]": ("ed90 0b00", DSP),
     "vadd.f64 d0, d0, d1": ("ee30 0b01", frozenset()),
-    "vmaxnm.f32 s0, s0, s1": ("fe80 0a20", frozenset({"cortex-m7", "cortex-m33"})),
-    "vcvta.s32.f32 s0, s0": ("febc 0ac0", frozenset({"cortex-m7", "cortex-m33"})),
-    "lda r0, [r1]": ("e8d1 0faf", frozenset({"cortex-m33"})),
-    "msr msplim, r0": ("f380 880a", frozenset({"cortex-m33"})),
+    "vmaxnm.f32 s0, s0, s1": ("fe80 0a20", frozenset({"cortex-m7", "cortex-m33", "cortex-m55"})),
+    "vcvta.s32.f32 s0, s0": ("febc 0ac0", frozenset({"cortex-m7", "cortex-m33", "cortex-m55"})),
+    "lda r0, [r1]": ("e8d1 0faf", frozenset({"cortex-m33", "cortex-m55"})),
+    "msr msplim, r0": ("f380 880a", frozenset({"cortex-m33", "cortex-m55"})),
     "vld1.8 {d0}, [r1]": ("f921 070f", frozenset()),
     "mrs r0, control": ("f3ef 8014", EVERY),
     "dsb sy": ("f3bf 8f4f", EVERY),
