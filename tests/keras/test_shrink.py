@@ -296,6 +296,7 @@ def test_random_architectures_shrink_as_asked_or_say_why_not(seed: int) -> None:
     assert result.shrunk.macs[1] <= 0.7 * result.shrunk.macs[0]
     assert np.isfinite(predict(result.model, x)).all()
     int8 = Network.read(quantize(result.model, x, dense_per_channel=False))
+    check_zeros(int8.graph, result.model, result.masks)
     assert int8.stats.macs == result.shrunk.macs[1]
 
 
