@@ -14,7 +14,7 @@ from tests.support.small_networks import conv_network
 PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
-    ["errors", "graph", "fixedpoint", "settings", "boards", "data", "output"],
+    ["errors", "budgets", "graph", "fixedpoint", "settings", "boards", "data", "output"],
     ["tflite", "packing", "lowering", "memory", "tflm", "analysis"],
     ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "oracle"],
     ["diagnosis", "export", "report", "mobile"],
