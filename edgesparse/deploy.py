@@ -97,7 +97,12 @@ def deploy(
         arena = assemble.unavailable("TFLite Micro plans its arena")
         layers = assemble.tflm_layers(layers, tflm_model(sparse.data, sparse.graph, packed, board.core).custom)
     report |= measure(folder, settings, board, tools, layers, say)
-    return report | {"arena_plan": arena, "tflm_decode": stock.report, "budgets": [], "warnings": [*warnings, *stock.warnings]}
+    return report | {
+        "arena_plan": arena,
+        "tflm_decode": stock.report,
+        "budgets": [],
+        "warnings": [*warnings, *stock.warnings],
+    }
 
 
 def measure(

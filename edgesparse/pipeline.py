@@ -34,7 +34,7 @@ from edgesparse.output import (
 from edgesparse.report import assemble
 from edgesparse.report.compare import Comparison, compare_reports, parse_percent, parse_points
 from edgesparse.report.fidelity import compare_outputs, score
-from edgesparse.report.html import render_html
+from edgesparse.report.html import render_html, render_stored
 from edgesparse.runtimes import RUNTIMES, find_toolchain
 from edgesparse.settings import Settings
 from edgesparse.tflite import identifier
@@ -292,7 +292,7 @@ def report(folder: str | Path) -> dict[str, Any]:
     """Write report.html of an output folder again, from its report.json; returns the object of that, unchanged."""
     folder = Path(folder)
     stored = read_report(folder)
-    write_text(folder / HTML_NAME, render_html(stored))
+    write_text(folder / HTML_NAME, render_stored(stored))
     return stored
 
 

@@ -112,12 +112,12 @@ def compare_reports(
 
 
 def parse_percent(text: str, name: str) -> Fraction:
-    """"1%" as a share; SettingsError for anything else."""
+    """ "1%" as a share; SettingsError for anything else."""
     return _parse(text, "%", name, "1%") / 100
 
 
 def parse_points(text: str, name: str) -> Fraction:
-    """"0.5pt" as percentage points; SettingsError for anything else."""
+    """ "0.5pt" as percentage points; SettingsError for anything else."""
     return _parse(text, "pt", name, "0.5pt")
 
 

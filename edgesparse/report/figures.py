@@ -11,7 +11,9 @@ __all__ = ["clean", "exact", "is_missing", "label", "percent"]
 
 # What HTML forbids in text: C0 and C1 controls, surrogates, noncharacters.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-_NONCHARACTERS = re.compile("[" + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17)) + "]")
+_NONCHARACTERS = re.compile(
+    "[" + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17)) + "]"
+)
 
 _LABELS = {
     "macs": "MACs",

@@ -21,7 +21,7 @@ from edgesparse.report.figures import clean, exact, is_missing, label, percent
 from edgesparse.report.reproduce import command_line
 from edgesparse.report.verdict import verdict
 
-__all__ = ["render_html"]
+__all__ = ["render_html", "render_stored"]
 
 _TEMPLATES = Path(__file__).parent / "template"
 
@@ -89,11 +89,15 @@ class Tree:
 
 
 def render_html(report: Mapping[str, Any]) -> str:
-    """The page. InputError where the report lacks what every report of schema 1 has."""
-    safe = clean(report)
+    """The page for a report that was just made."""
+    return _environment().get_template("report.html.j2").render(_view(clean(report)), css=_style())
+
+
+def render_stored(report: Mapping[str, Any]) -> str:
+    """The page for a report that was read; InputError where it lacks what every report of schema 1 has."""
     try:
-        return _environment().get_template("report.html.j2").render(_view(safe), css=_style())
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return render_html(report)
+    except (LookupError, TypeError, AttributeError, ValueError, jinja2.UndefinedError) as error:
         raise InputError(
             f"report.json: damaged or not complete ({type(error).__name__}: {error}); run edgesparse convert again"
         ) from error
@@ -131,7 +135,9 @@ def _view(report: Mapping[str, Any]) -> dict[str, Any]:
         "title": PurePath(str(source["path"])).name or str(source["path"]),
         "verdict": verdict(report),
         "measures": plots.measures(report),
-        "builds": [name for name in ("dense", "sparse", "baseline") if not is_missing(report.get(name, {"unavailable": ""}))],
+        "builds": [
+            name for name in ("dense", "sparse", "baseline") if not is_missing(report.get(name, {"unavailable": ""}))
+        ],
         "figures": _figures(report),
         "notes": _notes(report),
         "layer_columns": _layer_columns(report["layers"]),
@@ -149,7 +155,11 @@ def _view(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _figures(report: Mapping[str, Any]) -> list[Row]:
     """All numbers of the builds; what has no place of its own comes last under its own name."""
-    builds = [report[name] for name in ("dense", "sparse", "baseline") if not is_missing(report.get(name, {"unavailable": ""}))]
+    builds = [
+        report[name]
+        for name in ("dense", "sparse", "baseline")
+        if not is_missing(report.get(name, {"unavailable": ""}))
+    ]
     flat = [_flatten(build) for build in builds]
     known = dict(_FIGURES)
     others = [name for name in dict.fromkeys(key for build in flat for key in build) if name not in known]
