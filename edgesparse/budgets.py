@@ -22,9 +22,9 @@ __all__ = [
 
 _COUNT = {"": 1}
 _BYTES = {"": 1, "B": 1, "K": 1024, "M": 1024**2}
-_TIME = {"us": Fraction(1, 1000), "ms": 1, "s": 1000}
+_TIME = {"us": Fraction(1, 1000), "ms": Fraction(1), "s": Fraction(1000)}
 _POINTS = {"pt": 1}
-_SHARE = {"": 1, "%": Fraction(1, 100)}
+_SHARE = {"": Fraction(1), "%": Fraction(1, 100)}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Budget:
 
     path: tuple[str, ...]
     unit: str
-    scales: Mapping[str, int | Fraction]
+    scales: Mapping[str, int] | Mapping[str, Fraction]
     whole: bool = True
     least: bool = False
 
@@ -104,10 +104,8 @@ def evaluate_budgets(text: str | None, report: Mapping[str, Any]) -> list[dict[s
     for limit in parse_budget(text) if text is not None else ():
         budget = BUDGETS[limit.name]
         actual = _figure(limit.name, report)
-        if isinstance(actual, dict):
-            ok = False
-        else:
-            ok = actual >= limit.value if budget.least else actual <= limit.value
+        measured = not isinstance(actual, dict)
+        ok = measured and (actual >= limit.value if budget.least else actual <= limit.value)
         rows.append({"name": limit.name, "limit": limit.value, "actual": actual, "unit": budget.unit, "ok": ok})
     return rows
 

@@ -265,7 +265,8 @@ def emulate(
 ) -> dict[str, Any]:
     """Build what is not built, run both projects, compare with the reference; returns the updated report.json.
 
-    memory_profile: a part whose memory waits are estimated too. budget: in place of the stored one. profile: say where the cycles go.
+    memory_profile: a part whose memory waits are estimated too. budget: in place of the stored one.
+    profile: say where the cycles go.
     """
     say = progress or _silent
     folder = Path(folder)

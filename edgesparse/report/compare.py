@@ -162,11 +162,11 @@ def _accuracy(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: Fractio
     if None not in metrics and metrics[0] != metrics[1]:
         raise InputError(f"the reports have different metrics, {metrics[0]} and {metrics[1]}: they do not compare")
     absent = {"unavailable": "the report has no accuracy"}
-    values = [dict(part) if "unavailable" in part else part.get("sparse_int8", absent) for part in (old, new)]
+    before, after = (dict(part) if "unavailable" in part else part.get("sparse_int8", absent) for part in (old, new))
     metric = metrics[0] or metrics[1]
     if metric == "mse":
-        return _rise("mean squared error", "", *values, tolerance, True)
-    return _fall(f"accuracy ({metric})" if metric else "accuracy", *values, points)
+        return _rise("mean squared error", "", before, after, tolerance, True)
+    return _fall(f"accuracy ({metric})" if metric else "accuracy", before, after, points)
 
 
 def _agreement(old: Mapping[str, Any], new: Mapping[str, Any], points: Fraction) -> Figure:
@@ -182,7 +182,7 @@ def _agreement(old: Mapping[str, Any], new: Mapping[str, Any], points: Fraction)
     if names[0] != names[1] and not any(is_missing(value) for value in values):
         raise InputError("one report has class scores, the other has none: they do not compare")
     name = names[1] if is_missing(values[0]) else names[0]
-    return _fall(f"{name.replace('_', ' ')} with the float model", *values, points)
+    return _fall(f"{name.replace('_', ' ')} with the float model", values[0], values[1], points)
 
 
 def _notes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from edgesparse.report.figures import exact, is_missing
 
@@ -162,5 +162,5 @@ def _share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.3f}%" if whole else "0%"
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

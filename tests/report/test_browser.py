@@ -65,7 +65,8 @@ def test_the_checks_do_find_what_they_look_for(page: Page, tmp_path: Path) -> No
     page.resize(360)
     path = tmp_path / "bad.html"
     path.write_text(
-        "<!DOCTYPE html><meta name=viewport content='width=device-width'><body><p style='width:900px;color:#888'>faint</p><img src='missing.png'>"
+        "<!DOCTYPE html><meta name=viewport content='width=device-width'><body>"
+        "<p style='width:900px;color:#888'>faint</p><img src='missing.png'>"
         "<script>console.error('loud')</script><style>p {background: #999}</style>"
     )
     page.load(path.as_uri())
