@@ -143,8 +143,8 @@ def _bar(
     value = build[field]
     if not _is_number(value):
         return Bar(name, exact(value), ())
-    sizes = [(part, build.get(key), shade) for shade, (part, key) in enumerate(parts)]
-    if not sizes or not all(_is_number(size) for _, size, _ in sizes) or sum(size for _, size, _ in sizes) != value:
+    sizes = [(part, build[key], shade) for shade, (part, key) in enumerate(parts) if _is_number(build.get(key))]
+    if len(sizes) != len(parts) or sum(size for _, size, _ in sizes) != value:
         sizes = [(name, value, 0)]
     return Bar(name, f"{exact(value)} {unit}".rstrip(), _segments(sizes, unit, largest))
 
