@@ -309,7 +309,12 @@ def compare(
     share = parse_percent(tolerance, "tolerance")
     points = parse_points(accuracy_tolerance, "accuracy_tolerance")
     reports = [read_report_at(Path(place)) for place in (old, new)]
-    return compare_reports(*reports, tolerance=share, accuracy_tolerance=points, any_board=any_board)
+    try:
+        return compare_reports(*reports, tolerance=share, accuracy_tolerance=points, any_board=any_board)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{old} or {new}: damaged or not complete ({type(error).__name__}: {error}); run edgesparse convert again"
+        ) from error
 
 
 def export(folder: str | Path, *, format: str, out: str | Path | None = None, force: bool = False) -> dict[str, Any]:

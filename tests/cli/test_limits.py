@@ -115,4 +115,7 @@ def test_report_writes_the_page_again_and_prints_the_summary(tmp_path: Path, net
     done = run("report", "out", folder=tmp_path)
     assert done.returncode == 2
     assert "damaged" in done.stderr
+    done = run("compare", "out", "out", folder=tmp_path)
+    assert done.returncode == 2
+    assert "damaged" in done.stderr
     assert_refused(run("report", "nowhere", folder=tmp_path), tmp_path, "report.json")
