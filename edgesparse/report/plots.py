@@ -144,7 +144,7 @@ def _bar(
     if not _is_number(value):
         return Bar(name, exact(value), ())
     sizes = [(part, build[key], shade) for shade, (part, key) in enumerate(parts) if _is_number(build.get(key))]
-    if len(sizes) != len(parts) or sum(size for _, size, _ in sizes) != value:
+    if not parts or len(sizes) != len(parts) or sum(size for _, size, _ in sizes) != value:
         sizes = [(name, value, 0)]
     return Bar(name, f"{exact(value)} {unit}".rstrip(), _segments(sizes, unit, largest))
 
