@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from edgesparse.errors import BuildError, EdgesparseError
+from edgesparse.errors import BuildError, EdgesparseError, LimitError
 
 __all__ = ["cli", "main"]
 
@@ -22,7 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def main() -> NoReturn:
-    """Entry point of the `edgesparse` command; exits with the code of DESIGN: 0, 1, 2, 4, 5 or 130."""
+    """Entry point of the `edgesparse` command; exits with the code of DESIGN: 0 to 5, or 130."""
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -36,6 +36,10 @@ def main() -> NoReturn:
     except BuildError as error:
         click.echo(error.log, err=True)
         _complain(str(error))
+        code = error.exit_code
+    except LimitError as error:
+        for line in error.lines:
+            _complain(line)
         code = error.exit_code
     except EdgesparseError as error:
         _complain(str(error))
@@ -97,6 +101,15 @@ _tflm_max_arena = click.option(
 )
 _vectors = click.option("--vectors", type=int, help="Inputs to run on the device and compare.  [default: 8]")
 _seed = click.option("--seed", type=int, help="Of synthetic inputs, chosen samples and training.  [default: 0]")
+_budget = _options(
+    click.option(
+        "--budget",
+        metavar="NAME=LIMIT,...",
+        help="flash, weights, ram, arena (96K), instructions, cycles, latency (20ms), accuracy-drop (1pt), "
+        "agreement (0.95); exit 3 where a limit is exceeded.",
+    ),
+    click.option("--junit", type=click.Path(path_type=Path), help="Write the budgets to this file as JUnit XML."),
+)
 _unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which execute code from the file.")
 
 _target_options = _options(
@@ -111,6 +124,7 @@ _target_options = _options(
     _tflm_max_arena,
     _vectors,
     _seed,
+    _budget,
     _config,
     _out,
     _force,
@@ -148,6 +162,7 @@ def convert(
     config: Path | None,
     out: Path | None,
     force: bool,
+    junit: Path | None,
     as_json: bool,
     verbose: bool,
     **given: Any,
@@ -155,11 +170,12 @@ def convert(
     """Turn a Keras model (.h5, .keras, SavedModel) into sparse int8 firmware, and measure it."""
     from edgesparse import pipeline
 
+    settings = _settings(config, given)
+    _check_junit(junit, settings)
     with _progress(verbose) as progress:
-        report = pipeline.convert(
-            model, out=out, force=force, unsafe=unsafe, progress=progress, **_settings(config, given)
-        )
+        report = pipeline.convert(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
     _show(report, as_json)
+    _check_budgets(report, junit)
 
 
 @cli.command()
@@ -170,6 +186,7 @@ def firmware(
     config: Path | None,
     out: Path | None,
     force: bool,
+    junit: Path | None,
     as_json: bool,
     verbose: bool,
     **given: Any,
@@ -177,9 +194,12 @@ def firmware(
     """Turn an int8 .tflite into firmware, weights as they are, and measure it."""
     from edgesparse import pipeline
 
+    settings = _settings(config, given)
+    _check_junit(junit, settings)
     with _progress(verbose) as progress:
-        report = pipeline.firmware(model, out=out, force=force, progress=progress, **_settings(config, given))
+        report = pipeline.firmware(model, out=out, force=force, progress=progress, **settings)
     _show(report, as_json)
+    _check_budgets(report, junit)
 
 
 @cli.command()
@@ -192,11 +212,12 @@ def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> 
     with _progress(verbose) as progress:
         report = pipeline.build(folder, toolchain=toolchain, progress=progress)
     _show(report, as_json)
+    _check_budgets(report, None, only_measured=True)
 
 
 @cli.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@_options(_emulator, _toolchain)
+@_options(_emulator, _toolchain, _budget)
 @click.option("--data", help="Run these samples too: .npz with x (and y, x_test, y_test), .npy, or module:function.")
 @click.option("--samples", type=int, metavar="N", help="Run the first N samples of --data only.")
 @click.option(
@@ -212,6 +233,8 @@ def emulate(
     data: str | None,
     samples: int | None,
     model: Path | None,
+    budget: str | None,
+    junit: Path | None,
     profile: bool,
     as_json: bool,
     verbose: bool,
@@ -219,12 +242,14 @@ def emulate(
     """Run the firmware and its dense twin on the emulated board, and compare with the reference."""
     from edgesparse import pipeline
 
+    _check_junit(junit)
     with _progress(verbose) as progress:
         report = pipeline.emulate(
             folder,
             emulator=emulator,
             toolchain=toolchain,
             memory_profile=memory_profile,
+            budget=budget,
             profile=profile,
             data=data,
             samples=samples,
@@ -232,6 +257,45 @@ def emulate(
             progress=progress,
         )
     _show(report, as_json)
+    _check_budgets(report, junit)
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_json
+def report(folder: Path, as_json: bool) -> None:
+    """Write report.html of DIR again, from its report.json, and print the summary."""
+    from edgesparse import pipeline
+
+    _show(pipeline.report(folder), as_json)
+
+
+@cli.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--tolerance", default="1%", show_default=True, help="Of flash, RAM, instructions: a share of OLD.")
+@click.option("--accuracy-tolerance", default="0.5pt", show_default=True, help="Of accuracy, in percentage points.")
+@click.option("--any-board", is_flag=True, help="Compare reports of different boards.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write the figures to this file as JUnit XML.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON to stdout, nothing else.")
+def compare(
+    old: Path, new: Path, tolerance: str, accuracy_tolerance: str, any_board: bool, junit: Path | None, as_json: bool
+) -> None:
+    """Compare two reports (folders or report.json); exit 3 where NEW is worse than tolerated."""
+    from edgesparse import pipeline
+    from edgesparse.report.junit import comparison_cases
+    from edgesparse.report.terminal import comparison_parts
+
+    _check_junit(junit)
+    result = pipeline.compare(old, new, tolerance=tolerance, accuracy_tolerance=accuracy_tolerance, any_board=any_board)
+    if as_json:
+        _print_json(result.as_json())
+    else:
+        _print(comparison_parts(result))
+    if junit is not None:
+        _write_junit(junit, "edgesparse.compare", comparison_cases(result))
+    if result.regressions:
+        raise LimitError(tuple(figure.describe() for figure in result.regressions))
 
 
 @cli.command()
@@ -391,6 +455,41 @@ def _show(report: Mapping[str, Any], as_json: bool) -> None:
     from edgesparse.report.terminal import summary
 
     _print(summary(report))
+
+
+def _check_junit(junit: Path | None, settings: Mapping[str, Any] | None = None) -> None:
+    """Before anything is done: the JUnit file needs a folder, and budgets to speak of."""
+    from edgesparse.errors import OutputError, SettingsError
+
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise OutputError(f"{junit.parent}: no such folder; create it, or choose another --junit")
+    if junit is not None and settings is not None and settings.get("budget") is None:
+        raise SettingsError("--junit lists the budgets; give --budget too")
+
+
+def _check_budgets(report: Mapping[str, Any], junit: Path | None, *, only_measured: bool = False) -> None:
+    """Write the JUnit file where one is wanted; LimitError with a line for every budget that is not kept.
+
+    only_measured: but for those on figures that the command does not measure.
+    """
+    from edgesparse.budgets import describe_budget
+    from edgesparse.report.junit import budget_cases
+
+    if junit is not None:
+        _write_junit(junit, "edgesparse.budgets", budget_cases(report))
+    judged = [row for row in report["budgets"] if not (only_measured and isinstance(row["actual"], dict))]
+    missed = tuple(describe_budget(row) for row in judged if not row["ok"])
+    if missed:
+        raise LimitError(missed)
+
+
+def _write_junit(path: Path, suite: str, cases: Sequence[Any]) -> None:
+    import datetime
+
+    from edgesparse.output import write_text
+    from edgesparse.report.junit import render_junit
+
+    write_text(path, render_junit(suite, cases, now=datetime.datetime.now(datetime.timezone.utc)))
 
 
 def _print(parts: Sequence[Any]) -> None:

@@ -24,6 +24,7 @@ from edgesparse.memory import MemoryPlan, plan_memory
 from edgesparse.network import Network
 from edgesparse.oracle import reference_outputs, zero_shares
 from edgesparse.report import assemble
+from edgesparse.report.arena import arena_part
 from edgesparse.report.timing import memory_part
 from edgesparse.runtimes import RUN_TIMEOUT_S, RUNTIMES
 from edgesparse.settings import Settings
@@ -111,11 +112,18 @@ def deploy(
         "board": assemble.board_part(board),
     }
     layers = assemble.layers_part(sparse.graph, sparse.stats, packed, twin, memory, zero_inputs)
+    arena: Any = arena_part(sparse.graph, packed, memory)
     layers = [layer | {"tflm_decode": part} for layer, part in zip(layers, stock.layers, strict=True)]
     if settings.runtime == "tflm":
+        arena = assemble.unavailable("TFLite Micro plans its arena")
         layers = assemble.tflm_layers(layers, tflm_model(sparse.data, sparse.graph, packed, board.core).custom)
     report |= measure(folder, settings, board, tools, layers, say)
-    return report | {"tflm_decode": stock.report, "budgets": [], "warnings": [*warnings, *stock.warnings]}
+    return report | {
+        "arena_plan": arena,
+        "tflm_decode": stock.report,
+        "budgets": [],
+        "warnings": [*warnings, *stock.warnings],
+    }
 
 
 def measure(

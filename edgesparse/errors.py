@@ -8,6 +8,7 @@
     |   |   `-- DoesNotFitError   more than the board's flash or RAM
     |   |-- DataError             the calibration, training or test data
     |   `-- OutputError           the output folder
+    |-- LimitError            3   a budget or a tolerance is exceeded; everything has been written
     |-- ToolMissingError      4   a compiler, an emulator or a Python package is absent
     |-- BuildError            1   generated code did not compile: our bug
     |-- MismatchError         5   outputs differ from the reference interpreter
@@ -26,6 +27,7 @@ __all__ = [
     "DoesNotFitError",
     "EdgesparseError",
     "InputError",
+    "LimitError",
     "MismatchError",
     "ModelError",
     "OutputError",
@@ -84,6 +86,16 @@ class DataError(InputError):
 
 class OutputError(InputError):
     """The output folder cannot be used."""
+
+
+class LimitError(EdgesparseError):
+    """Figures exceed their limits. `lines` says so of each, in one line."""
+
+    exit_code = 3
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
 
 
 class ToolMissingError(EdgesparseError):

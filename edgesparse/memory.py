@@ -24,12 +24,16 @@ _SHUFFLES = 3000
 
 @dataclass(frozen=True)
 class Buffer:
-    """`size` bytes needed from call `first` to call `last`, both included."""
+    """`size` bytes needed from call `first` to call `last`, both included.
+
+    `tensors`: the graph tensors that lie there one after the other, the first to be written first; none for scratch.
+    """
 
     name: str
     size: int
     first: int
     last: int
+    tensors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,9 @@ def plan_memory(graph: Graph, packed: PackedModel) -> MemoryPlan:
                     kept.add(source)
                 break
 
-    activations = [Buffer(graph.tensors[t].name, graph.tensors[t].nbytes, first[t], last[t]) for t in first]
+    written = [*graph.inputs, *(call.output for call in calls)]
+    held = {root: tuple(dict.fromkeys(t for t in written if owner(t) == root)) for root in first}
+    activations = [Buffer(graph.tensors[t].name, graph.tensors[t].nbytes, first[t], last[t], held[t]) for t in first]
     scratches = {
         i: Buffer(f"scratch of call {i}", c.scratch_bytes, i, i) for i, c in enumerate(calls) if c.scratch_bytes
     }

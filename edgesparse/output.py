@@ -15,15 +15,18 @@ from edgesparse.errors import OutputError
 
 __all__ = [
     "EXPORT_NAME",
+    "HTML_NAME",
     "REPORT_NAME",
     "check_replaceable",
     "output_folder",
     "read_report",
+    "read_report_at",
     "write_json",
     "write_text",
 ]
 
 REPORT_NAME = "report.json"
+HTML_NAME = "report.html"
 EXPORT_NAME = "edgesparse.json"
 """What an exported library has in the place of a report: its origin and figures."""
 
@@ -72,11 +75,20 @@ def output_folder(out: Path, *, force: bool) -> Iterator[Path]:
 
 def read_report(folder: Path) -> dict[str, Any]:
     """The report.json of an output folder; OutputError where there is none."""
-    path = folder / REPORT_NAME
+    return _read(folder / REPORT_NAME, folder)
+
+
+def read_report_at(place: Path) -> dict[str, Any]:
+    """The report that is a file, or lies in an output folder; OutputError where there is none."""
+    return read_report(place) if place.is_dir() else _read(place, place)
+
+
+def _read(path: Path, named: Path) -> dict[str, Any]:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise OutputError(f"{folder}: has no {REPORT_NAME}; give the folder that edgesparse convert wrote") from None
+        what = "no such file" if named == path else f"has no {REPORT_NAME}"
+        raise OutputError(f"{named}: {what}; give the folder that edgesparse convert wrote") from None
     except (OSError, ValueError) as error:
         raise OutputError(f"{path}: cannot be read: {error}; run edgesparse convert again") from error
     if not isinstance(report, dict) or report.get("schema") != 1:

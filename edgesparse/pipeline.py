@@ -14,6 +14,7 @@ from edgesparse import emulate as emulators
 from edgesparse import export as exports
 from edgesparse.analysis import ModelStats
 from edgesparse.boards import Board, load_board
+from edgesparse.budgets import check_budgets, evaluate_budgets
 from edgesparse.data import Dataset, load_data
 from edgesparse.deploy import Progress, deploy, measure, measured_zero_inputs, plan_firmware, projects
 from edgesparse.device import DeviceRun, run_on_board
@@ -23,14 +24,36 @@ from edgesparse.flash import ProbeOptions
 from edgesparse.graph import FloatArray, Graph, Tensor
 from edgesparse.mobile import bench, phone_model
 from edgesparse.network import Network
-from edgesparse.output import REPORT_NAME, check_replaceable, output_folder, read_report, write_json
+from edgesparse.output import (
+    HTML_NAME,
+    REPORT_NAME,
+    check_replaceable,
+    output_folder,
+    read_report,
+    read_report_at,
+    write_json,
+    write_text,
+)
 from edgesparse.report import assemble
+from edgesparse.report.compare import Comparison, compare_reports, parse_percent, parse_points
 from edgesparse.report.fidelity import compare_outputs, score
+from edgesparse.report.html import render_html, render_stored
 from edgesparse.runtimes import RUNTIMES, find_toolchain
 from edgesparse.settings import Settings
 from edgesparse.tflite import identifier
 
-__all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", "flash", "inspect"]
+__all__ = [
+    "bench_mobile",
+    "build",
+    "compare",
+    "convert",
+    "emulate",
+    "export",
+    "firmware",
+    "flash",
+    "inspect",
+    "report",
+]
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
@@ -72,6 +95,8 @@ def convert(
     emulators.choose_memory_profile(chosen.memory_profile, board)
     emulators.require(chosen.emulator, board)
     data = load_data(chosen.data) if chosen.data else None
+    no_labels = "no labels; give --data FILE with x and y"
+    check_budgets(chosen.budget, accuracy="" if data is not None and data.evaluation[1] is not None else no_labels)
     path = Path(model) if isinstance(model, str | Path) else None
     if path is not None and not path.exists():
         raise ModelError(f"{path}: no such file or folder")
@@ -148,7 +173,7 @@ def convert(
         "int8_vs_float": compare_outputs(int8_outputs, float_outputs, classes=classes),
         "sparse_vs_float": compare_outputs(sparse_outputs, float_outputs, classes=classes),
     }
-    accuracy: dict[str, Any] = assemble.unavailable("no labels; give --data FILE with x and y")
+    accuracy: dict[str, Any] = assemble.unavailable(no_labels)
     if labels is not None:
         accuracy = {
             "metric": "top1" if labels.dtype.kind == "i" else "mse",
@@ -183,7 +208,7 @@ def convert(
         )
         report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report}
         report["model"] |= shrunk
-        write_json(folder / REPORT_NAME, report)
+        _write(folder, report)
     return report
 
 
@@ -202,6 +227,8 @@ def firmware(
     say = progress or _silent
     _refuse_for_tflite(settings)
     chosen, board = _settings_for_board(settings)
+    no_float = "a .tflite comes without a float model and without data"
+    check_budgets(chosen.budget, accuracy=no_float, agreement=no_float)
     tools = find_toolchain(chosen, board)
     emulators.choose_memory_profile(chosen.memory_profile, board)
     emulators.require(chosen.emulator, board)
@@ -224,7 +251,7 @@ def firmware(
         (folder / "model.sparse.tflite").write_bytes(phone.data)
         report = deploy(folder, source, chosen, board, tools, network, network, vectors, None, warnings, say)
         report["mobile"] = phone.report
-        write_json(folder / REPORT_NAME, report)
+        _write(folder, report)
     return report
 
 
@@ -255,7 +282,7 @@ def build(folder: str | Path, *, toolchain: str | None = None, progress: Progres
     report["bit_exact"] = report["baseline"] = assemble.unavailable("built again since; run edgesparse emulate")
     report["ratio"] = assemble.ratio_part(report["sparse"], report["dense"])
     report.pop("dataset", None)
-    write_json(folder / REPORT_NAME, report)
+    _write(folder, report)
     return report
 
 
@@ -265,6 +292,7 @@ def emulate(
     emulator: str | None = None,
     toolchain: str | None = None,
     memory_profile: str | None = None,
+    budget: str | None = None,
     profile: bool = False,
     data: str | None = None,
     samples: int | None = None,
@@ -273,14 +301,17 @@ def emulate(
 ) -> dict[str, Any]:
     """Build what is not built, run both projects, compare with the reference; returns the updated report.json.
 
-    memory_profile: a part whose memory waits are estimated too. profile: say where the cycles go. data: as in Settings;
-    its test part, or all of it, runs on the sparse firmware too, the first `samples` of it; see edgesparse.evaluate.
-    model: the Keras file that the folder was made from, to compare these outputs with.
+    memory_profile: a part whose memory waits are estimated too. budget: in place of the stored one. profile: say where
+    the cycles go. data: as in Settings; its test part, or all of it, runs on the sparse firmware too, the first
+    `samples` of it; see edgesparse.evaluate. model: the Keras file that the folder was made from, to compare these
+    outputs with.
     """
     say = progress or _silent
     folder = Path(folder)
     report = read_report(folder)
-    settings = _stored_settings(report, emulator=emulator, toolchain=toolchain, memory_profile=memory_profile)
+    settings = _stored_settings(
+        report, emulator=emulator, toolchain=toolchain, memory_profile=memory_profile, budget=budget
+    )
     board = load_board(settings.board)
     tools = find_toolchain(settings, board)
     emulators.require(settings.emulator, board)
@@ -299,8 +330,9 @@ def emulate(
         "emulator": settings.emulator,
         "toolchain": settings.toolchain,
         "memory_profile": settings.memory_profile,
+        "budget": settings.budget,
     }
-    write_json(folder / REPORT_NAME, report)
+    _write(folder, report)
     return report
 
 
@@ -333,8 +365,36 @@ def flash(
         report["device"] = (
             {**device, "dense": run.figures} if dense else {**run.figures, "dense": device.get("dense", missing)}
         )
-        write_json(folder / REPORT_NAME, report)
+        _write(folder, report)
     return report, run
+
+
+def report(folder: str | Path) -> dict[str, Any]:
+    """Write report.html of an output folder again, from its report.json; returns the object of that, unchanged."""
+    folder = Path(folder)
+    stored = read_report(folder)
+    write_text(folder / HTML_NAME, render_stored(stored))
+    return stored
+
+
+def compare(
+    old: str | Path,
+    new: str | Path,
+    *,
+    tolerance: str = "1%",
+    accuracy_tolerance: str = "0.5pt",
+    any_board: bool = False,
+) -> Comparison:
+    """What got worse from one report to the next; output folders or report.json files. See report.compare."""
+    share = parse_percent(tolerance, "tolerance")
+    points = parse_points(accuracy_tolerance, "accuracy_tolerance")
+    reports = [read_report_at(Path(place)) for place in (old, new)]
+    try:
+        return compare_reports(*reports, tolerance=share, accuracy_tolerance=points, any_board=any_board)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{old} or {new}: damaged or not complete ({type(error).__name__}: {error}); run edgesparse convert again"
+        ) from error
 
 
 def export(folder: str | Path, *, format: str, out: str | Path | None = None, force: bool = False) -> dict[str, Any]:
@@ -419,6 +479,13 @@ def _float_outputs(
     from edgesparse import keras_model
 
     return keras_model.predict(keras_model.load(path).model, samples.x)
+
+
+def _write(folder: Path, report: dict[str, Any]) -> None:
+    """Judge the budgets; write report.json and report.html."""
+    report["budgets"] = evaluate_budgets(report["settings"].get("budget"), report)
+    write_json(folder / REPORT_NAME, report)
+    write_text(folder / HTML_NAME, render_html(report))
 
 
 def _check_kernels(graph: Graph, board: Board, settings: Settings, path: Path | None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from edgesparse.budgets import parse_budget
 from edgesparse.errors import SettingsError
 
 if sys.version_info >= (3, 11):
@@ -88,6 +89,8 @@ class Settings:
     """Leave names, metadata and signatures in the .tflite files."""
     tflm_max_arena: int | None = None
     """Bytes: the most that activations and decoded weights of model.tflm.tflite may take; None for no limit."""
+    budget: str | None = None
+    """Limits on figures of the report, as budgets.parse_budget takes them: flash=96K,latency=20ms."""
     vectors: int = 8
     """Inputs that run on the emulated device and are compared with the reference, 1 or more."""
     seed: int = 0
@@ -117,6 +120,8 @@ class Settings:
         self._check("tflm_max_arena", limit is None or limit >= 1, "a number of bytes, 1 or more")
         self._check("vectors", 1 <= self.vectors <= 1000, "a whole number from 1 to 1000")
         self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
+        if self.budget is not None:
+            parse_budget(self.budget)
         if self.method == "finetune" and self.data is None:
             raise SettingsError("method 'finetune' trains, and needs --data FILE with x")
         if self.method == "finetune" and not (self.labels or self.distill):

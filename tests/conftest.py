@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.chromium import find_chromium
+
 REQUIRE_TOOLS = os.environ.get("EDGESPARSE_REQUIRE_TOOLS") == "1"
 
 
@@ -36,6 +38,15 @@ def gcc() -> str:
     if shutil.which("arm-none-eabi-gcc") is None:
         skip_or_fail("arm-none-eabi-gcc is not installed")
     return "gcc"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium or Chrome."""
+    path = find_chromium()
+    if path is None:
+        skip_or_fail("chromium is not installed")
+    return str(path)
 
 
 @pytest.fixture(scope="session")

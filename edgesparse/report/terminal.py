@@ -10,14 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from edgesparse.boards import Board
+from edgesparse.budgets import describe_budget
 from edgesparse.diagnosis import Diagnosis
 from edgesparse.report.board import device_parts
+from edgesparse.report.compare import Comparison
 from edgesparse.report.dataset import dataset_facts
-from edgesparse.report.fidelity import USABLE, usable
+from edgesparse.report.figures import exact, is_missing
 from edgesparse.report.phones import phone_file
 from edgesparse.report.timing import memory_fact, profile_tables
+from edgesparse.report.verdict import verdict
 
-__all__ = ["board_table", "doctor_table", "inspection", "summary"]
+__all__ = ["board_table", "comparison_parts", "doctor_table", "inspection", "summary"]
 
 _ROWS = (
     ("flash", "flash_bytes", "B"),
@@ -34,10 +37,8 @@ _ROWS = (
 
 def summary(report: Mapping[str, Any]) -> list[RenderableType]:
     """All parts of the report that are there, to be printed one below the other; the verdict comes first."""
-    parts: list[RenderableType] = []
-    verdict = _verdict(report)
-    if verdict:
-        parts.append(Text(verdict, style="bold red"))
+    judged = verdict(report)
+    parts: list[RenderableType] = [Text(str(judged), style="bold green" if judged.ok else "bold red")]
     parts.append(_heading(report))
     if "sparse" in report:
         parts.append(_totals(report))
@@ -50,25 +51,6 @@ def summary(report: Mapping[str, Any]) -> list[RenderableType]:
     parts.extend(profile_tables(report.get("profile", {})))
     parts.extend(Text(f"warning: {warning}", style="yellow") for warning in report.get("warnings", ()))
     return parts
-
-
-def _verdict(report: Mapping[str, Any]) -> str:
-    figures = report.get("fidelity", {}).get("sparse_vs_float")
-    if not figures or usable(figures):
-        return ""
-    name, value = next(iter(figures.items()))
-    settings = report["settings"]
-    lower = "--channels or --sparsity" if settings.get("channels") else "--sparsity"
-    if settings["method"] == "finetune":
-        advice = f"train longer (--epochs), or lower {lower}"
-    elif settings["data"] is None:
-        advice = f"give samples (--data FILE, labels are not needed), or lower {lower}"
-    else:
-        advice = f"train the pruned network (--method finetune), or lower {lower}"
-    return (
-        f"This network is not usable as it is: {name.replace('_', ' ')} with the float model is {value:.3f}, "
-        f"under {USABLE}. Try: {advice}."
-    )
 
 
 def _heading(report: Mapping[str, Any]) -> Text:
@@ -134,10 +116,6 @@ def _channels(channels: Mapping[str, Any]) -> str:
 
 def _facts(report: Mapping[str, Any]) -> list[str]:
     lines = []
-    exact = report.get("bit_exact")
-    if exact and "unavailable" not in exact:
-        answer = "equal" if exact["ok"] else "DIFFER FROM"
-        lines.append(f"outputs {answer} {exact['reference']} byte for byte on {exact['vectors']} inputs, both builds")
     fact = memory_fact(report)
     if fact:
         lines.append(fact)
@@ -171,6 +149,7 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
             f"of {decode['arena_bytes']:,} B (dense {decode['dense_arena_bytes']:,} B), for about "
             f"{decode['instructions']:,} instructions more"
         )
+    lines += [describe_budget(row) for row in report.get("budgets", ())]
     return lines
 
 
@@ -235,6 +214,26 @@ def inspection(result: Mapping[str, Any]) -> list[RenderableType]:
         f"{model['prunable']:,} prunable weights, {model['sparsity']:.1%} of them zero"
     )
     return [heading, table]
+
+
+def comparison_parts(comparison: Comparison) -> list[RenderableType]:
+    """The result of `compare`: a table, and what else differs."""
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    table.add_column("")
+    for column in ("old", "new", "change", "tolerated"):
+        table.add_column(column, justify="right", overflow="fold")
+    table.add_column("")
+    for figure in comparison.figures:
+        answer = ("ok" if figure.ok else "REGRESSION") if figure.checked else "not judged"
+        if is_missing(figure.old) and is_missing(figure.new):
+            answer = "not measured"
+        values = ("-" if is_missing(value) else _exact(value, figure.unit) for value in (figure.old, figure.new))
+        table.add_row(figure.name, *values, figure.change or "-", figure.tolerance or "-", answer)
+    return [table, *(Text(f"note: {note}", style="yellow") for note in comparison.notes)]
+
+
+def _exact(value: Any, unit: str) -> str:
+    return f"{exact(value)} {'B' if unit == 'bytes' else unit}".rstrip()
 
 
 def board_table(boards: Sequence[Board]) -> RenderableType:

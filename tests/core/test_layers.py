@@ -14,7 +14,7 @@ from tests.support.small_networks import conv_network
 PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
-    ["errors", "graph", "fixedpoint", "settings", "boards", "data", "output"],
+    ["errors", "budgets", "graph", "fixedpoint", "settings", "boards", "data", "output"],
     ["tflite", "packing", "lowering", "memory", "tflm", "analysis", "fit"],
     ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "flash", "oracle"],
     ["diagnosis", "export", "report", "mobile"],
@@ -119,3 +119,5 @@ def test_the_wheel_carries_the_firmware_templates(tmp_path: Path) -> None:
             assert f"edgesparse/firmware_templates/{path.relative_to(root / 'firmware_templates')}" in names
     for name in ("block_counter.c", "replay.c", "timing.toml", "memories.toml"):
         assert f"edgesparse/emulate/{name}" in names
+    for name in ("report.html.j2", "report.css"):
+        assert f"edgesparse/report/template/{name}" in names
