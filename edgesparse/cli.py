@@ -120,12 +120,15 @@ _target_options = _options(
 @click.option("--data", help=".npz with x (and y, x_test, y_test), .npy, or package.module:function.")
 @click.option("--sparsity", type=float, help="Zeros / prunable weights, 0 to 0.99.  [default: 0.75, or as nm=N:M says]")
 @click.option("--pattern", help="auto, unstructured, block, block1x4, block2x4, block4x1 or nm=N:M.  [default: auto]")
-@click.option("--method", help="oneshot, magnitude or finetune (needs --data).  [default: oneshot]")
-@click.option("--epochs", type=int, help="Passes over the data for finetune.  [default: 10]")
-@click.option("--labels/--no-labels", default=None, help="Whether finetune uses y.  [default: labels]")
 @click.option(
-    "--distill/--no-distill", default=None, help="Whether finetune learns from the unpruned model.  [default: distill]"
+    "--method", help="oneshot, magnitude, or one that trains on --data: finetune or gradual.  [default: oneshot]"
 )
+@click.option("--epochs", type=int, help="Passes over the data for methods that train.  [default: 10]")
+@click.option("--labels/--no-labels", default=None, help="Whether training uses y.  [default: labels]")
+@click.option(
+    "--distill/--no-distill", default=None, help="Whether training learns from the unpruned model.  [default: distill]"
+)
+@click.option("--schedule", help="polynomial or constant: how the zeros of gradual grow.  [default: polynomial]")
 @click.option("--mobile-dtype", help="int8 or float32: the weights of model.sparse.tflite.  [default: int8]")
 @click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")
 @_unsafe

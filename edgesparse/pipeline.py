@@ -31,7 +31,17 @@ __all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", 
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
-_SPARSE_SETTINGS = ("sparsity", "pattern", "method", "epochs", "labels", "distill", "data", "dense_per_channel")
+_SPARSE_SETTINGS = (
+    "sparsity",
+    "pattern",
+    "method",
+    "epochs",
+    "labels",
+    "distill",
+    "schedule",
+    "data",
+    "dense_per_channel",
+)
 
 
 def convert(
@@ -83,6 +93,7 @@ def convert(
         epochs=chosen.epochs,
         labels=chosen.labels,
         distill=chosen.distill,
+        schedule=chosen.schedule,
         seed=chosen.seed,
         progress=say,
     )

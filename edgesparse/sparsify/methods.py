@@ -12,6 +12,7 @@ from edgesparse.keras_model.loaded import LoadedModel
 from edgesparse.keras_model.validate import free_batch
 from edgesparse.sparsify.data import Training, check_data
 from edgesparse.sparsify.finetune import finetune
+from edgesparse.sparsify.gradual import gradual
 from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.oneshot import magnitude, oneshot
 from edgesparse.sparsify.plan import SparsityPlan
@@ -29,7 +30,12 @@ class Sparsifier(Protocol):
         """
 
 
-METHODS: dict[str, Sparsifier] = {"oneshot": oneshot, "magnitude": magnitude, "finetune": finetune}
+METHODS: dict[str, Sparsifier] = {
+    "oneshot": oneshot,
+    "magnitude": magnitude,
+    "finetune": finetune,
+    "gradual": gradual,
+}
 
 
 @dataclass(frozen=True, eq=False)
