@@ -121,7 +121,8 @@ _target_options = _options(
 @click.option("--sparsity", type=float, help="Zeros / prunable weights, 0 to 0.99.  [default: 0.75, or as nm=N:M says]")
 @click.option("--pattern", help="auto, unstructured, block, block1x4, block2x4, block4x1 or nm=N:M.  [default: auto]")
 @click.option(
-    "--method", help="oneshot, magnitude, or one that trains on --data: finetune or gradual.  [default: oneshot]"
+    "--method",
+    help="oneshot, magnitude, or one that trains on --data: finetune, gradual, l1, group-lasso.  [default: oneshot]",
 )
 @click.option("--epochs", type=int, help="Passes over the data for methods that train.  [default: 10]")
 @click.option("--labels/--no-labels", default=None, help="Whether training uses y.  [default: labels]")

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block4x1", "nm=N:M")
-TRAINING_METHOD_NAMES = ("finetune", "gradual")
+TRAINING_METHOD_NAMES = ("finetune", "gradual", "l1", "group-lasso")
 METHOD_NAMES = ("oneshot", "magnitude", *TRAINING_METHOD_NAMES)
 SCHEDULE_NAMES = ("polynomial", "constant")
 RUNTIME_NAMES = ("aot", "tflm")

@@ -19,7 +19,7 @@ from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.shaping import Settling
-from edgesparse.sparsify.train import prepare, train
+from edgesparse.sparsify.train import prepare, share, train
 
 __all__ = ["SCHEDULES", "gradual"]
 
@@ -35,6 +35,7 @@ def gradual(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     if training.schedule not in SCHEDULES:
         raise SettingsError(f"--schedule: expected one of {', '.join(SCHEDULES)}, got {training.schedule!r}")
     course = prepare(model, training, method="gradual")
+    plan = share(course, plan)
     shaping = _Gradual(model, plan, course.steps, SCHEDULES[training.schedule])
     train(course, shaping)
     return shaping.masks

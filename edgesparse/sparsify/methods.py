@@ -13,6 +13,8 @@ from edgesparse.keras_model.validate import free_batch
 from edgesparse.sparsify.data import Training, check_data
 from edgesparse.sparsify.finetune import finetune
 from edgesparse.sparsify.gradual import gradual
+from edgesparse.sparsify.group_lasso import group_lasso
+from edgesparse.sparsify.l1 import l1
 from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.oneshot import magnitude, oneshot
 from edgesparse.sparsify.plan import SparsityPlan
@@ -35,6 +37,8 @@ METHODS: dict[str, Sparsifier] = {
     "magnitude": magnitude,
     "finetune": finetune,
     "gradual": gradual,
+    "l1": l1,
+    "group-lasso": group_lasso,
 }
 
 

@@ -1,4 +1,4 @@
-"""What methods do to kernels while they train: the hook of the training loop, and the shapings that methods build on."""
+"""What methods do to kernels while they train: the hook of the loop, and the shapings that methods build on."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ only make them worse. What a method does to the kernels meanwhile is its Shaping
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,8 @@ from edgesparse.keras_model.validate import free_batch
 from edgesparse.sparsify.data import Training
 from edgesparse.sparsify.distillation import distillation_loss, label_loss, label_targets
 from edgesparse.sparsify.kernels import iter_kernels
-from edgesparse.sparsify.layerwise import MIN_SAMPLES
+from edgesparse.sparsify.layerwise import MIN_SAMPLES, share_out
+from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.shaping import Shaping
 
 __all__ = ["Course", "prepare", "train"]
@@ -61,6 +63,14 @@ class Course:
         """Of all epochs."""
         return self.steps_per_epoch * self.training.epochs
 
+    def rate(self, step: int) -> float:
+        """The learning rate of a step: a short rise, then a cosine down to 0."""
+        warmup = int(_WARMUP_SHARE * self.steps)
+        if step < warmup:
+            return self.training.learning_rate * step / warmup
+        done = min(1.0, (step - warmup) / max(1, self.steps - warmup))
+        return self.training.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
+
 
 def prepare(model: Any, training: Training, *, method: str) -> Course:
     """Check the data and the settings, seed TensorFlow, and note what the model gives as it is now.
@@ -89,6 +99,12 @@ def prepare(model: Any, training: Training, *, method: str) -> Course:
     x = np.asarray(training.x, dtype=np.float32)
     y = label_targets(model, training.y) if training.y is not None and use_labels else np.zeros(len(x), np.int64)
     return Course(model, method, training, x, y, _losses(model, training))
+
+
+def share(course: Course, plan: SparsityPlan) -> SparsityPlan:
+    """The plan with its zeros shared out over the layers by what each loses; see layerwise."""
+    training = course.training
+    return share_out(course.model, plan, course.x, seed=training.seed, progress=training.progress)
 
 
 def train(course: Course, shaping: Shaping) -> None:
@@ -135,7 +151,7 @@ def _mixed(
 
 
 def _rate(course: Course) -> Any:
-    """The learning rate per step: a short rise, then a cosine down to 0."""
+    """Course.rate for the optimizer."""
     warmup, highest = int(_WARMUP_SHARE * course.steps), course.training.learning_rate
     return tf_keras().optimizers.schedules.CosineDecay(
         0.0 if warmup else highest,
