@@ -39,6 +39,7 @@ _SPARSE_SETTINGS = (
     "labels",
     "distill",
     "schedule",
+    "activity_l1",
     "data",
     "dense_per_channel",
 )
@@ -94,6 +95,7 @@ def convert(
         labels=chosen.labels,
         distill=chosen.distill,
         schedule=chosen.schedule,
+        activity_l1=chosen.activity_l1,
         seed=chosen.seed,
         progress=say,
     )

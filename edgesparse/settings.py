@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block4x1", "nm=N:M")
-TRAINING_METHOD_NAMES = ("finetune", "gradual", "l1", "group-lasso")
+TRAINING_METHOD_NAMES = ("finetune", "gradual", "l1", "group-lasso", "targeted-dropout")
 METHOD_NAMES = ("oneshot", "magnitude", *TRAINING_METHOD_NAMES)
 SCHEDULE_NAMES = ("polynomial", "constant")
 RUNTIME_NAMES = ("aot", "tflm")
@@ -62,6 +62,8 @@ class Settings:
     """Whether training learns from the outputs of the unpruned model, which needs no labels."""
     schedule: str = "polynomial"
     """One of SCHEDULE_NAMES: how the zeros of gradual grow."""
+    activity_l1: float = 0.0
+    """Strength of the L1 penalty on the outputs of ReLUs in training, per mean output; 0 for none."""
     data: str | None = None
     """.npz, .npy or package.module:function; None for synthetic calibration inputs."""
     dense_per_channel: bool = False
@@ -104,6 +106,7 @@ class Settings:
             )
         self._check("method", self.method in METHOD_NAMES, f"one of {', '.join(METHOD_NAMES)}")
         self._check("schedule", self.schedule in SCHEDULE_NAMES, f"one of {', '.join(SCHEDULE_NAMES)}")
+        self._check("activity_l1", 0 <= self.activity_l1 <= 1e6, "a number from 0 to 1000000")
         self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
         self._check("runtime", self.runtime in RUNTIME_NAMES, f"one of {', '.join(RUNTIME_NAMES)}")
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
@@ -119,6 +122,12 @@ class Settings:
             raise SettingsError(f"method {self.method!r} trains, and needs --data FILE with x")
         if self.trains and not (self.labels or self.distill):
             raise SettingsError(f"method {self.method!r} without labels and without distill has nothing to learn from")
+
+        if self.activity_l1 and not self.trains:
+            raise SettingsError(
+                f"activity_l1 works in training, method {self.method!r} does none; choose one of: "
+                f"{', '.join(TRAINING_METHOD_NAMES)}"
+            )
 
     @property
     def trains(self) -> bool:

@@ -18,6 +18,7 @@ from edgesparse.sparsify.l1 import l1
 from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.oneshot import magnitude, oneshot
 from edgesparse.sparsify.plan import SparsityPlan
+from edgesparse.sparsify.targeted_dropout import targeted_dropout
 
 __all__ = ["METHODS", "Sparsifier", "SparsifyResult", "sparsify"]
 
@@ -39,6 +40,7 @@ METHODS: dict[str, Sparsifier] = {
     "gradual": gradual,
     "l1": l1,
     "group-lasso": group_lasso,
+    "targeted-dropout": targeted_dropout,
 }
 
 

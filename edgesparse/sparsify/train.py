@@ -22,6 +22,7 @@ from edgesparse.keras_model.backend import quiet, tensorflow, tf_keras
 from edgesparse.keras_model.loaded import output_shape
 from edgesparse.keras_model.predict import predict
 from edgesparse.keras_model.validate import free_batch
+from edgesparse.sparsify.activity import activations, with_activity
 from edgesparse.sparsify.data import Training
 from edgesparse.sparsify.distillation import distillation_loss, label_loss, label_targets
 from edgesparse.sparsify.kernels import iter_kernels
@@ -75,7 +76,8 @@ class Course:
 def prepare(model: Any, training: Training, *, method: str) -> Course:
     """Check the data and the settings, seed TensorFlow, and note what the model gives as it is now.
 
-    DataError for too few samples, and without labels where training.distill is off; SettingsError for epochs < 1.
+    DataError for too few samples, and without labels where training.distill is off; SettingsError for epochs < 1 and for
+    a penalty on ReLUs where there are none.
     """
     if training.x is None:
         raise DataError(f"--method {method}: needs samples; give --data FILE.npz with x, or use --method oneshot")
@@ -172,9 +174,13 @@ def _losses(model: Any, training: Training) -> Callable[[Any, Any, Any], Any]:
         by_label = label_loss(model, training.y)
         label_share = _LABEL_SHARE if training.distill else 1.0
 
+    penalised = activations(model) if training.activity_l1 else {}
+
     def loss(x: Any, plain: Any, y: Any) -> Any:
-        outputs = model(x, training=False)
+        outputs, activity = with_activity(model, x, penalised)
         value = tf.add_n(model.losses) if model.losses else tf.constant(0.0)  # the model's own regularizers
+        if penalised:
+            value += training.activity_l1 * activity
         if teacher is not None and by_teacher is not None:
             value += (1.0 - label_share) * by_teacher(teacher(x, training=False), outputs)
         if by_label is not None:

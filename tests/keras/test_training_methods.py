@@ -218,3 +218,26 @@ def test_the_penalty_itself_makes_most_of_the_zeros(method: str, pattern: str) -
     shares = zeros_in(lines)
     assert shares[2] < 0.4
     assert 0.5 < shares[28] < 0.85  # the last epoch before the masks
+
+
+# ------------------------------------------------------------------------------------------ activity
+
+
+@pytest.mark.parametrize("method", ["finetune", "targeted-dropout"])
+def test_a_penalty_on_activity_makes_more_activations_zero(method: str) -> None:
+    x, _ = task()
+    shares = {}
+    for strength in (0.0, 10.0):
+        _, result = trained(method, "unstructured", 0.5, epochs=10, learning_rate=1e-2, activity_l1=strength)
+        keras = tf_keras()
+        hidden = keras.Model(result.model.inputs, result.model.get_layer("hidden").output)
+        shares[strength] = float(np.mean(predict(hidden, x) == 0))
+    assert shares[10.0] > shares[0.0] + 0.1
+
+
+def test_a_penalty_on_activity_needs_a_relu() -> None:
+    keras = tf_keras()
+    loaded = from_object(keras.Sequential([keras.Input((8,)), keras.layers.Dense(8), keras.layers.Dense(8)]))
+    training = Training(x=np.ones((20, 8), np.float32), activity_l1=0.1)
+    with pytest.raises(SettingsError, match=r"--activity-l1: model .* has no ReLU"):
+        sparsify(loaded, plan(loaded.model, sparsity=0.5, pattern="auto"), method="finetune", training=training)
