@@ -76,8 +76,8 @@ class Course:
 def prepare(model: Any, training: Training, *, method: str) -> Course:
     """Check the data and the settings, seed TensorFlow, and note what the model gives as it is now.
 
-    DataError for too few samples, and without labels where training.distill is off; SettingsError for epochs < 1 and for
-    a penalty on ReLUs where there are none.
+    DataError for too few samples, and without labels where training.distill is off; SettingsError for epochs < 1 and
+    for a penalty on ReLUs where there are none.
     """
     if training.x is None:
         raise DataError(f"--method {method}: needs samples; give --data FILE.npz with x, or use --method oneshot")
