@@ -34,6 +34,7 @@ _FIDELITY_SAMPLES = 200
 _SPARSE_SETTINGS = (
     "sparsity",
     "pattern",
+    "channels",
     "method",
     "epochs",
     "labels",
@@ -86,7 +87,22 @@ def convert(
             if x is not None:
                 sparsify.check_data(loaded.model, x, y)
     warnings = _data_warnings(data)
-    plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern)
+    plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern, channels=chosen.channels)
+    shape = keras_model.input_shape(loaded.model)
+    samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
+    calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
+
+    def int8(model: Any) -> Network:
+        return Network.read(quantize.quantize(model, calibration, dense_per_channel=chosen.dense_per_channel))
+
+    def costs_of(model: Any, planned: sparsify.SparsityPlan) -> Mapping[str, sparsify.Curve]:
+        graph = dense.graph if model is loaded.model else int8(model).graph
+        ops = quantize.match_kernels(graph, sparsify.iter_kernels(model))
+        return sparsify.device_costs(graph, ops, planned, board.core, optimize=chosen.optimize)
+
+    say("quantizing the dense model")
+    dense = int8(loaded.model)
+    _check_kernels(dense.graph, board, chosen, path)
     say("sparsifying")
     training = sparsify.Training(
         x=None if data is None else data.x,
@@ -99,18 +115,11 @@ def convert(
         seed=chosen.seed,
         progress=say,
     )
-    pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training)
-    shape = keras_model.input_shape(loaded.model)
-    samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
-    calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
+    pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training, costs=costs_of)
     say("quantizing the sparse model")
-    sparse_bytes = quantize.quantize(pruned.model, calibration, dense_per_channel=chosen.dense_per_channel)
-    sparse = Network.read(sparse_bytes)
+    sparse = int8(pruned.model)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
-    _check_kernels(sparse.graph, board, chosen, path)
-    say("quantizing the dense model")
-    dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
     sparse, dense = (network.slimmed(keep_metadata=chosen.keep_metadata) for network in (sparse, dense))
@@ -126,6 +135,7 @@ def convert(
         names=[op.name for op in mobile.graph.ops],
     )
     warnings += [*plan.warnings, *pruned.warnings, *phone.warnings, *_sparsity_warnings(sparse.stats, chosen)]
+    shrunk = {"channels": pruned.shrunk.as_json()} if pruned.shrunk is not None else {}
 
     say("comparing with the float model")
     inputs, labels = data.evaluation if data is not None else (samples, None)
@@ -174,6 +184,7 @@ def convert(
             say,
         )
         report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report}
+        report["model"] |= shrunk
         write_json(folder / REPORT_NAME, report)
     return report
 
@@ -357,7 +368,7 @@ def _data_warnings(data: Dataset | None) -> list[str]:
 
 
 def _sparsity_warnings(stats: ModelStats, settings: Settings) -> list[str]:
-    if stats.sparsity + 1e-9 < settings.sparsity:
+    if settings.pattern != "channel" and stats.sparsity + 1e-9 < settings.sparsity:
         raise ModelError(
             f"the int8 model has {stats.sparsity:.4f} zeros among its prunable weights, expected {settings.sparsity} "
             "or more; please report this model"

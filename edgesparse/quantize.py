@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,10 @@ from edgesparse.errors import DataError, ModelError, UnsupportedError
 from edgesparse.graph import FloatArray, Graph
 from edgesparse.keras_model.backend import quiet, tensorflow
 from edgesparse.keras_model.loaded import input_shape, iter_layers
-from edgesparse.sparsify.kernels import iter_kernels
+from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.masks import Masks
 
-__all__ = ["MAX_CALIBRATION", "check_zeros", "float_tflite", "quantize", "synthetic_inputs"]
+__all__ = ["MAX_CALIBRATION", "check_zeros", "float_tflite", "match_kernels", "quantize", "synthetic_inputs"]
 
 MAX_CALIBRATION = 512
 """Calibration samples that are used: ranges hardly change after that, time grows."""
@@ -132,7 +132,7 @@ def check_zeros(graph: Graph, model: Any, masks: Masks) -> dict[str, int]:
     ModelError naming the layer when a pruned weight is not at its zero point or when no op matches.
     """
     kernels = {kernel.name: kernel for kernel in iter_kernels(model) if kernel.name in masks}
-    mapping = _match({name: _rows(kernel.read()) for name, kernel in kernels.items()}, _op_rows(graph))
+    mapping = match_kernels(graph, kernels.values())
     for name, kernel in kernels.items():
         if name not in mapping:
             raise ModelError(
@@ -152,6 +152,11 @@ def check_zeros(graph: Graph, model: Any, masks: Masks) -> dict[str, int]:
                 " prune another layer or report this model"
             )
     return mapping
+
+
+def match_kernels(graph: Graph, kernels: Iterable[Kernel]) -> dict[str, int]:
+    """{layer path: index of the op that has its weights}, by their values (see check_zeros); those that are found."""
+    return _match({kernel.name: _rows(kernel.read()) for kernel in kernels}, _op_rows(graph))
 
 
 def _rows(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from edgesparse.sparsify.channel_groups import ChannelAxis, ChannelGraph, ChannelGroup, channel_graph
 from edgesparse.sparsify.data import Training, check_data
+from edgesparse.sparsify.device_costs import device_costs
 from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.methods import METHODS, Sparsifier, SparsifyResult, sparsify
 from edgesparse.sparsify.patterns import PATTERNS, Pattern
-from edgesparse.sparsify.plan import PATTERN_NAMES, LayerPlan, SparsityPlan, plan
+from edgesparse.sparsify.plan import PATTERN_NAMES, Curve, LayerPlan, SparsityPlan, plan
+from edgesparse.sparsify.remove_channels import remove_channels
 
 __all__ = [
     "METHODS",
     "PATTERNS",
     "PATTERN_NAMES",
+    "ChannelAxis",
+    "ChannelGraph",
+    "ChannelGroup",
+    "Curve",
     "Kernel",
     "LayerPlan",
     "Pattern",
@@ -19,8 +26,11 @@ __all__ = [
     "SparsifyResult",
     "SparsityPlan",
     "Training",
+    "channel_graph",
     "check_data",
+    "device_costs",
     "iter_kernels",
     "plan",
+    "remove_channels",
     "sparsify",
 ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from edgesparse.errors import ModelError, SettingsError
 from edgesparse.keras_model.loaded import final_layer
@@ -14,13 +13,30 @@ from edgesparse.settings import PATTERN_NAMES, parse_n_of_m
 from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.patterns import NOfM, Pattern, pattern_named
 
-__all__ = ["MAX_SPARSITY", "PATTERN_NAMES", "LayerPlan", "SparsityPlan", "plan", "reallocate"]
+__all__ = [
+    "CHANNEL",
+    "MAX_SPARSITY",
+    "PATTERN_NAMES",
+    "Curve",
+    "LayerPlan",
+    "Part",
+    "SparsityPlan",
+    "max_units",
+    "plan",
+    "whole_units",
+]
 
 MAX_SPARSITY = 0.99
+CHANNEL = "channel"
+"""The pattern that removes whole channels from the network, and leaves no zeros in the kernels."""
 _MIXED = {"auto": ("block1x4", "unstructured"), "block": ("block2x4", "block1x4")}
 """Patterns that stand for the first that fits: `auto` costs less accuracy, `block` more and is faster."""
 _MIN_CHANNELS = 4
 _FINAL_DENSE_SHARE = 0.05
+
+
+Curve: TypeAlias = Sequence[tuple[int, float]]
+"""(zeros of a layer, value), ascending in the zeros."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,12 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class SparsityPlan:
-    """The plan of all layers. `sparsity`: zeros / prunable weights; `pattern` and `target` as asked for."""
+    """The plan of all layers. `sparsity`: zeros / prunable weights; `pattern`, `target` and `channels` as asked for.
+
+    costs: layer path -> what the device needs for the layer with so many zeros, such as instructions; {} where that
+    does not count. channels: share of the MACs that whole channels take with them. Where that is not 0, or the pattern
+    is channel, the layers are those before they go; sparsify plans again for the smaller model.
+    """
 
     layers: tuple[LayerPlan, ...]
     pattern: str
@@ -53,6 +74,13 @@ class SparsityPlan:
     sparsity: float
     prunable_weights: int
     warnings: tuple[str, ...]
+    costs: Mapping[str, Curve] = field(default_factory=dict)
+    channels: float = 0.0
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether whole channels go."""
+        return self.channels > 0 or (self.pattern == CHANNEL and self.target > 0)
 
 
 @dataclass(frozen=True)
@@ -73,19 +101,21 @@ class _Choice:
         """At most MAX_SPARSITY of the layer, and at least one unit stays; every group of N:M."""
         if isinstance(self.pattern, NOfM):
             return self.units
-        return _max_units(self.units)
+        return max_units(self.units)
 
 
-def plan(model: Any, *, sparsity: float, pattern: str) -> SparsityPlan:
+def plan(model: Any, *, sparsity: float, pattern: str, channels: float = 0.0) -> SparsityPlan:
     """Give every prunable layer of a tf_keras model the same sparsity, in a pattern that it can take.
 
     sparsity: zeros / prunable weights of the model, 0 to 0.99 (for nm=N:M 1 - N / M); reached, and exceeded by less
     than one unit of the pattern. Layers that the pattern does not fit stay dense, count all the same, and are named
-    in `warnings`; the others make up for them. SettingsError for a sparsity or pattern out of range, or when the
-    sparsity cannot be reached (the message says which can); ModelError when no layer is prunable.
+    in `warnings`; the others make up for them. With the pattern channel no kernel gets zeros. channels: share of the
+    MACs, 0 to 0.99, that whole channels take with them before. SettingsError for a share or pattern out of range, or
+    when the sparsity cannot be reached (the message says which can); ModelError when no layer is prunable.
     """
-    if not 0.0 <= sparsity <= MAX_SPARSITY:
-        raise SettingsError(f"--sparsity: expected 0 to {MAX_SPARSITY}, got {sparsity:g}")
+    for option, share in (("sparsity", sparsity), ("channels", channels)):
+        if not 0.0 <= share <= MAX_SPARSITY:
+            raise SettingsError(f"--{option}: expected 0 to {MAX_SPARSITY}, got {share:g}")
     n_of_m = parse_n_of_m(pattern)
     if pattern not in PATTERN_NAMES[:-1] and n_of_m is None:
         raise SettingsError(f"--pattern: {pattern!r} is not known; choose one of: {', '.join(PATTERN_NAMES)}")
@@ -98,17 +128,18 @@ def plan(model: Any, *, sparsity: float, pattern: str) -> SparsityPlan:
             f"model {model.name!r}: no layer can be pruned; needed: a convolution with at least {_MIN_CHANNELS}"
             " input channels or a dense layer"
         )
-    units = _distribute(choices, prunable, sparsity)
+    units = [0] * len(choices) if pattern == CHANNEL else _distribute(choices, prunable, sparsity)
     layers = tuple(_layer_plan(choice, count) for choice, count in zip(choices, units, strict=True))
     zeros = sum(count * choice.pattern.unit for choice, count in zip(choices, units, strict=True) if choice.pattern)
     warnings = tuple(
         f"layer {choice.kernel.name!r} stays dense: {choice.reason}; the other layers are pruned more to make up for it"
         for choice in choices
-        if choice.prunable and choice.pattern is None
+        if choice.prunable and choice.pattern is None and pattern != CHANNEL
     )
-    return SparsityPlan(
-        layers, pattern, sparsity, zeros / prunable if prunable else 0.0, prunable, warnings if sparsity > 0 else ()
-    )
+    reached = zeros / prunable if prunable else 0.0
+    if sparsity == 0 or channels > 0:
+        warnings = ()  # of layers that get no zeros, or that will be others
+    return SparsityPlan(layers, pattern, sparsity, reached, prunable, warnings, channels=channels)
 
 
 def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
@@ -139,6 +170,8 @@ def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
 def _choose(kernel: Kernel, prunable: bool, why: str, pattern: str) -> _Choice:
     if not prunable:
         return _Choice(kernel, False, None, why)
+    if pattern == CHANNEL:
+        return _Choice(kernel, True, None, "whole channels go")
     names: tuple[str, ...] = _MIXED.get(pattern, (pattern,))
     if pattern == "block" and kernel.kind != "Dense":
         names = names[1:]  # no kernel gains by pairs of filters, and they cost accuracy
@@ -168,21 +201,21 @@ def _distribute(choices: list[_Choice], prunable: int, sparsity: float) -> list[
     share = _common_share(choices, needed)
     exact = [min(share * choice.units, float(choice.max_units)) for choice in choices]
     parts = [
-        _Part(choice.pattern.unit if choice.pattern else 1, choice.max_units if choice.pattern else 0)
+        Part(choice.pattern.unit if choice.pattern else 1, choice.max_units if choice.pattern else 0)
         for choice in choices
     ]
-    return _whole_units(parts, exact, needed)
+    return whole_units(parts, exact, needed)
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """What a layer can give: at most `most` units of `unit` weights."""
 
     unit: int
     most: int
 
 
-def _whole_units(parts: Sequence[_Part], exact: Sequence[float], needed: int) -> list[int]:
+def whole_units(parts: Sequence[Part], exact: Sequence[float], needed: int) -> list[int]:
     """Whole units per layer near `exact`, together at least `needed` weights and less than a unit more."""
     units = [min(math.floor(round(value, 6)), part.most) for value, part in zip(exact, parts, strict=True)]
     missing = needed - sum(count * part.unit for count, part in zip(units, parts, strict=True))
@@ -196,69 +229,8 @@ def _whole_units(parts: Sequence[_Part], exact: Sequence[float], needed: int) ->
     return units
 
 
-def reallocate(plan: SparsityPlan, curves: Mapping[str, Sequence[tuple[int, float]]]) -> SparsityPlan:
-    """The same plan with its zeros shared out so that the sum of the layers' costs is least.
-
-    curves: layer path -> (zeros, cost), ascending, up to all that a layer may lose. A layer without one keeps its
-    sparsity, as does every layer of an N:M pattern, which leaves no choice. The total stays at least the plan's target,
-    and above it by less than a unit.
-    """
-    free = [
-        layer
-        for layer in plan.layers
-        if layer.pattern is not None and layer.name in curves and not isinstance(pattern_named(layer.pattern), NOfM)
-    ]
-    if len(free) < 2:
-        return plan
-    parts = []
-    segments: list[tuple[float, int, float]] = []
-    for index, layer in enumerate(free):
-        unit = pattern_named(layer.pattern or "").unit
-        most = _max_units(layer.weights // unit)
-        parts.append(_Part(unit, most))
-        segments += [(slope, index, zeros) for slope, zeros in _segments(curves[layer.name], most * unit)]
-    fixed = sum(round(layer.sparsity * layer.weights) for layer in plan.layers if layer not in free)
-    needed = math.ceil(round(plan.target * plan.prunable_weights, 6)) - fixed
-    zeros = [0.0] * len(free)
-    rest = float(needed)
-    for _, index, length in sorted(segments):
-        taken = min(rest, length)
-        zeros[index] += taken
-        rest -= taken
-    units = _whole_units(parts, [value / part.unit for value, part in zip(zeros, parts, strict=True)], needed)
-    given = {layer.name: count * part.unit for layer, count, part in zip(free, units, parts, strict=True)}
-    layers = tuple(
-        replace(
-            layer,
-            sparsity=given[layer.name] / layer.weights,
-            pattern=layer.pattern if given[layer.name] else None,
-        )
-        if layer.name in given
-        else layer
-        for layer in plan.layers
-    )
-    return replace(plan, layers=layers, sparsity=(fixed + sum(given.values())) / plan.prunable_weights)
-
-
-def _segments(curve: Sequence[tuple[int, float]], most: int) -> list[tuple[float, float]]:
-    """The lower convex hull of a curve from no zeros to `most`, as (slope, zeros) with rising slopes."""
-    points = [(0.0, 0.0), *((float(zeros), max(cost, 0.0)) for zeros, cost in curve if 0 < zeros < most)]
-    last = next(((zeros, cost) for zeros, cost in curve if zeros >= most), curve[-1])
-    points.append((float(most), max(last[1], points[-1][1])))
-    hull: list[tuple[float, float]] = []
-    for point in points:
-        while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-1], point):
-            hull.pop()
-        hull.append(point)
-    return [(_slope(a, b), b[0] - a[0]) for a, b in itertools.pairwise(hull)]
-
-
-def _slope(a: tuple[float, float], b: tuple[float, float]) -> float:
-    return (b[1] - a[1]) / (b[0] - a[0])
-
-
-def _max_units(units: int) -> int:
-    """At most MAX_SPARSITY of a layer, and at least one unit stays."""
+def max_units(units: int) -> int:
+    """Units of a layer that may go: at most MAX_SPARSITY of a layer, and at least one unit stays."""
     return max(0, min(units - 1, math.ceil(round(MAX_SPARSITY * units, 6))))
 
 

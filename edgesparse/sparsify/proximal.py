@@ -21,7 +21,7 @@ from edgesparse.sparsify.shaping import Settling
 from edgesparse.sparsify.train import Course
 from edgesparse.sparsify.weight_groups import WeightGroups
 
-__all__ = ["Penalty", "Proximal", "due_share"]
+__all__ = ["Penalty", "Proximal", "due_share", "speed_of"]
 
 _FIRST_STRENGTH = 1e-3
 _LARGEST_STRENGTH = 0.3
@@ -38,6 +38,11 @@ def due_share(step: int, steps: int) -> float:
     """Part of the zeros that are due after a step of `steps`: rises from 0 to 1, ever more slowly."""
     done = min(1.0, (step + 1) / max(1.0, _REACHED_AT * steps))
     return 1.0 - (1.0 - done) ** 3
+
+
+def speed_of(steps: int) -> float:
+    """The most that the logarithm of a strength changes in one of `steps`."""
+    return math.log(1000) / max(1.0, _FOUND_IN * steps)
 
 
 class Penalty:
@@ -74,7 +79,7 @@ class Proximal(Settling):
         super().__init__(course.model, plan, course.steps)
         self.rate: Callable[[int], float] = course.rate
         self.penalties = [Penalty(groups[name], layer.sparsity) for name, layer in self.layers.items()]
-        self.speed = math.log(1000) / max(1.0, _FOUND_IN * self.settles)
+        self.speed = speed_of(self.settles)
 
     def shape(self, step: int) -> None:
         """See Settling."""

@@ -10,10 +10,8 @@ import pytest
 from edgesparse.errors import DataError
 from edgesparse.keras_model import LoadedModel, from_object, input_shape, predict
 from edgesparse.keras_model.backend import tensorflow, tf_keras
-from edgesparse.keras_model.validate import free_batch
 from edgesparse.sparsify import SparsifyResult, Training, iter_kernels, plan, sparsify
 from edgesparse.sparsify.layer_inputs import has_rows, input_rows
-from edgesparse.sparsify.plan import reallocate
 from tests.support.random_models import random_model
 
 PATTERNS = [("unstructured", 0.6), ("auto", 0.6), ("block", 0.6), ("block1x4", 0.6), ("nm=2:4", 0.5)]
@@ -246,34 +244,3 @@ def test_layers_that_are_no_single_product_are_told_apart() -> None:
     layers = tf_keras().layers
     assert not has_rows(layers.DepthwiseConv2D(3))
     assert not has_rows(layers.Conv2D(8, 3, groups=2))
-
-
-# ------------------------------------------------------------------------------------------ shares
-
-
-def test_zeros_go_where_they_cost_least_and_the_total_stays() -> None:
-    model = free_batch(residual_network(), always=True)
-    planned = plan(model, sparsity=0.6, pattern="block1x4")
-    pruned = [layer for layer in planned.layers if layer.pattern is not None]
-    dear = pruned[0].name
-    curves = {
-        layer.name: [
-            (zeros, zeros**2 / layer.weights * (100.0 if layer.name == dear else 1.0))
-            for zeros in range(0, layer.weights + 1, 16)
-        ]
-        for layer in pruned
-    }
-    shared = reallocate(planned, curves)
-    layers = {layer.name: layer for layer in shared.layers}
-    others = [layers[layer.name].sparsity for layer in pruned[1:]]
-    assert layers[dear].sparsity < 0.1
-    assert 0.6 < min(others) <= max(others) < min(others) + 0.05  # the same slope everywhere
-    zeros = sum(round(layer.sparsity * layer.weights) for layer in shared.layers)
-    assert 0.6 * shared.prunable_weights <= zeros + 1e-6 < 0.6 * shared.prunable_weights + 4
-    assert all(round(layer.sparsity * layer.weights) % 4 == 0 for layer in shared.layers)
-
-
-def test_n_of_m_leaves_no_choice() -> None:
-    model = residual_network()
-    planned = plan(model, sparsity=0.5, pattern="nm=2:4")
-    assert reallocate(planned, {layer.name: [(0, 0.0), (8, 1.0)] for layer in planned.layers}) == planned
