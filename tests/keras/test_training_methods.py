@@ -241,3 +241,13 @@ def test_a_penalty_on_activity_needs_a_relu() -> None:
     training = Training(x=np.ones((20, 8), np.float32), activity_l1=0.1)
     with pytest.raises(SettingsError, match=r"--activity-l1: model .* has no ReLU"):
         sparsify(loaded, plan(loaded.model, sparsity=0.5, pattern="auto"), method="finetune", training=training)
+
+
+def test_group_lasso_over_channels_leaves_fewer_of_them() -> None:
+    _, result = trained("group-lasso", "channel", 0.6, epochs=6)
+    kernels = {kernel.name: kernel.shape for kernel in iter_kernels(result.model)}
+    assert result.shrunk is not None
+    assert kernels["conv"][0] < 8 or kernels["pointwise"][0] < 8 or kernels["hidden"][0] < 16
+    before = sum(kernel.weights for kernel in iter_kernels(network()))
+    assert sum(kernel.weights for kernel in iter_kernels(result.model)) < 0.5 * before
+    assert {op.kind for op in graph_of(result).ops} >= {"CONV_2D", "FULLY_CONNECTED"}
