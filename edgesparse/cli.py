@@ -146,11 +146,22 @@ _target_options = _options(
     metavar="SHARE",
     help="Remove whole channels first, until this share of the MACs is gone, 0 to 0.99.  [default: 0]",
 )
-@click.option("--method", help="oneshot, magnitude or finetune (needs --data).  [default: oneshot]")
-@click.option("--epochs", type=int, help="Passes over the data for finetune.  [default: 10]")
-@click.option("--labels/--no-labels", default=None, help="Whether finetune uses y.  [default: labels]")
 @click.option(
-    "--distill/--no-distill", default=None, help="Whether finetune learns from the unpruned model.  [default: distill]"
+    "--method",
+    help="oneshot, magnitude, or one that trains on --data: finetune, gradual, l1, group-lasso, targeted-dropout.  "
+    "[default: oneshot]",
+)
+@click.option("--epochs", type=int, help="Passes over the data for methods that train.  [default: 10]")
+@click.option("--labels/--no-labels", default=None, help="Whether training uses y.  [default: labels]")
+@click.option(
+    "--distill/--no-distill", default=None, help="Whether training learns from the unpruned model.  [default: distill]"
+)
+@click.option("--schedule", help="polynomial or constant: how the zeros of gradual grow.  [default: polynomial]")
+@click.option(
+    "--activity-l1",
+    type=float,
+    metavar="STRENGTH",
+    help="Train for more zeros in activations: L1 penalty on the outputs of ReLUs.  [default: 0]",
 )
 @click.option("--mobile-dtype", help="int8 or float32: the weights of model.sparse.tflite.  [default: int8]")
 @click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")

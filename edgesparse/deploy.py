@@ -107,7 +107,8 @@ def deploy(
         "environment": {},
         "accuracy": no_float,
         "fidelity": no_float,
-        "model": assemble.model_part(sparse.stats),
+        "model": assemble.model_part(sparse.stats)
+        | {"activation_sparsity": assemble.activation_part(sparse.graph, zero_inputs)},
         "files": {path.name: path.stat().st_size for path in sorted(folder.glob("*.tflite"))},
         "board": assemble.board_part(board),
     }

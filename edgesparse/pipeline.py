@@ -65,6 +65,8 @@ _SPARSE_SETTINGS = (
     "epochs",
     "labels",
     "distill",
+    "schedule",
+    "activity_l1",
     "data",
     "dense_per_channel",
 )
@@ -135,6 +137,8 @@ def convert(
         epochs=chosen.epochs,
         labels=chosen.labels,
         distill=chosen.distill,
+        schedule=chosen.schedule,
+        activity_l1=chosen.activity_l1,
         seed=chosen.seed,
         progress=say,
     )

@@ -25,7 +25,9 @@ __all__ = [
     "OPTIMIZE_NAMES",
     "PATTERN_NAMES",
     "RUNTIME_NAMES",
+    "SCHEDULE_NAMES",
     "TOOLCHAIN_NAMES",
+    "TRAINING_METHOD_NAMES",
     "WEIGHTS_NAMES",
     "Settings",
     "parse_n_of_m",
@@ -33,7 +35,9 @@ __all__ = [
 ]
 
 PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block4x1", "channel", "nm=N:M")
-METHOD_NAMES = ("oneshot", "magnitude", "finetune")
+TRAINING_METHOD_NAMES = ("finetune", "gradual", "l1", "group-lasso", "targeted-dropout")
+METHOD_NAMES = ("oneshot", "magnitude", *TRAINING_METHOD_NAMES)
+SCHEDULE_NAMES = ("polynomial", "constant")
 RUNTIME_NAMES = ("aot", "tflm")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
 EMULATOR_NAMES = ("unicorn", "qemu")
@@ -57,11 +61,15 @@ class Settings:
     method: str = "oneshot"
     """One of METHOD_NAMES: oneshot uses the samples of `data` where there are any, magnitude never does."""
     epochs: int = 10
-    """Passes over the data for finetune."""
+    """Passes over the data for methods that train."""
     labels: bool = True
-    """Whether finetune uses y, where there is one."""
+    """Whether training uses y, where there is one."""
     distill: bool = True
-    """Whether finetune learns from the outputs of the unpruned model, which needs no labels."""
+    """Whether training learns from the outputs of the unpruned model, which needs no labels."""
+    schedule: str = "polynomial"
+    """One of SCHEDULE_NAMES: how the zeros of gradual grow."""
+    activity_l1: float = 0.0
+    """Strength of the L1 penalty on the outputs of ReLUs in training, per mean output; 0 for none."""
     data: str | None = None
     """.npz, .npy or package.module:function; None for synthetic calibration inputs."""
     dense_per_channel: bool = False
@@ -108,6 +116,8 @@ class Settings:
                 f"{1 - n_of_m[0] / n_of_m[1]:g}; leave --sparsity out, or choose another pattern"
             )
         self._check("method", self.method in METHOD_NAMES, f"one of {', '.join(METHOD_NAMES)}")
+        self._check("schedule", self.schedule in SCHEDULE_NAMES, f"one of {', '.join(SCHEDULE_NAMES)}")
+        self._check("activity_l1", 0 <= self.activity_l1 <= 1e6, "a number from 0 to 1000000")
         self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
         self._check("runtime", self.runtime in RUNTIME_NAMES, f"one of {', '.join(RUNTIME_NAMES)}")
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
@@ -122,10 +132,20 @@ class Settings:
         self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
         if self.budget is not None:
             parse_budget(self.budget)
-        if self.method == "finetune" and self.data is None:
-            raise SettingsError("method 'finetune' trains, and needs --data FILE with x")
-        if self.method == "finetune" and not (self.labels or self.distill):
-            raise SettingsError("method 'finetune' without labels and without distill has nothing to learn from")
+        if self.trains and self.data is None:
+            raise SettingsError(f"method {self.method!r} trains, and needs --data FILE with x")
+        if self.trains and not (self.labels or self.distill):
+            raise SettingsError(f"method {self.method!r} without labels and without distill has nothing to learn from")
+        if self.activity_l1 and not self.trains:
+            raise SettingsError(
+                f"activity_l1 works in training, method {self.method!r} does none; choose one of: "
+                f"{', '.join(TRAINING_METHOD_NAMES)}"
+            )
+
+    @property
+    def trains(self) -> bool:
+        """Whether the weights are trained."""
+        return self.method in TRAINING_METHOD_NAMES
 
     def _check(self, name: str, ok: bool, expected: str) -> None:
         if not ok:

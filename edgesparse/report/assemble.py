@@ -19,6 +19,7 @@ from edgesparse.toolchain import Elf
 
 __all__ = [
     "SCHEMA",
+    "activation_part",
     "board_part",
     "build_part",
     "environment_part",
@@ -147,6 +148,17 @@ def _activation_sparsity(index: int, zero_inputs: Mapping[int, float] | str) -> 
     if isinstance(zero_inputs, str):
         return unavailable(zero_inputs)
     return zero_inputs.get(index, unavailable("the input is not int8"))
+
+
+def activation_part(graph: Graph, zero_inputs: Mapping[int, float] | str) -> float | dict[str, str]:
+    """`model.activation_sparsity`: zeros / values of all int8 tensors that ops read, each counted once."""
+    if isinstance(zero_inputs, str):
+        return unavailable(zero_inputs)
+    shares = {graph.ops[index].inputs[0]: share for index, share in zero_inputs.items()}
+    elements = {tensor: graph.tensors[tensor].elements for tensor in shares}
+    if not shares:
+        return unavailable("no input of an op is int8")
+    return round(sum(elements[tensor] * share for tensor, share in shares.items()) / sum(elements.values()), 4)
 
 
 def build_part(elf: Elf, memory: MemoryPlan) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Training:
     learning_rate: float = 2e-3  # at its highest
     labels: bool = True  # whether training may use y
     distill: bool = True  # whether training learns from the outputs of the unpruned model
+    activity_l1: float = 0.0  # strength of the penalty on the outputs of ReLUs
+    schedule: str = "polynomial"  # of gradual: polynomial or constant
     teacher: Any = None  # the unpruned tf_keras model, where the one to be made sparse has lost channels before
     progress: Callable[[str], None] | None = None
 

@@ -29,7 +29,7 @@ from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.reference import KernelLayer, Reference, cost_curves, kernel_layers, problem_of, record
 from edgesparse.sparsify.second_order import prune_layer
 
-__all__ = ["MIN_SAMPLES", "choose_inputs", "prune_layerwise", "solve_anew"]
+__all__ = ["MIN_SAMPLES", "choose_inputs", "prune_layerwise", "share_out", "solve_anew"]
 
 MIN_SAMPLES = 16
 """Fewer say too little about what a layer's inputs have in common."""
@@ -61,6 +61,19 @@ def prune_layerwise(
         say("second-order pruning: measuring what each layer loses")
         shares = reallocate(plan, cost_curves(model, layers, inputs, reference))
         return _prune(model, kernel_layers(model, shares), inputs, reference, say)
+
+
+def share_out(
+    model: Any, plan: SparsityPlan, x: FloatArray, *, seed: int, progress: Callable[[str], None] | None = None
+) -> SparsityPlan:
+    """The plan with its zeros shared out as prune_layerwise does it; the model is not changed. At least MIN_SAMPLES."""
+    layers = kernel_layers(model, plan)
+    if all(entry.pattern is None for entry in layers.values()):
+        return plan
+    inputs = tensorflow().constant(_choose(model, x, seed), dtype="float32")
+    (progress or _silent)("measuring what each layer loses")
+    with quiet():
+        return reallocate(plan, cost_curves(model, layers, inputs, record(model, layers, inputs, seed)))
 
 
 def solve_anew(model: Any, inputs: Any, reference: Reference, *, progress: Callable[[str], None] | None = None) -> None:

@@ -13,12 +13,16 @@ from edgesparse.keras_model.loaded import LoadedModel
 from edgesparse.keras_model.validate import free_batch
 from edgesparse.sparsify.data import Training, check_data
 from edgesparse.sparsify.finetune import finetune
+from edgesparse.sparsify.gradual import gradual
+from edgesparse.sparsify.group_lasso import group_lasso, penalise_channels
 from edgesparse.sparsify.kernels import iter_kernels
+from edgesparse.sparsify.l1 import l1
 from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.oneshot import magnitude, oneshot
 from edgesparse.sparsify.plan import CHANNEL, Curve, SparsityPlan
 from edgesparse.sparsify.plan import plan as plan_for
 from edgesparse.sparsify.shrink import Shrunk, shrink
+from edgesparse.sparsify.targeted_dropout import targeted_dropout
 
 __all__ = ["METHODS", "Sparsifier", "SparsifyResult", "sparsify"]
 
@@ -33,7 +37,15 @@ class Sparsifier(Protocol):
         """
 
 
-METHODS: dict[str, Sparsifier] = {"oneshot": oneshot, "magnitude": magnitude, "finetune": finetune}
+METHODS: dict[str, Sparsifier] = {
+    "oneshot": oneshot,
+    "magnitude": magnitude,
+    "finetune": finetune,
+    "gradual": gradual,
+    "l1": l1,
+    "group-lasso": group_lasso,
+    "targeted-dropout": targeted_dropout,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +89,8 @@ def sparsify(
         warnings = ("pruned by magnitude, for want of samples; --data FILE lets the weights that stay make up for it",)
     model, shrunk = loaded.model, None
     if plan.shrinks:
+        if method == "group-lasso":
+            loaded, training = _penalised(loaded, plan, training)
         shrunk = _shrink(loaded, plan, method, training)
         training = replace(training, teacher=model)
         model = shrunk.loaded.model
@@ -90,6 +104,16 @@ def sparsify(
     if shrunk is not None:
         masks = _whole_masks(copy, plan, shrunk) | masks
     return SparsifyResult(copy, masks, plan, warnings, shrunk)
+
+
+def _penalised(loaded: LoadedModel, plan: SparsityPlan, training: Training) -> tuple[LoadedModel, Training]:
+    """The model, trained half of the epochs so that channels become zero; and the training that is left."""
+    copy = free_batch(loaded.model, always=True)
+    first = max(1, training.epochs // 2)
+    gone = max(plan.channels, plan.target if plan.pattern == CHANNEL else 0.0)
+    # A kernel loses both inputs and outputs.
+    penalise_channels(copy, 1.0 - (1.0 - gone) ** 0.5, replace(training, epochs=first))
+    return replace(loaded, model=copy), replace(training, epochs=max(1, training.epochs - first))
 
 
 def _shrink(loaded: LoadedModel, plan: SparsityPlan, method: str, training: Training) -> Shrunk:

@@ -7,7 +7,7 @@ A pattern cuts a kernel into units of `unit` neighbouring weights that stay or g
         in   0 1 2 3   4 5 6 7   8 9 10 11
             [x x x x] [. . . .] [x x x  x ]
 
-    block2x4, dense layers only: the same for two neighbouring outputs together
+    block2x4: the same for two neighbouring outputs together
 
         out 0   [x x x x] [. . . .] [x x x  x ]
         out 1   [x x x x] [. . . .] [x x x  x ]
@@ -143,29 +143,26 @@ class Block1x4:
 
 
 class Block2x4:
-    """Aligned groups of four input channels of two neighbouring outputs of a dense layer, by the sum of magnitudes."""
+    """Aligned groups of four input channels of two neighbouring outputs, by the sum of their magnitudes."""
 
     name = "block2x4"
     unit = 8
     tiling = Tiling(rows=2, columns=4)
 
     def fits(self, shape: tuple[int, ...]) -> str | None:
-        """Dense layers with inputs in fours and outputs in twos."""
-        if len(shape) != 2:
-            return "block2x4 is for dense layers, got a convolution"
-        if shape[1] % 4:
-            return f"block2x4 needs inputs % 4 == 0, got {shape[1]}"
+        """Inputs, or input channels, in fours and outputs in twos."""
+        if shape[-1] % 4:
+            return f"block2x4 needs inputs % 4 == 0, got {shape[-1]}"
         if shape[0] % 2:
             return f"block2x4 needs outputs % 2 == 0, got {shape[0]}"
         return None
 
     def mask(self, weights: FloatArray, sparsity: float) -> BoolArray:
-        """See Pattern. weights [out, in] as `fits` wants them."""
-        outputs, inputs = weights.shape
-        blocks = np.abs(weights.astype(np.float64)).reshape(outputs // 2, 2, inputs // 4, 4)
+        """See Pattern. weights as `fits` wants them."""
+        blocks = np.abs(weights.astype(np.float64)).reshape(len(weights) // 2, 2, -1, 4)
         scores = blocks.sum(axis=(1, 3))
         keep = _lowest(scores.ravel(), zeros_for(weights.size, sparsity, 8) // 8).reshape(scores.shape)
-        return np.repeat(np.repeat(keep, 2, axis=0), 4, axis=1)
+        return np.repeat(np.repeat(keep, 2, axis=0), 4, axis=1).reshape(weights.shape)
 
 
 class Block4x1:

@@ -172,7 +172,9 @@ def _choose(kernel: Kernel, prunable: bool, why: str, pattern: str) -> _Choice:
         return _Choice(kernel, False, None, why)
     if pattern == CHANNEL:
         return _Choice(kernel, True, None, "whole channels go")
-    names = _MIXED.get(pattern, (pattern,))
+    names: tuple[str, ...] = _MIXED.get(pattern, (pattern,))
+    if pattern == "block" and kernel.kind != "Dense":
+        names = names[1:]  # no kernel gains by pairs of filters, and they cost accuracy
     reasons: list[str] = []
     for name in names:
         candidate = pattern_named(name)

@@ -51,9 +51,10 @@ def test_block2x4_removes_the_pairs_of_rows_with_the_smallest_sum() -> None:
     ]
 
 
-def test_block2x4_is_for_dense_layers_of_even_outputs() -> None:
+def test_block2x4_takes_inputs_in_fours_and_outputs_in_twos() -> None:
     assert PATTERNS["block2x4"].fits((8, 12)) is None
-    assert PATTERNS["block2x4"].fits((8, 3, 3, 8)) == "block2x4 is for dense layers, got a convolution"
+    assert PATTERNS["block2x4"].fits((8, 3, 3, 8)) is None
+    assert PATTERNS["block2x4"].fits((8, 3, 3, 6)) == "block2x4 needs inputs % 4 == 0, got 6"
     assert PATTERNS["block2x4"].fits((8, 10)) == "block2x4 needs inputs % 4 == 0, got 10"
     assert PATTERNS["block2x4"].fits((9, 8)) == "block2x4 needs outputs % 2 == 0, got 9"
 

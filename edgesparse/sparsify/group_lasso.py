@@ -1,0 +1,68 @@
+"""Group lasso: blocks, or whole filters and neurons, become exactly zero while the network learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgesparse.sparsify.channel_groups import channel_graph
+from edgesparse.sparsify.data import Training
+from edgesparse.sparsify.kernels import iter_kernels
+from edgesparse.sparsify.masks import Masks
+from edgesparse.sparsify.patterns import pattern_named
+from edgesparse.sparsify.plan import SparsityPlan
+from edgesparse.sparsify.proximal import Penalty, Proximal, due_share, speed_of
+from edgesparse.sparsify.shaping import Shaping
+from edgesparse.sparsify.train import Course, prepare, share, train
+from edgesparse.sparsify.weight_groups import GroupPart, WeightGroups, pattern_units
+
+__all__ = ["group_lasso", "penalise_channels"]
+
+
+def group_lasso(model: Any, plan: SparsityPlan, training: Training) -> Masks:
+    """Train with a penalty on the blocks that the plan may remove, then prune to it; errors as in train."""
+    course = prepare(model, training, method="group-lasso")
+    plan = share(course, plan)
+    patterns = {layer.name: layer.pattern for layer in plan.layers if layer.pattern is not None}
+    groups = {
+        kernel.name: pattern_units(kernel, pattern_named(patterns[kernel.name]).tiling)
+        for kernel in iter_kernels(model)
+        if kernel.name in patterns
+    }
+    shaping = Proximal(course, plan, groups)
+    train(course, shaping)
+    return shaping.masks
+
+
+def penalise_channels(model: Any, share: float, training: Training) -> None:
+    """Train with a penalty on whole channels until `share` of each group are zero, in place; nothing is removed.
+
+    A channel is what makes it: the filter or neuron with its bias, and its scale and offset in normalizations. Which
+    channels are tied and can go, channel_graph says. Errors as in train.
+    """
+    course = prepare(model, training, method="group-lasso")
+    train(course, _Channels(course, share))
+
+
+class _Channels(Shaping):
+    def __init__(self, course: Course, share: float) -> None:
+        super().__init__(course.model, {kernel.name for kernel in iter_kernels(course.model)})
+        graph = channel_graph(course.model)
+        trained = {id(variable) for variable in course.model.trainable_variables}
+        self.penalties = []
+        for group in graph.groups:
+            parts = tuple(
+                GroupPart(axis.variable, axis.axis, index)
+                for axis, index in graph.members(group)
+                if axis.role != "in" and id(axis.variable) in trained and _is_plain(axis.variable, axis.role)
+            )
+            self.penalties.append(Penalty(WeightGroups(parts, len(group.channels)), share))
+        self.course = course
+
+    def after_step(self, step: int) -> None:
+        for penalty in self.penalties:
+            penalty.apply(self.course.rate(step), due_share(step, self.course.steps), speed_of(self.course.steps))
+
+
+def _is_plain(variable: Any, role: str) -> bool:
+    """Whether it belongs to the channel alone: kernels and vectors do, depthwise kernels are a layer of their own."""
+    return role == "out" or len(variable.shape) == 1

@@ -1,0 +1,101 @@
+"""What methods do to kernels while they train: the hook of the loop, and the shapings that methods build on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgesparse.keras_model.backend import tensorflow
+from edgesparse.sparsify.kernels import Kernel, iter_kernels
+from edgesparse.sparsify.masks import Masks, masks_for
+from edgesparse.sparsify.plan import LayerPlan, SparsityPlan
+
+__all__ = ["FixedMasks", "Settling", "Shaping"]
+
+
+class Shaping:
+    """What a method does to some kernels of a model; this one does nothing."""
+
+    def __init__(self, model: Any, names: set[str]) -> None:
+        """names: layer paths."""
+        self.kernels: dict[str, Kernel] = {
+            kernel.name: kernel for kernel in iter_kernels(model) if kernel.name in names
+        }
+
+    @property
+    def factors(self) -> Mapping[str, Any]:
+        """Layer path -> variable of the kernel's shape: what a step multiplies the kernel with while it computes.
+
+        Gradients pass through the factor; the kernel itself is what the step changes.
+        """
+        return {}
+
+    def before_step(self, step: int) -> None:
+        """Called before each step, which are counted from 0."""
+
+    def after_step(self, step: int) -> None:
+        """Called after each step."""
+
+    def sparsity(self) -> float:
+        """Zeros / weights of these kernels, now."""
+        zeros = sum(kernel.weights - int(np.count_nonzero(kernel.variable.numpy())) for kernel in self.kernels.values())
+        return zeros / max(1, sum(kernel.weights for kernel in self.kernels.values()))
+
+
+class FixedMasks(Shaping):
+    """Weights that are masked stay zero."""
+
+    def __init__(self, model: Any, masks: Masks) -> None:
+        """masks: which weights stay."""
+        super().__init__(model, set(masks))
+        self.masks: Masks = masks
+        self._tensors: dict[str, Any] = {}
+        self.hold(masks)
+
+    def hold(self, masks: Masks) -> None:
+        """Hold these masks from now on."""
+        self.masks = masks
+        self._tensors = {name: tensorflow().constant(mask) for name, mask in masks.items()}
+        self._apply()
+
+    def after_step(self, step: int) -> None:
+        """See Shaping."""
+        self._apply()
+
+    def _apply(self) -> None:
+        for name, mask in self._tensors.items():
+            variable = self.kernels[name].variable
+            variable.assign(tensorflow().where(mask, variable, 0.0))
+
+
+class Settling(FixedMasks):
+    """Shapes kernels in the first part of the steps, prunes them to the plan by magnitude, and holds these masks."""
+
+    SHARE = 0.7
+    """Part of the steps that shapes. The rest lets the weights that stay make up for what is gone."""
+
+    def __init__(self, model: Any, plan: SparsityPlan, steps: int) -> None:
+        """steps: of the whole training."""
+        super().__init__(model, {})
+        self.model, self.plan = model, plan
+        self.layers: dict[str, LayerPlan] = {layer.name: layer for layer in plan.layers if layer.pattern is not None}
+        self.kernels = {kernel.name: kernel for kernel in iter_kernels(model) if kernel.name in self.layers}
+        self.settles = max(1, int(self.SHARE * steps))
+
+    def after_step(self, step: int) -> None:
+        """See Shaping."""
+        if step + 1 < self.settles:
+            self.shape(step)
+        elif step + 1 == self.settles:
+            self.settle()
+            self.hold(masks_for(self.model, self.plan))
+        else:
+            super().after_step(step)
+
+    def shape(self, step: int) -> None:
+        """Change the kernels after a step of the first part."""
+
+    def settle(self) -> None:
+        """Called before the masks are taken."""

@@ -1,0 +1,221 @@
+"""The training that all methods share: what is learnt, and the loop of epochs and steps.
+
+By default the model learns to give the outputs that it gave before (distillation), on its samples and on mixtures of
+two of them, which needs no labels and few samples; labels, where there are any, count as well. Batch normalization and
+dropout work as in inference: the statistics of the trained model come from far more samples, and batches of few would
+only make them worse. What a method does to the kernels meanwhile is its Shaping.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesparse.errors import DataError, SettingsError
+from edgesparse.graph import FloatArray
+from edgesparse.keras_model.backend import quiet, tensorflow, tf_keras
+from edgesparse.keras_model.loaded import output_shape
+from edgesparse.keras_model.predict import predict
+from edgesparse.keras_model.validate import free_batch
+from edgesparse.sparsify.activity import activations, with_activity
+from edgesparse.sparsify.data import Training
+from edgesparse.sparsify.distillation import distillation_loss, label_loss, label_targets
+from edgesparse.sparsify.kernels import iter_kernels
+from edgesparse.sparsify.layerwise import MIN_SAMPLES, share_out
+from edgesparse.sparsify.plan import SparsityPlan
+from edgesparse.sparsify.shaping import Shaping
+
+__all__ = ["Course", "prepare", "train"]
+
+_MIXED_SHARE = 0.5
+"""Part of the samples that are mixed with another one, where there is a model to say what the outputs should be."""
+_LABEL_SHARE = 0.5
+"""Weight of the labels' loss beside the distillation loss."""
+_WARMUP_SHARE = 0.05
+"""Part of the steps in which the learning rate rises; then it falls as a cosine."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What a model is to learn, fixed before it is changed.
+
+    loss: (samples, which of them are no mixtures, labels) -> scalar tensor.
+    """
+
+    model: Any
+    method: str
+    training: Training
+    x: FloatArray
+    y: npt.NDArray[Any]
+    loss: Callable[[Any, Any, Any], Any]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches, the last of which may be smaller."""
+        return -(-len(self.x) // self.training.batch)
+
+    @property
+    def steps(self) -> int:
+        """Of all epochs."""
+        return self.steps_per_epoch * self.training.epochs
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step: a short rise, then a cosine down to 0."""
+        warmup = int(_WARMUP_SHARE * self.steps)
+        if step < warmup:
+            return self.training.learning_rate * step / warmup
+        done = min(1.0, (step - warmup) / max(1, self.steps - warmup))
+        return self.training.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+def prepare(model: Any, training: Training, *, method: str) -> Course:
+    """Check the data and the settings, seed TensorFlow, and note what the model gives as it is now.
+
+    DataError for too few samples, and without labels where training.distill is off; SettingsError for epochs < 1 and
+    for a penalty on ReLUs where there are none.
+    """
+    if training.x is None:
+        raise DataError(f"--method {method}: needs samples; give --data FILE.npz with x, or use --method oneshot")
+    if training.epochs < 1:
+        raise SettingsError(f"--epochs: expected at least 1, got {training.epochs}")
+    use_labels = training.labels and training.y is not None
+    if not training.distill and not use_labels:
+        raise DataError(
+            f"--method {method} --no-distill: needs labels; give --data FILE.npz with x and y, and no --no-labels"
+        )
+    if len(training.x) < MIN_SAMPLES:
+        raise DataError(
+            f"--data: --method {method} needs at least {MIN_SAMPLES} samples, got {len(training.x)}; give more, or use"
+            " --method magnitude"
+        )
+    keras, tf = tf_keras(), tensorflow()
+    keras.utils.set_random_seed(training.seed)
+    tf.config.experimental.enable_op_determinism()
+    # On some processors it fuses a convolution, its normalization and tanh, and has no kernel for that.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    x = np.asarray(training.x, dtype=np.float32)
+    y = label_targets(model, training.y) if training.y is not None and use_labels else np.zeros(len(x), np.int64)
+    return Course(model, method, training, x, y, _losses(model, training))
+
+
+def share(course: Course, plan: SparsityPlan) -> SparsityPlan:
+    """The plan with its zeros shared out over the layers by what each loses; see layerwise."""
+    training = course.training
+    return share_out(course.model, plan, course.x, seed=training.seed, progress=training.progress)
+
+
+def train(course: Course, shaping: Shaping) -> None:
+    """Train the course's model in place, with Adam. Same seed, data and shaping: same weights.
+
+    DataError where the loss is not finite.
+    """
+    tf, training, x = tensorflow(), course.training, course.x
+    train_step = _train_step(course, shaping)
+    generator = np.random.default_rng(training.seed)
+    step = 0
+    for epoch in range(training.epochs):
+        losses = []
+        order = generator.permutation(len(x))
+        for start in range(0, len(x), training.batch):
+            rows = order[start : start + training.batch]
+            batch, share = _mixed(x, rows, generator, _MIXED_SHARE if training.distill else 0.0)
+            shaping.before_step(step)
+            losses.append(float(train_step(tf.constant(batch), tf.constant(share == 1.0), tf.constant(course.y[rows]))))
+            shaping.after_step(step)
+            step += 1
+        if not np.isfinite(losses).all():
+            raise DataError(
+                f"--method {course.method}: the loss became {losses[-1]} in epoch {epoch + 1}; check the scale of x"
+                " and y"
+            )
+        if training.progress is not None:
+            zeros = f", zeros {shaping.sparsity():.1%}"
+            training.progress(f"epoch {epoch + 1}/{training.epochs}: loss {np.mean(losses):.4f}{zeros}")
+
+
+def _mixed(
+    x: npt.NDArray[np.float32], rows: npt.NDArray[np.intp], generator: np.random.Generator, part: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Samples `rows`, a part of them mixed with another one of these; and the share [rows] of the sample itself.
+
+    What the unpruned model says of mixtures is as good a lesson as what it says of samples, and there are any number
+    of them (mixup, Zhang et al., 2018, without its mixing of labels).
+    """
+    share = np.where(generator.random(len(rows)) < part, generator.random(len(rows)), 1.0).astype(np.float32)
+    other = generator.permutation(rows)
+    weight = share.reshape(-1, *[1] * (x.ndim - 1))
+    return np.asarray(weight * x[rows] + (1 - weight) * x[other], dtype=np.float32), share
+
+
+def _rate(course: Course) -> Any:
+    """Course.rate for the optimizer."""
+    warmup, highest = int(_WARMUP_SHARE * course.steps), course.training.learning_rate
+    return tf_keras().optimizers.schedules.CosineDecay(
+        0.0 if warmup else highest,
+        max(1, course.steps - warmup),
+        warmup_target=highest if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def _losses(model: Any, training: Training) -> Callable[[Any, Any, Any], Any]:
+    """(samples, which of them are no mixtures, labels) -> loss of the model's outputs on them."""
+    tf = tensorflow()
+    teacher, by_teacher, by_label, label_share = None, None, None, 0.0
+    if training.distill and training.x is not None:
+        teacher = training.teacher if training.teacher is not None else free_batch(model, always=True)
+        by_teacher = distillation_loss(model, float(np.var(predict(teacher, training.x))))
+    if training.labels and training.y is not None:
+        by_label = label_loss(model, training.y)
+        label_share = _LABEL_SHARE if training.distill else 1.0
+
+    penalised = activations(model) if training.activity_l1 else {}
+
+    def loss(x: Any, plain: Any, y: Any) -> Any:
+        outputs, activity = with_activity(model, x, penalised)
+        value = tf.add_n(model.losses) if model.losses else tf.constant(0.0)  # the model's own regularizers
+        if penalised:
+            value += training.activity_l1 * activity
+        if teacher is not None and by_teacher is not None:
+            value += (1.0 - label_share) * by_teacher(teacher(x, training=False), outputs)
+        if by_label is not None:
+            weight = tf.cast(plain, tf.float32)
+            weight *= tf.cast(tf.size(weight), tf.float32) / tf.maximum(tf.reduce_sum(weight), 1.0)
+            weight = tf.reshape(weight, [-1] + [1] * (len(output_shape(model)) - 1))
+            value += label_share * by_label(y, outputs, sample_weight=weight)
+        return value
+
+    return loss
+
+
+def _train_step(course: Course, shaping: Shaping) -> Callable[[Any, Any, Any], Any]:
+    """One step of training, with the arguments of the course's loss, whose value it returns."""
+    tf, model = tensorflow(), course.model
+    optimizer = tf_keras().optimizers.Adam(_rate(course))
+    optimizer.build(model.trainable_variables)
+    factors = shaping.factors
+    scaled = [(kernel.variable, factors[kernel.name]) for kernel in iter_kernels(model) if kernel.name in factors]
+
+    def step(x: Any, plain: Any, y: Any) -> Any:
+        whole = [tf.identity(kernel) for kernel, _ in scaled]
+        for kernel, factor in scaled:
+            kernel.assign(kernel * factor)
+        with tf.GradientTape() as tape:
+            value = course.loss(x, plain, y)
+        variables = model.trainable_variables
+        gradients = tape.gradient(value, variables)
+        for (kernel, factor), weights in zip(scaled, whole, strict=True):
+            kernel.assign(weights)
+            at = next(index for index, variable in enumerate(variables) if variable is kernel)
+            gradients[at] = gradients[at] * factor
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return value
+
+    with quiet():
+        compiled: Callable[[Any, Any, Any], Any] = tf.function(step, reduce_retracing=True)
+    return compiled
