@@ -119,7 +119,15 @@ _target_options = _options(
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--data", help=".npz with x (and y, x_test, y_test), .npy, or package.module:function.")
 @click.option("--sparsity", type=float, help="Zeros / prunable weights, 0 to 0.99.  [default: 0.75, or as nm=N:M says]")
-@click.option("--pattern", help="auto, unstructured, block, block1x4, block2x4, block4x1 or nm=N:M.  [default: auto]")
+@click.option(
+    "--pattern", help="auto, unstructured, block, block1x4, block2x4, block4x1, channel or nm=N:M.  [default: auto]"
+)
+@click.option(
+    "--channels",
+    type=float,
+    metavar="SHARE",
+    help="Remove whole channels first, until this share of the MACs is gone, 0 to 0.99.  [default: 0]",
+)
 @click.option("--method", help="oneshot, magnitude or finetune (needs --data).  [default: oneshot]")
 @click.option("--epochs", type=int, help="Passes over the data for finetune.  [default: 10]")
 @click.option("--labels/--no-labels", default=None, help="Whether finetune uses y.  [default: labels]")

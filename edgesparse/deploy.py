@@ -75,7 +75,7 @@ def deploy(
     stock = stock_model(sparse, sparse.quantized(vectors), max_arena=settings.tflm_max_arena)
     (folder / "model.tflm.tflite").write_bytes(stock.data)
     packed, memory = plan_firmware(sparse.graph, board, settings, dense_only=False, zero_inputs=measured)
-    twin = lower(sparse.graph, board.core, dense_only=True)
+    twin = lower(_twin_graph(sparse.graph, dense.graph), board.core, dense_only=True)
     no_float = assemble.unavailable("a .tflite comes without a float model and without data")
     report: dict[str, Any] = {
         "schema": assemble.SCHEMA,
@@ -173,6 +173,12 @@ def plan_firmware(
     """Kernels and arena of one build. zero_inputs: by op index, the measured share of zero inputs."""
     packed = lower(graph, board.core, dense_only=dense_only, optimize=settings.optimize, zero_inputs=zero_inputs)
     return packed, plan_memory(graph, packed)
+
+
+def _twin_graph(sparse: Graph, dense: Graph) -> Graph:
+    """The dense network where it is the sparse one op for op: its layers are larger where channels were removed."""
+    same = [op.kind for op in sparse.ops] == [op.kind for op in dense.ops]
+    return dense if same else sparse
 
 
 def measured_zero_inputs(layers: Sequence[Mapping[str, Any]]) -> dict[int, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,17 @@ __all__ = ["bench_mobile", "build", "convert", "emulate", "export", "firmware", 
 
 _CALIBRATION_SAMPLES = 100
 _FIDELITY_SAMPLES = 200
-_SPARSE_SETTINGS = ("sparsity", "pattern", "method", "epochs", "labels", "distill", "data", "dense_per_channel")
+_SPARSE_SETTINGS = (
+    "sparsity",
+    "pattern",
+    "channels",
+    "method",
+    "epochs",
+    "labels",
+    "distill",
+    "data",
+    "dense_per_channel",
+)
 
 
 def convert(
@@ -76,15 +85,22 @@ def convert(
             if x is not None:
                 sparsify.check_data(loaded.model, x, y)
     warnings = _data_warnings(data)
-    plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern)
+    plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern, channels=chosen.channels)
     shape = keras_model.input_shape(loaded.model)
     samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
     calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
+
+    def int8(model: Any) -> Network:
+        return Network.read(quantize.quantize(model, calibration, dense_per_channel=chosen.dense_per_channel))
+
+    def costs_of(model: Any, planned: sparsify.SparsityPlan) -> Mapping[str, sparsify.Curve]:
+        graph = dense.graph if model is loaded.model else int8(model).graph
+        ops = quantize.match_kernels(graph, sparsify.iter_kernels(model))
+        return sparsify.device_costs(graph, ops, planned, board.core, optimize=chosen.optimize)
+
     say("quantizing the dense model")
-    dense = Network.read(quantize.quantize(loaded.model, calibration, dense_per_channel=chosen.dense_per_channel))
+    dense = int8(loaded.model)
     _check_kernels(dense.graph, board, chosen, path)
-    ops = quantize.match_kernels(dense.graph, sparsify.iter_kernels(loaded.model))
-    plan = replace(plan, costs=sparsify.device_costs(dense.graph, ops, plan, board.core, optimize=chosen.optimize))
     say("sparsifying")
     training = sparsify.Training(
         x=None if data is None else data.x,
@@ -95,10 +111,9 @@ def convert(
         seed=chosen.seed,
         progress=say,
     )
-    pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training)
+    pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training, costs=costs_of)
     say("quantizing the sparse model")
-    sparse_bytes = quantize.quantize(pruned.model, calibration, dense_per_channel=chosen.dense_per_channel)
-    sparse = Network.read(sparse_bytes)
+    sparse = int8(pruned.model)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
     if len(sparse.graph.ops) == len(dense.graph.ops):
@@ -116,6 +131,7 @@ def convert(
         names=[op.name for op in mobile.graph.ops],
     )
     warnings += [*plan.warnings, *pruned.warnings, *phone.warnings, *_sparsity_warnings(sparse.stats, chosen)]
+    shrunk = {"channels": pruned.shrunk.as_json()} if pruned.shrunk is not None else {}
 
     say("comparing with the float model")
     inputs, labels = data.evaluation if data is not None else (samples, None)
@@ -164,6 +180,7 @@ def convert(
             say,
         )
         report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report}
+        report["model"] |= shrunk
         write_json(folder / REPORT_NAME, report)
     return report
 
@@ -347,7 +364,7 @@ def _data_warnings(data: Dataset | None) -> list[str]:
 
 
 def _sparsity_warnings(stats: ModelStats, settings: Settings) -> list[str]:
-    if stats.sparsity + 1e-9 < settings.sparsity:
+    if settings.pattern != "channel" and stats.sparsity + 1e-9 < settings.sparsity:
         raise ModelError(
             f"the int8 model has {stats.sparsity:.4f} zeros among its prunable weights, expected {settings.sparsity} "
             "or more; please report this model"

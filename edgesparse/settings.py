@@ -30,7 +30,7 @@ __all__ = [
     "read_config",
 ]
 
-PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block4x1", "nm=N:M")
+PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block4x1", "channel", "nm=N:M")
 METHOD_NAMES = ("oneshot", "magnitude", "finetune")
 RUNTIME_NAMES = ("aot", "tflm")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
@@ -45,9 +45,12 @@ class Settings:
     """How to convert, build and measure. SettingsError where a value is out of range."""
 
     sparsity: float = 0.75
-    """Zeros / prunable weights, 0 to 0.99; with a pattern nm=N:M it is 1 - N / M, and follows from that by itself."""
+    """Zeros / prunable weights, 0 to 0.99; with a pattern nm=N:M it is 1 - N / M, and follows from that by itself. With
+    channel, what is removed counts as zero."""
     pattern: str = "auto"
-    """One of PATTERN_NAMES; nm=2:4 keeps 2 of every 4 input channels."""
+    """One of PATTERN_NAMES; nm=2:4 keeps 2 of every 4 input channels, channel removes whole ones from the network."""
+    channels: float = 0.0
+    """Share of the MACs, 0 to 0.99, that whole channels take with them; sparsity and pattern apply to what is left."""
     method: str = "oneshot"
     """One of METHOD_NAMES: oneshot uses the samples of `data` where there are any, magnitude never does."""
     epochs: int = 10
@@ -88,6 +91,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         self._check("sparsity", 0 <= self.sparsity <= 0.99, "a number from 0 to 0.99")
+        self._check("channels", 0 <= self.channels <= 0.99, "a number from 0 to 0.99")
         n_of_m = parse_n_of_m(self.pattern)
         known = self.pattern in PATTERN_NAMES[:-1] or n_of_m is not None
         self._check("pattern", known, f"one of {', '.join(PATTERN_NAMES)} (with 1 <= N < M <= 32)")

@@ -11,7 +11,7 @@ from edgesparse.errors import ModelError
 from edgesparse.keras_model.backend import quiet, tf_keras
 from edgesparse.keras_model.loaded import iter_layers
 
-__all__ = ["check_model", "check_shapes", "free_batch"]
+__all__ = ["check_model", "check_shapes", "free_batch", "model_from_config"]
 
 
 def check_shapes(model: Any, source: str) -> None:
@@ -67,6 +67,16 @@ def free_batch(model: Any, *, always: bool = False) -> Any:
         return model
     config = copy.deepcopy(model.get_config())
     _open_batch(config)
+    rebuilt = model_from_config(model, config)
+    with quiet():
+        originals = dict(iter_layers(model))
+        for path, layer in iter_layers(rebuilt):
+            layer.set_weights(originals[path].get_weights())
+    return rebuilt
+
+
+def model_from_config(model: Any, config: dict[str, Any]) -> Any:
+    """A new model from a changed config of `model`, with initial weights; Keras' own errors where there is none."""
     keras = tf_keras()
     with quiet(), _in_memory_code():
         # Not type(model): a subclass with a Functional constructor has a from_config of its own.
@@ -74,9 +84,6 @@ def free_batch(model: Any, *, always: bool = False) -> Any:
         rebuilt = base.from_config(config)
         if not rebuilt.built:
             rebuilt.build(model.input_shape)
-        originals = dict(iter_layers(model))
-        for path, layer in iter_layers(rebuilt):
-            layer.set_weights(originals[path].get_weights())
     return rebuilt
 
 

@@ -41,6 +41,9 @@ def summary(report: Mapping[str, Any]) -> list[RenderableType]:
     if "sparse" in report:
         parts.append(_totals(report))
         parts.append(_layers(report))
+    channels = report["model"].get("channels")
+    if channels:
+        parts.append(Text(_channels(channels)))
     parts.extend(Text(line) for line in _facts(report))
     parts.extend(profile_tables(report.get("profile", {})))
     parts.extend(Text(f"warning: {warning}", style="yellow") for warning in report.get("warnings", ()))
@@ -53,12 +56,13 @@ def _verdict(report: Mapping[str, Any]) -> str:
         return ""
     name, value = next(iter(figures.items()))
     settings = report["settings"]
+    lower = "--channels or --sparsity" if settings.get("channels") else "--sparsity"
     if settings["method"] == "finetune":
-        advice = "train longer (--epochs), or lower --sparsity"
+        advice = f"train longer (--epochs), or lower {lower}"
     elif settings["data"] is None:
-        advice = "give samples (--data FILE, labels are not needed), or lower --sparsity"
+        advice = f"give samples (--data FILE, labels are not needed), or lower {lower}"
     else:
-        advice = "train the pruned network (--method finetune), or lower --sparsity"
+        advice = f"train the pruned network (--method finetune), or lower {lower}"
     return (
         f"This network is not usable as it is: {name.replace('_', ' ')} with the float model is {value:.3f}, "
         f"under {USABLE}. Try: {advice}."
@@ -108,6 +112,14 @@ def _layers(report: Mapping[str, Any]) -> Table:
             row["format"],
         )
     return table
+
+
+def _channels(channels: Mapping[str, Any]) -> str:
+    layers = ", ".join(f"{layer['name']} {layer['before']} to {layer['after']}" for layer in channels["layers"])
+    return (
+        f"channels removed: {channels['removed_macs']:.1%} of {channels['macs_before']:,} MACs, "
+        f"{channels['removed_prunable']:.1%} of {channels['prunable_before']:,} prunable weights: {layers}"
+    )
 
 
 def _facts(report: Mapping[str, Any]) -> list[str]:

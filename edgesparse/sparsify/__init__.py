@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from edgesparse.sparsify.channel_groups import ChannelAxis, ChannelGraph, ChannelGroup, channel_graph
 from edgesparse.sparsify.data import Training, check_data
 from edgesparse.sparsify.device_costs import device_costs
 from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.methods import METHODS, Sparsifier, SparsifyResult, sparsify
 from edgesparse.sparsify.patterns import PATTERNS, Pattern
 from edgesparse.sparsify.plan import PATTERN_NAMES, Curve, LayerPlan, SparsityPlan, plan
+from edgesparse.sparsify.remove_channels import remove_channels
 
 __all__ = [
     "METHODS",
     "PATTERNS",
     "PATTERN_NAMES",
+    "ChannelAxis",
+    "ChannelGraph",
+    "ChannelGroup",
     "Curve",
     "Kernel",
     "LayerPlan",
@@ -21,9 +26,11 @@ __all__ = [
     "SparsifyResult",
     "SparsityPlan",
     "Training",
+    "channel_graph",
     "check_data",
     "device_costs",
     "iter_kernels",
     "plan",
+    "remove_channels",
     "sparsify",
 ]

@@ -31,6 +31,7 @@ class Training:
     learning_rate: float = 2e-3  # at its highest
     labels: bool = True  # whether training may use y
     distill: bool = True  # whether training learns from the outputs of the unpruned model
+    teacher: Any = None  # the unpruned tf_keras model, where the one to be made sparse has lost channels before
     progress: Callable[[str], None] | None = None
 
 

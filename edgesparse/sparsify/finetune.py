@@ -111,7 +111,7 @@ def _losses(model: Any, training: Training) -> Callable[[Any, Any, Any], Any]:
     tf = tensorflow()
     teacher, by_teacher, by_label, label_share = None, None, None, 0.0
     if training.distill and training.x is not None:
-        teacher = free_batch(model, always=True)
+        teacher = training.teacher if training.teacher is not None else free_batch(model, always=True)
         by_teacher = distillation_loss(model, float(np.var(predict(teacher, training.x))))
     if training.labels and training.y is not None:
         by_label = label_loss(model, training.y)

@@ -29,7 +29,7 @@ from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.reference import KernelLayer, Reference, cost_curves, kernel_layers, problem_of, record
 from edgesparse.sparsify.second_order import prune_layer
 
-__all__ = ["MIN_SAMPLES", "prune_layerwise"]
+__all__ = ["MIN_SAMPLES", "choose_inputs", "prune_layerwise", "solve_anew"]
 
 MIN_SAMPLES = 16
 """Fewer say too little about what a layer's inputs have in common."""
@@ -50,15 +50,11 @@ def prune_layerwise(
     follows from what it loses by it. Layers with groups, which are no plain product, are pruned by magnitude. Weights
     that are zero stay zero. Same arguments, same weights.
     """
-    if len(x) < MIN_SAMPLES:
-        raise DataError(
-            f"--data: second-order pruning needs at least {MIN_SAMPLES} samples, got {len(x)}; give more, or use"
-            " --method magnitude"
-        )
+    _check_count(x)
     layers = kernel_layers(model, plan)
     if all(entry.pattern is None for entry in layers.values()):
         return {}
-    inputs = tensorflow().constant(_choose(model, x, seed), dtype="float32")
+    inputs = choose_inputs(model, x, seed)
     say = progress or _silent
     with quiet():
         reference = record(model, layers, inputs, seed)
@@ -67,8 +63,31 @@ def prune_layerwise(
         return _prune(model, kernel_layers(model, shares), inputs, reference, say)
 
 
+def solve_anew(model: Any, inputs: Any, reference: Reference, *, progress: Callable[[str], None] | None = None) -> None:
+    """Change the weights, biases and normalizations of a tf_keras model in place so that its layers give what is noted.
+
+    Nothing is pruned. inputs: by choose_inputs. reference: of these inputs, for every layer with a kernel and every
+    normalization that the model has, and with its channels.
+    """
+    with quiet():
+        _prune(model, kernel_layers(model, None), inputs, reference, progress or _silent)
+
+
+def choose_inputs(model: Any, x: FloatArray, seed: int) -> Any:
+    """Samples in their order, as many as MAX_SAMPLES and memory allow, as a tensor; DataError for too few."""
+    _check_count(x)
+    return tensorflow().constant(_choose(model, x, seed), dtype="float32")
+
+
+def _check_count(x: FloatArray) -> None:
+    if len(x) < MIN_SAMPLES:
+        raise DataError(
+            f"--data: second-order pruning needs at least {MIN_SAMPLES} samples, got {len(x)}; give more, or use"
+            " --method magnitude"
+        )
+
+
 def _choose(model: Any, x: FloatArray, seed: int) -> FloatArray:
-    """Samples in their order, as many as MAX_SAMPLES and memory allow."""
     largest = math.prod(input_shape(model))
     for _, layer in iter_layers(model):
         if layer._inbound_nodes:  # a layer in a wrapper has none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,9 +13,12 @@ from edgesparse.keras_model.loaded import LoadedModel
 from edgesparse.keras_model.validate import free_batch
 from edgesparse.sparsify.data import Training, check_data
 from edgesparse.sparsify.finetune import finetune
+from edgesparse.sparsify.kernels import iter_kernels
 from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.oneshot import magnitude, oneshot
-from edgesparse.sparsify.plan import SparsityPlan
+from edgesparse.sparsify.plan import CHANNEL, Curve, SparsityPlan
+from edgesparse.sparsify.plan import plan as plan_for
+from edgesparse.sparsify.shrink import Shrunk, shrink
 
 __all__ = ["METHODS", "Sparsifier", "SparsifyResult", "sparsify"]
 
@@ -36,21 +40,32 @@ METHODS: dict[str, Sparsifier] = {"oneshot": oneshot, "magnitude": magnitude, "f
 class SparsifyResult:
     """The pruned tf_keras model and its masks (layer path -> which weights stay, in the kernel's own layout).
 
-    plan: as carried out; a method may share the zeros out over the layers in another way than it was given.
+    plan: as carried out; a method may share the zeros out over the layers in another way than it was given. shrunk:
+    what went before in whole channels, None for nothing; model, masks and plan are then those of the smaller model, and
+    prunable kernels that lost channels have a mask even where all of what is left stays.
     """
 
     model: Any
     masks: Masks
     plan: SparsityPlan
     warnings: tuple[str, ...] = ()
+    shrunk: Shrunk | None = None
 
 
 def sparsify(
-    loaded: LoadedModel, plan: SparsityPlan, *, method: str, training: Training | None = None
+    loaded: LoadedModel,
+    plan: SparsityPlan,
+    *,
+    method: str,
+    training: Training | None = None,
+    costs: Callable[[Any, SparsityPlan], Mapping[str, Curve]] | None = None,
 ) -> SparsifyResult:
-    """Make a sparse copy of the model as the plan says; the given model is not changed.
+    """Make a sparse copy of the model as the plan says, and a smaller one where whole channels go.
+
+    The given model is not changed.
 
     method: a key of METHODS, SettingsError otherwise. training: data, epochs and seed for the methods that train.
+    costs: (tf_keras model, its plan) -> SparsityPlan.costs, asked for when whole channels have gone.
     """
     if method not in METHODS:
         raise SettingsError(f"--method: {method!r} is not known; choose one of: {', '.join(METHODS)}")
@@ -58,11 +73,45 @@ def sparsify(
     warnings: tuple[str, ...] = ()
     if training.x is not None:
         check_data(loaded.model, training.x, training.y)
-    elif method == "oneshot" and plan.sparsity > 0:
+    elif method == "oneshot" and (plan.sparsity > 0 or plan.shrinks):
         warnings = ("pruned by magnitude, for want of samples; --data FILE lets the weights that stay make up for it",)
-    copy = free_batch(loaded.model, always=True)
+    model, shrunk = loaded.model, None
+    if plan.shrinks:
+        shrunk = _shrink(loaded, plan, method, training)
+        training = replace(training, teacher=model)
+        model = shrunk.loaded.model
+        plan = plan_for(model, sparsity=plan.target, pattern=plan.pattern)
+        warnings += (*shrunk.warnings, *plan.warnings)
+    if costs is not None and any(layer.pattern is not None for layer in plan.layers):
+        plan = replace(plan, costs=costs(model, plan))
+    copy = free_batch(model, always=True)
     masks = METHODS[method](copy, plan, training)
-    return SparsifyResult(copy, masks, _carried_out(plan, masks), warnings)
+    plan = _carried_out(plan, masks)
+    if shrunk is not None:
+        masks = _whole_masks(copy, plan, shrunk) | masks
+    return SparsifyResult(copy, masks, plan, warnings, shrunk)
+
+
+def _shrink(loaded: LoadedModel, plan: SparsityPlan, method: str, training: Training) -> Shrunk:
+    return shrink(
+        loaded,
+        macs=plan.channels,
+        weights=plan.target if plan.pattern == CHANNEL else 0.0,
+        prunable=[layer.name for layer in plan.layers if layer.prunable],
+        x=None if method == "magnitude" else training.x,
+        seed=training.seed,
+        progress=training.progress,
+    )
+
+
+def _whole_masks(model: Any, plan: SparsityPlan, shrunk: Shrunk) -> Masks:
+    """Masks that keep everything, for kernels that lost channels: so that they are looked for in the int8 model too."""
+    named = {layer.name for layer in shrunk.layers} & {layer.name for layer in plan.layers if layer.prunable}
+    return {
+        kernel.name: np.ones(tuple(kernel.variable.shape), np.bool_)
+        for kernel in iter_kernels(model)
+        if kernel.name in named
+    }
 
 
 def _carried_out(plan: SparsityPlan, masks: Masks) -> SparsityPlan:

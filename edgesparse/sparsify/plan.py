@@ -14,6 +14,7 @@ from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.patterns import NOfM, Pattern, pattern_named
 
 __all__ = [
+    "CHANNEL",
     "MAX_SPARSITY",
     "PATTERN_NAMES",
     "Curve",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 MAX_SPARSITY = 0.99
+CHANNEL = "channel"
+"""The pattern that removes whole channels from the network, and leaves no zeros in the kernels."""
 _MIXED = {"auto": ("block1x4", "unstructured"), "block": ("block2x4", "block1x4")}
 """Patterns that stand for the first that fits: `auto` costs less accuracy, `block` more and is faster."""
 _MIN_CHANNELS = 4
@@ -58,10 +61,11 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class SparsityPlan:
-    """The plan of all layers. `sparsity`: zeros / prunable weights; `pattern` and `target` as asked for.
+    """The plan of all layers. `sparsity`: zeros / prunable weights; `pattern`, `target` and `channels` as asked for.
 
     costs: layer path -> what the device needs for the layer with so many zeros, such as instructions; {} where that
-    does not count.
+    does not count. channels: share of the MACs that whole channels take with them. Where that is not 0, or the pattern
+    is channel, the layers are those before they go; sparsify plans again for the smaller model.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -71,6 +75,12 @@ class SparsityPlan:
     prunable_weights: int
     warnings: tuple[str, ...]
     costs: Mapping[str, Curve] = field(default_factory=dict)
+    channels: float = 0.0
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether whole channels go."""
+        return self.channels > 0 or (self.pattern == CHANNEL and self.target > 0)
 
 
 @dataclass(frozen=True)
@@ -94,16 +104,18 @@ class _Choice:
         return max_units(self.units)
 
 
-def plan(model: Any, *, sparsity: float, pattern: str) -> SparsityPlan:
+def plan(model: Any, *, sparsity: float, pattern: str, channels: float = 0.0) -> SparsityPlan:
     """Give every prunable layer of a tf_keras model the same sparsity, in a pattern that it can take.
 
     sparsity: zeros / prunable weights of the model, 0 to 0.99 (for nm=N:M 1 - N / M); reached, and exceeded by less
     than one unit of the pattern. Layers that the pattern does not fit stay dense, count all the same, and are named
-    in `warnings`; the others make up for them. SettingsError for a sparsity or pattern out of range, or when the
-    sparsity cannot be reached (the message says which can); ModelError when no layer is prunable.
+    in `warnings`; the others make up for them. With the pattern channel no kernel gets zeros. channels: share of the
+    MACs, 0 to 0.99, that whole channels take with them before. SettingsError for a share or pattern out of range, or
+    when the sparsity cannot be reached (the message says which can); ModelError when no layer is prunable.
     """
-    if not 0.0 <= sparsity <= MAX_SPARSITY:
-        raise SettingsError(f"--sparsity: expected 0 to {MAX_SPARSITY}, got {sparsity:g}")
+    for option, share in (("sparsity", sparsity), ("channels", channels)):
+        if not 0.0 <= share <= MAX_SPARSITY:
+            raise SettingsError(f"--{option}: expected 0 to {MAX_SPARSITY}, got {share:g}")
     n_of_m = parse_n_of_m(pattern)
     if pattern not in PATTERN_NAMES[:-1] and n_of_m is None:
         raise SettingsError(f"--pattern: {pattern!r} is not known; choose one of: {', '.join(PATTERN_NAMES)}")
@@ -116,17 +128,18 @@ def plan(model: Any, *, sparsity: float, pattern: str) -> SparsityPlan:
             f"model {model.name!r}: no layer can be pruned; needed: a convolution with at least {_MIN_CHANNELS}"
             " input channels or a dense layer"
         )
-    units = _distribute(choices, prunable, sparsity)
+    units = [0] * len(choices) if pattern == CHANNEL else _distribute(choices, prunable, sparsity)
     layers = tuple(_layer_plan(choice, count) for choice, count in zip(choices, units, strict=True))
     zeros = sum(count * choice.pattern.unit for choice, count in zip(choices, units, strict=True) if choice.pattern)
     warnings = tuple(
         f"layer {choice.kernel.name!r} stays dense: {choice.reason}; the other layers are pruned more to make up for it"
         for choice in choices
-        if choice.prunable and choice.pattern is None
+        if choice.prunable and choice.pattern is None and pattern != CHANNEL
     )
-    return SparsityPlan(
-        layers, pattern, sparsity, zeros / prunable if prunable else 0.0, prunable, warnings if sparsity > 0 else ()
-    )
+    reached = zeros / prunable if prunable else 0.0
+    if sparsity == 0 or channels > 0:
+        warnings = ()  # of layers that get no zeros, or that will be others
+    return SparsityPlan(layers, pattern, sparsity, reached, prunable, warnings, channels=channels)
 
 
 def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
@@ -157,6 +170,8 @@ def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
 def _choose(kernel: Kernel, prunable: bool, why: str, pattern: str) -> _Choice:
     if not prunable:
         return _Choice(kernel, False, None, why)
+    if pattern == CHANNEL:
+        return _Choice(kernel, True, None, "whole channels go")
     names = _MIXED.get(pattern, (pattern,))
     reasons: list[str] = []
     for name in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,10 +62,20 @@ class Reference:
     free_means: set[str] = field(default_factory=set)
     moments: dict[str, Moments] = field(default_factory=dict)
 
+    def with_channels(self, stay: Mapping[str, npt.NDArray[np.bool_]]) -> Reference:
+        """The same of a network that lost channels. stay: layer path -> which of its outputs it still has [out]."""
+        return Reference(
+            {path: outputs[:, stay[path]] for path, outputs in self.outputs.items()},
+            self.positions,
+            {path: means[stay[path]] for path, means in self.means.items()},
+            self.free_means,
+            {path: Moments(found.mean[stay[path]], found.variance[stay[path]]) for path, found in self.moments.items()},
+        )
 
-def kernel_layers(model: Any, plan: SparsityPlan) -> dict[str, KernelLayer]:
-    """The layers of a tf_keras model that have a kernel, by path, in the order of the model."""
-    planned = {layer.name: layer for layer in plan.layers if layer.pattern is not None}
+
+def kernel_layers(model: Any, plan: SparsityPlan | None) -> dict[str, KernelLayer]:
+    """The layers of a tf_keras model that have a kernel, by path, in the order of the model. No plan: all stay."""
+    planned = {layer.name: layer for layer in plan.layers if layer.pattern is not None} if plan is not None else {}
     owners = dict(iter_layers(model))
     return {
         kernel.name: KernelLayer(index, owners[kernel.name], kernel, planned.get(kernel.name))
