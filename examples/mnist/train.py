@@ -26,7 +26,7 @@ LARGEST_SHIFT = 0.08
 
 
 def build_model() -> Any:
-    """A CNN in the manner of LeNet: convolutions, two of them depthwise separable, and two dense layers; 55,000 weights."""
+    """A CNN in the manner of LeNet, with two depthwise-separable blocks and two dense layers: 55,000 weights."""
     layers = keras.layers
 
     def normalized(x: Any, name: str) -> Any:
