@@ -6,8 +6,8 @@
 Each row is one `edgesparse convert` of examples/NAME/NAME.h5, firmware and emulator included. Rows that are in
 benchmarks/methods/NAME.json are not measured again, unless --again says so; so a run that was interrupted goes on where
 it was. --check measures nothing: it prints what the goals ask for and what the rows say; exit code 1 where one is
-missed. --write puts the tables into docs/methods.md and
-draws the plots of the examples. The anomaly data needs --aeon FOLDER, see its README.
+missed. --write puts the tables into docs/methods.md and draws the plots of the examples. The anomaly data needs
+--aeon FOLDER, see its README.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def measure_missing(dataset: DatasetSpec, arguments: argparse.Namespace) -> None
         samples = Path(work) / f"{dataset.name}.npz"
         for settings in wanted:
             for seed in arguments.seeds:
-                key = key_of(settings, seed)
+                key = key_of({**settings, "epochs": dataset.epochs}, seed)
                 if key in rows:
                     continue
                 if not samples.is_file():

@@ -38,7 +38,7 @@ def _table(dataset: DatasetSpec, rows: Rows) -> str:
         "| --- | --- | --- | --- |" + " ---: |" * 6,
     ]
     for way in WAYS:
-        found = _of(rows, way.settings)
+        found = _of(rows, dataset, way.settings)
         if len(found) < _SEEDS:
             continue
         scores = [100 * row["accuracy"] for row in found]
@@ -58,7 +58,7 @@ def check_lines(rows: Mapping[str, Rows]) -> tuple[list[str], bool]:
     lines, all_ok = [], True
     for goal in GOALS:
         what = " ".join(f"{key}={value}" for key, value in goal.settings.items())
-        found = _of(rows[goal.dataset], goal.settings)
+        found = _of(rows[goal.dataset], DATASETS[goal.dataset], goal.settings)
         if len(found) < _SEEDS:
             lines.append(f"{goal.dataset:8}{what}: {len(found)} of {_SEEDS} seeds measured; run make methods")
             all_ok = False
@@ -73,13 +73,13 @@ def check_lines(rows: Mapping[str, Rows]) -> tuple[list[str], bool]:
     return lines, all_ok
 
 
-def _of(rows: Rows, settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _of(rows: Rows, dataset: DatasetSpec, settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The rows of all seeds of these settings."""
-    ignored = ("seed", "epochs")
+    wanted = {**settings, "epochs": dataset.epochs}
     return [
         row
         for row in rows.values()
-        if {key: value for key, value in row["settings"].items() if key not in ignored} == dict(settings)
+        if {key: value for key, value in row["settings"].items() if key != "seed"} == wanted
     ]
 
 
