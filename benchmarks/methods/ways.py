@@ -57,7 +57,7 @@ _HALF = {"method": "finetune", "channels": 0.5, "sparsity": 0.0}
 DATASETS: dict[str, DatasetSpec] = {
     spec.name: spec
     for spec in (
-        DatasetSpec("digits", epochs=30),
+        DatasetSpec("digits", epochs=60),
         DatasetSpec("mnist", epochs=10),
         DatasetSpec("imu", epochs=10),
         DatasetSpec("anomaly", epochs=30, metric="auc", needs_folder=True),
