@@ -48,7 +48,8 @@ def _table(dataset: DatasetSpec, rows: Rows) -> str:
         gap = f"{100 * float(np.mean(gaps)):.1f}" if gaps else "-"
         lines.append(
             f"| {way.name} | {way.shape} | {way.when} | {way.labels} | {len(found)} | {mean:.1f} % |"
-            f" {min(scores):.1f} to {max(scores):.1f} | {mean - _dense(found):+.1f} | {flash:,.0f} | {instructions:,.0f} | {gap} |"
+            f" {min(scores):.1f} to {max(scores):.1f} | {mean - _dense(found):+.1f} |"
+            f" {flash:,.0f} | {instructions:,.0f} | {gap} |"
         )
     return "\n".join(lines) + "\n"
 
