@@ -14,6 +14,7 @@ help:
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make lint       ruff, mypy and clang-format"
 	@echo "make bench      measure the real models (EDGESPARSE_TEST_MODELS=folder) and the tool's own speed"
+	@echo "make methods    measure every way to make a network sparse, and write the tables of docs/methods.md"
 	@echo "make calibrate  fit the cost model that chooses weight formats to the kernels as they are now"
 	@echo "make clean      remove what the other targets made"
 
@@ -23,7 +24,7 @@ $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "edgesparse needs Python 3.10 to 3.13; give PYTHON=path" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[device,demo,mobile,test]'
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[device,demo,examples,mobile,test]'
 	@touch $@
 
 demo: $(READY)
@@ -50,6 +51,12 @@ bench: $(READY)
 	$(RUN)/python -m benchmarks.networks
 	$(RUN)/python -m benchmarks.speed
 
+methods: $(READY)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python --upgrade \
+	    --target build/aeon aeon==1.6.0
+	$(RUN)/python -m benchmarks.methods --write
+	$(RUN)/python -m benchmarks.methods --check
+
 calibrate: $(READY)
 	$(RUN)/python -m benchmarks.calibrate
 
@@ -57,4 +64,4 @@ clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test test-slow lint bench calibrate clean
+.PHONY: help setup demo test test-slow lint bench methods calibrate clean

@@ -1,6 +1,6 @@
-"""Train the digits network of the demo: `python train.py [OUT.h5]` (default: digits.h5 beside this file).
+"""Train the digits network of the demo: `python train.py SAMPLES.npz [OUT.h5]` (default: digits.h5 beside this file).
 
-A small CNN on scikit-learn's 8x8 digits; takes under two minutes on two cores. Same versions, same weights.
+SAMPLES.npz is what data.py writes. Under two minutes on two cores. Same versions, same weights.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
-from data import load_split
 
 SEED = 0
 EPOCHS = 40
@@ -49,8 +49,10 @@ def build_model() -> Any:
 
 def main() -> None:
     """Train and save."""
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "digits.h5"
-    data = load_split()
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python train.py SAMPLES.npz [OUT.h5]")
+    out = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent / "digits.h5"
+    data = np.load(sys.argv[1])
     keras.utils.set_random_seed(SEED)
     tf.config.experimental.enable_op_determinism()
     model = build_model()

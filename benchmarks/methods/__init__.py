@@ -1,0 +1,1 @@
+"""What each method keeps of the accuracy, on the data of the examples; `make methods` runs it."""
