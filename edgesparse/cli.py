@@ -133,36 +133,45 @@ _target_options = _options(
 )
 
 
+_sparsify_options = _options(
+    click.option("--data", help=".npz with x (and y, x_test, y_test), .npy, or package.module:function."),
+    click.option(
+        "--sparsity", type=float, help="Zeros / prunable weights, 0 to 0.99.  [default: 0.75, or as nm=N:M says]"
+    ),
+    click.option(
+        "--pattern", help="auto, unstructured, block, block1x4, block2x4, block4x1, channel or nm=N:M.  [default: auto]"
+    ),
+    click.option(
+        "--channels",
+        type=float,
+        metavar="SHARE",
+        help="Remove whole channels first, until this share of the MACs is gone, 0 to 0.99.  [default: 0]",
+    ),
+    click.option(
+        "--method",
+        help="oneshot, magnitude, or one that trains on --data: finetune, gradual, l1, group-lasso, targeted-dropout.  "
+        "[default: oneshot]",
+    ),
+    click.option("--epochs", type=int, help="Passes over the data for methods that train.  [default: 10]"),
+    click.option("--labels/--no-labels", default=None, help="Whether training uses y.  [default: labels]"),
+    click.option(
+        "--distill/--no-distill",
+        default=None,
+        help="Whether training learns from the unpruned model.  [default: distill]",
+    ),
+    click.option("--schedule", help="polynomial or constant: how the zeros of gradual grow.  [default: polynomial]"),
+    click.option(
+        "--activity-l1",
+        type=float,
+        metavar="STRENGTH",
+        help="Train for more zeros in activations: L1 penalty on the outputs of ReLUs.  [default: 0]",
+    ),
+)
+
+
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--data", help=".npz with x (and y, x_test, y_test), .npy, or package.module:function.")
-@click.option("--sparsity", type=float, help="Zeros / prunable weights, 0 to 0.99.  [default: 0.75, or as nm=N:M says]")
-@click.option(
-    "--pattern", help="auto, unstructured, block, block1x4, block2x4, block4x1, channel or nm=N:M.  [default: auto]"
-)
-@click.option(
-    "--channels",
-    type=float,
-    metavar="SHARE",
-    help="Remove whole channels first, until this share of the MACs is gone, 0 to 0.99.  [default: 0]",
-)
-@click.option(
-    "--method",
-    help="oneshot, magnitude, or one that trains on --data: finetune, gradual, l1, group-lasso, targeted-dropout.  "
-    "[default: oneshot]",
-)
-@click.option("--epochs", type=int, help="Passes over the data for methods that train.  [default: 10]")
-@click.option("--labels/--no-labels", default=None, help="Whether training uses y.  [default: labels]")
-@click.option(
-    "--distill/--no-distill", default=None, help="Whether training learns from the unpruned model.  [default: distill]"
-)
-@click.option("--schedule", help="polynomial or constant: how the zeros of gradual grow.  [default: polynomial]")
-@click.option(
-    "--activity-l1",
-    type=float,
-    metavar="STRENGTH",
-    help="Train for more zeros in activations: L1 penalty on the outputs of ReLUs.  [default: 0]",
-)
+@_sparsify_options
 @click.option("--mobile-dtype", help="int8 or float32: the weights of model.sparse.tflite.  [default: int8]")
 @click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")
 @_unsafe
@@ -187,6 +196,38 @@ def convert(
         report = pipeline.convert(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
     _show(report, as_json)
     _check_budgets(report, junit)
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_sparsify_options
+@_options(_unsafe, _board, _optimize, _seed, _config)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="A .h5 or .keras file.  [default: ./STEM.sparse.h5]")
+@click.option("--force", is_flag=True, help="Replace the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON to stdout, nothing else.")
+@_verbose
+def sparsify(
+    model: Path,
+    unsafe: bool,
+    config: Path | None,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Write a sparse copy of a Keras model, to train or deploy elsewhere."""
+    from edgesparse import pipeline
+
+    settings = _settings(config, given)
+    with _progress(verbose) as progress:
+        result = pipeline.sparsify(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
+    if as_json:
+        _print_json(result)
+    else:
+        from edgesparse.report.sparsification import sparsification
+
+        _print(sparsification(result))
 
 
 @cli.command()

@@ -40,6 +40,7 @@ from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.report.html import render_html, render_stored
 from edgesparse.runtimes import RUNTIMES, find_toolchain
 from edgesparse.settings import Settings
+from edgesparse.sparse_keras import checkpoint_folder, sparsify_file
 from edgesparse.tflite import identifier
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "flash",
     "inspect",
     "report",
+    "sparsify",
 ]
 
 _CALIBRATION_SAMPLES = 100
@@ -131,6 +133,7 @@ def convert(
     dense = int8(loaded.model)
     _check_kernels(dense.graph, board, chosen, path)
     say("sparsifying")
+    checkpoints = sparsify.Checkpoints(checkpoint_folder(target))
     training = sparsify.Training(
         x=None if data is None else data.x,
         y=None if data is None else data.y,
@@ -140,9 +143,11 @@ def convert(
         schedule=chosen.schedule,
         activity_l1=chosen.activity_l1,
         seed=chosen.seed,
+        checkpoints=checkpoints,
         progress=say,
     )
-    pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training, costs=costs_of)
+    with checkpoints.dropped_on_error():
+        pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training, costs=costs_of)
     say("quantizing the sparse model")
     sparse = int8(pruned.model)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
@@ -213,7 +218,31 @@ def convert(
         report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report}
         report["model"] |= shrunk
         _write(folder, report)
+    checkpoints.discard()
     return report
+
+
+def sparsify(
+    model: str | Path,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    unsafe: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Write a sparse copy of a Keras model, `./<stem>.sparse.h5` by default; see sparse_keras.sparsify_file.
+
+    The same from Python without a file: edgesparse.sparsify.prune.
+    """
+    return sparsify_file(
+        Path(model),
+        out=Path(out) if out is not None else None,
+        force=force,
+        unsafe=unsafe,
+        settings=settings,
+        progress=progress or _silent,
+    )
 
 
 def firmware(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from edgesparse.sparsify.channel_groups import ChannelAxis, ChannelGraph, ChannelGroup, channel_graph
+from edgesparse.sparsify.checkpoint import Checkpoints
 from edgesparse.sparsify.data import Training, check_data
 from edgesparse.sparsify.device_costs import device_costs
 from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.methods import METHODS, Sparsifier, SparsifyResult, sparsify
 from edgesparse.sparsify.patterns import PATTERNS, Pattern
 from edgesparse.sparsify.plan import PATTERN_NAMES, Curve, LayerPlan, SparsityPlan, plan
+from edgesparse.sparsify.prune import prune
 from edgesparse.sparsify.remove_channels import remove_channels
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "ChannelAxis",
     "ChannelGraph",
     "ChannelGroup",
+    "Checkpoints",
     "Curve",
     "Kernel",
     "LayerPlan",
@@ -31,6 +34,7 @@ __all__ = [
     "device_costs",
     "iter_kernels",
     "plan",
+    "prune",
     "remove_channels",
     "sparsify",
 ]

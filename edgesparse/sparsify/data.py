@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgesparse.errors import DataError
 from edgesparse.graph import FloatArray
 from edgesparse.keras_model.loaded import input_shape, output_shape
+from edgesparse.sparsify.checkpoint import Checkpoints
 
 __all__ = ["Labels", "Training", "check_data"]
 
@@ -34,6 +35,7 @@ class Training:
     activity_l1: float = 0.0  # strength of the penalty on the outputs of ReLUs
     schedule: str = "polynomial"  # of gradual: polynomial or constant
     teacher: Any = None  # the unpruned tf_keras model, where the one to be made sparse has lost channels before
+    checkpoints: Checkpoints | None = None  # where training that was interrupted goes on from
     progress: Callable[[str], None] | None = None
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import numpy.typing as npt
 
 from edgesparse.sparsify.channel_groups import channel_graph
 from edgesparse.sparsify.data import Training
@@ -10,7 +13,7 @@ from edgesparse.sparsify.kernels import iter_kernels
 from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.plan import SparsityPlan
-from edgesparse.sparsify.proximal import Penalty, Proximal, due_share, speed_of
+from edgesparse.sparsify.proximal import Penalty, Proximal, due_share, set_strengths, speed_of, strengths_of
 from edgesparse.sparsify.shaping import Shaping
 from edgesparse.sparsify.train import Course, prepare, share, train
 from edgesparse.sparsify.weight_groups import GroupPart, WeightGroups, pattern_units
@@ -57,6 +60,12 @@ class _Channels(Shaping):
             )
             self.penalties.append(Penalty(WeightGroups(parts, len(group.channels)), share))
         self.course = course
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        return {"strengths": strengths_of(self.penalties)}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        set_strengths(self.penalties, state["strengths"])
 
     def after_step(self, step: int) -> None:
         for penalty in self.penalties:

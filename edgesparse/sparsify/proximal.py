@@ -12,16 +12,18 @@ and falls while there are more.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.shaping import Settling
 from edgesparse.sparsify.train import Course
 from edgesparse.sparsify.weight_groups import WeightGroups
 
-__all__ = ["Penalty", "Proximal", "due_share", "speed_of"]
+__all__ = ["Penalty", "Proximal", "due_share", "set_strengths", "speed_of", "strengths_of"]
 
 _FIRST_STRENGTH = 1e-3
 _LARGEST_STRENGTH = 0.3
@@ -69,6 +71,17 @@ class Penalty:
         self.strength = min(self.strength * change, _LARGEST_STRENGTH)
 
 
+def strengths_of(penalties: Sequence[Penalty]) -> npt.NDArray[np.float64]:
+    """The strengths as they are now."""
+    return np.array([penalty.strength for penalty in penalties], dtype=np.float64)
+
+
+def set_strengths(penalties: Sequence[Penalty], strengths: npt.NDArray[Any]) -> None:
+    """The reverse of strengths_of."""
+    for penalty, strength in zip(penalties, strengths.tolist(), strict=True):
+        penalty.strength = float(strength)
+
+
 class Proximal(Settling):
     """Proximal steps on the kernels of a plan, each with a strength of its own; then masks by magnitude."""
 
@@ -80,6 +93,15 @@ class Proximal(Settling):
         self.rate: Callable[[int], float] = course.rate
         self.penalties = [Penalty(groups[name], layer.sparsity) for name, layer in self.layers.items()]
         self.speed = speed_of(self.settles)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """See Shaping."""
+        return super().state() | {"strengths": strengths_of(self.penalties)}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """See Shaping."""
+        super().restore(state)
+        set_strengths(self.penalties, state["strengths"])
 
     def shape(self, step: int) -> None:
         """See Settling."""

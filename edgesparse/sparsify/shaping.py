@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesparse.keras_model.backend import tensorflow
 from edgesparse.sparsify.kernels import Kernel, iter_kernels
@@ -38,6 +39,13 @@ class Shaping:
     def after_step(self, step: int) -> None:
         """Called after each step."""
 
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What has changed since the start beside the model's weights, for `restore`."""
+        return {}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from a `state`."""
+
     def sparsity(self) -> float:
         """Zeros / weights of these kernels, now."""
         zeros = sum(kernel.weights - int(np.count_nonzero(kernel.variable.numpy())) for kernel in self.kernels.values())
@@ -63,6 +71,15 @@ class FixedMasks(Shaping):
     def after_step(self, step: int) -> None:
         """See Shaping."""
         self._apply()
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """See Shaping."""
+        return {f"mask {name}": np.asarray(mask) for name, mask in self.masks.items()}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """See Shaping."""
+        start = "mask "
+        self.hold({name.removeprefix(start): mask for name, mask in state.items() if name.startswith(start)})
 
     def _apply(self) -> None:
         for name, mask in self._tensors.items():

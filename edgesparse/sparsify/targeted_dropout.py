@@ -7,10 +7,12 @@ probability that rises to RATE. Then the plan's units go, and the others learn o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesparse.keras_model.backend import tensorflow
 from edgesparse.sparsify.data import Training
@@ -50,6 +52,13 @@ class _Dropping(Settling):
     @property
     def factors(self) -> Mapping[str, Any]:
         return self._factors
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        return super().state() | {"generator": np.array(json.dumps(self.generator.bit_generator.state))}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        super().restore(state)
+        self.generator.bit_generator.state = json.loads(str(state["generator"]))
 
     def before_step(self, step: int) -> None:
         if step >= self.settles:

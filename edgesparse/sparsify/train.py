@@ -8,9 +8,10 @@ only make them worse. What a method does to the kernels meanwhile is its Shaping
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from edgesparse.keras_model.loaded import output_shape
 from edgesparse.keras_model.predict import predict
 from edgesparse.keras_model.validate import free_batch
 from edgesparse.sparsify.activity import activations, with_activity
+from edgesparse.sparsify.checkpoint import State, digest
 from edgesparse.sparsify.data import Training
 from edgesparse.sparsify.distillation import distillation_loss, label_loss, label_targets
 from edgesparse.sparsify.kernels import iter_kernels
@@ -112,13 +114,18 @@ def share(course: Course, plan: SparsityPlan) -> SparsityPlan:
 def train(course: Course, shaping: Shaping) -> None:
     """Train the course's model in place, with Adam. Same seed, data and shaping: same weights.
 
-    DataError where the loss is not finite.
+    Goes on from a checkpoint of the same training, where training.checkpoints has one. DataError where the loss is not
+    finite.
     """
     tf, training, x = tensorflow(), course.training, course.x
-    train_step = _train_step(course, shaping)
+    key = _key(course, shaping) if training.checkpoints is not None else ""
+    optimizer = tf_keras().optimizers.Adam(_rate(course))
+    optimizer.build(course.model.trainable_variables)
+    train_step = _train_step(course, shaping, optimizer)
     generator = np.random.default_rng(training.seed)
-    step = 0
-    for epoch in range(training.epochs):
+    done = _resume(course, shaping, optimizer, generator, key)
+    step = done * course.steps_per_epoch
+    for epoch in range(done, training.epochs):
         losses = []
         order = generator.permutation(len(x))
         for start in range(0, len(x), training.batch):
@@ -136,6 +143,46 @@ def train(course: Course, shaping: Shaping) -> None:
         if training.progress is not None:
             zeros = f", zeros {shaping.sparsity():.1%}"
             training.progress(f"epoch {epoch + 1}/{training.epochs}: loss {np.mean(losses):.4f}{zeros}")
+        if training.checkpoints is not None:
+            state = State(
+                epochs=epoch + 1,
+                variables=[variable.numpy() for variable in _variables(course.model, optimizer)],
+                shaping=shaping.state(),
+                generator=json.dumps(generator.bit_generator.state),
+            )
+            training.checkpoints.save(key, state, last=epoch + 1 == training.epochs)
+
+
+def _variables(model: Any, optimizer: Any) -> list[Any]:
+    return [*model.variables, *optimizer.variables]
+
+
+def _key(course: Course, shaping: Shaping) -> str:
+    """Of all that the training depends on."""
+    training = course.training
+    left_out = ("x", "y", "teacher", "checkpoints", "progress")
+    settings: dict[str, object] = {
+        item.name: getattr(training, item.name) for item in fields(training) if item.name not in left_out
+    }
+    settings |= {"method": course.method, "shaping": type(shaping).__name__, "kernels": list(shaping.kernels)}
+    teacher = training.teacher.get_weights() if training.teacher is not None else []
+    masks = [np.asarray(mask) for mask in shaping.state().values()]
+    return digest(settings, [*course.model.get_weights(), *teacher, *masks, course.x, course.y])
+
+
+def _resume(course: Course, shaping: Shaping, optimizer: Any, generator: np.random.Generator, key: str) -> int:
+    """Restore the state of the last checkpoint; the epochs that are done."""
+    checkpoints, progress = course.training.checkpoints, course.training.progress
+    state = checkpoints.load(key) if checkpoints is not None else None
+    if state is None:
+        return 0
+    for variable, value in zip(_variables(course.model, optimizer), state.variables, strict=True):
+        variable.assign(value)
+    shaping.restore(state.shaping)
+    generator.bit_generator.state = json.loads(state.generator)
+    if progress is not None:
+        progress(f"going on after epoch {state.epochs}/{course.training.epochs}, from the checkpoint of another run")
+    return state.epochs
 
 
 def _mixed(
@@ -193,11 +240,9 @@ def _losses(model: Any, training: Training) -> Callable[[Any, Any, Any], Any]:
     return loss
 
 
-def _train_step(course: Course, shaping: Shaping) -> Callable[[Any, Any, Any], Any]:
+def _train_step(course: Course, shaping: Shaping, optimizer: Any) -> Callable[[Any, Any, Any], Any]:
     """One step of training, with the arguments of the course's loss, whose value it returns."""
     tf, model = tensorflow(), course.model
-    optimizer = tf_keras().optimizers.Adam(_rate(course))
-    optimizer.build(model.trainable_variables)
     factors = shaping.factors
     scaled = [(kernel.variable, factors[kernel.name]) for kernel in iter_kernels(model) if kernel.name in factors]
 

@@ -1,0 +1,66 @@
+"""The whole of sparsification in one call: a model and samples in, a sparse model out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgesparse.data import Dataset, load_data
+from edgesparse.graph import FloatArray
+from edgesparse.keras_model.load import from_object, load
+from edgesparse.keras_model.loaded import LoadedModel
+from edgesparse.sparsify.checkpoint import Checkpoints
+from edgesparse.sparsify.data import Labels, Training
+from edgesparse.sparsify.methods import SparsifyResult, sparsify
+from edgesparse.sparsify.plan import Curve, SparsityPlan, plan
+
+__all__ = ["prune"]
+
+
+def prune(
+    model: Any,
+    data: str | FloatArray | tuple[FloatArray, Labels] | Dataset | None = None,
+    *,
+    sparsity: float = 0.75,
+    pattern: str = "auto",
+    channels: float = 0.0,
+    method: str = "oneshot",
+    checkpoint: str | Path | None = None,
+    costs: Callable[[Any, SparsityPlan], Mapping[str, Curve]] | None = None,
+    progress: Callable[[str], None] | None = None,
+    **training: Any,
+) -> SparsifyResult:
+    """Make a sparse copy of a Keras model; `.model` of the result is a tf_keras model, `.masks` say which weights stay.
+
+    model: a path, or a model of Keras 2 or 3, which is not changed. data: samples [n, *input] float32, (samples,
+    labels), or what load_data reads; None where the method needs none. sparsity, pattern, channels, method: as in
+    edgesparse.settings.Settings. checkpoint: a folder for the state of training, so that the same call goes on after an
+    interrupt; it is removed in the end. costs: see `sparsify`. training: fields of Training, such as epochs and seed.
+    ModelError, DataError and SettingsError as load, check_data and plan raise them. Same arguments, same weights.
+    """
+    loaded = _loaded(model)
+    x, y = _samples(data)
+    checkpoints = Checkpoints(Path(checkpoint)) if checkpoint is not None else None
+    planned = plan(loaded.model, sparsity=sparsity, pattern=pattern, channels=channels)
+    given = Training(x=x, y=y, checkpoints=checkpoints, progress=progress, **training)
+    if checkpoints is None:
+        return sparsify(loaded, planned, method=method, training=given, costs=costs)
+    with checkpoints.dropped_on_error():
+        result = sparsify(loaded, planned, method=method, training=given, costs=costs)
+    checkpoints.discard()
+    return result
+
+
+def _loaded(model: Any) -> LoadedModel:
+    if isinstance(model, LoadedModel):
+        return model
+    return load(Path(model)) if isinstance(model, str | Path) else from_object(model)
+
+
+def _samples(data: Any) -> tuple[FloatArray | None, Labels | None]:
+    if isinstance(data, str | Path):
+        data = load_data(str(data))
+    if isinstance(data, Dataset):
+        return data.x, data.y
+    return data if isinstance(data, tuple) else (data, None)
