@@ -21,8 +21,8 @@ def board_warnings(board: Board) -> list[str]:
     if board.verified:
         return []
     return [
-        f"board {board.name!r} is unverified: its memories, clocks and probe settings are read from manuals; compare them "
-        "with your part before you rely on these figures or program it"
+        f"board {board.name!r} is unverified: its memories, clocks and probe settings are read from manuals; compare "
+        "them with your part before you rely on these figures or program it"
     ]
 
 
