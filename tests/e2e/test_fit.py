@@ -44,9 +44,9 @@ def contents(model: bytes, board: str, **settings: object) -> Contents:
 @pytest.mark.parametrize(
     ("inputs", "outputs", "words"),
     [
-        # 307,200 weights and 8 inputs of 1,024 bytes; 16 KB of input beside 2 KB of stack and the guard.
+        # 307,200 weights and 8 inputs of 1,024 bytes; 16 KB of input beside 2 KB of stack.
         (1024, 300, r"at least 3\d\d,\d{3} bytes of flash of 262,144 \(most of it: weights of '[^']*' 307,200, "),
-        (16384, 4, r"at least 18,\d{3} bytes of RAM of 16,384 \(most of it: arena 16,\d{3}, reserved stack 2,048, guard"),
+        (16384, 4, r"at least \d\d,\d{3} bytes of RAM of 16,384 \(most of it: arena \d\d,\d{3}, reserved stack 2,048, guard"),
     ],
 )
 def test_a_network_that_is_too_large_is_refused_before_a_compiler_starts(
@@ -71,7 +71,7 @@ def test_a_network_that_is_too_large_is_refused_before_a_compiler_starts(
 
 def test_flash_and_ram_are_both_named_and_weights_in_ram_count_there() -> None:
     model = dense_network(20000, 20)
-    with pytest.raises(DoesNotFitError, match=r"bytes of flash of 262,144 .* and 22,.* bytes of RAM of 16,384"):
+    with pytest.raises(DoesNotFitError, match=r"bytes of flash of 262,144 .* and [\d,]+ bytes of RAM of 16,384"):
         check_fits(contents(model, "microbit"), load_board("microbit"), build="firmware")
     pico = load_board("rpi-pico")
     check_fits(contents(model, "rpi-pico"), pico, build="firmware")
@@ -85,9 +85,11 @@ def test_where_no_board_has_room_the_advice_is_another_network() -> None:
         check_fits(contents(model, "rpi-pico2"), load_board("rpi-pico2"), build="firmware")
 
 
-@pytest.mark.parametrize("toolchain", ["gcc", "zig"])
-def test_the_linkers_refusal_reads_like_ours(tmp_path: Path, toolchain: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A board whose flash is 64 bytes short of what only the linker knows."""
+@pytest.mark.parametrize(("toolchain", "short"), [("gcc", 1), ("zig", 100)])
+def test_the_linkers_refusal_reads_like_ours(
+    tmp_path: Path, toolchain: str, short: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board that lacks a few bytes of what only the linker knows: the number is the linker's, to the byte."""
     tools = toolchain_or_skip(toolchain)
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
@@ -95,16 +97,16 @@ def test_the_linkers_refusal_reads_like_ours(tmp_path: Path, toolchain: str, mon
     elf = read_elf(tmp_path / "fits" / "firmware" / "build" / tools.name / "firmware.elf")
     taken = elf.flash_bytes + elf.test_vector_bytes
     board = load_board("microbit")
-    small = replace(board, flash=replace(board.flash, length=taken - 64))
+    small = replace(board, flash=replace(board.flash, length=taken - short))
     monkeypatch.setattr(pipeline, "load_board", lambda name: small)
     with pytest.raises(DoesNotFitError) as caught:
         pipeline.firmware(model, out=tmp_path / "short", board="microbit", toolchain=tools.name, vectors=2)
     message = str(caught.value)
-    assert "the firmware does not fit board 'microbit': linked, it needs " in message
-    assert f"bytes of flash of {taken - 64:,} (most of it: " in message
-    assert "it would fit microbit, " in message or "it would fit nucleo-f446re, " in message
+    assert (
+        f"the firmware does not fit board 'microbit': linked, it needs {taken:,} bytes of flash of {taken - short:,} "
+        "(most of it: "
+    ) in message
+    assert re.search(r"; it would fit .*; or prune more$", message)
     assert "\n" not in message
-    assert caught.value.exit_code == 2
-    assert caught.value.memory == "flash"
-    assert 0 < caught.value.overflow_bytes <= 64
+    assert (caught.value.exit_code, caught.value.memory, caught.value.overflow_bytes) == (2, "flash", short)
     assert not (tmp_path / "short").exists()
