@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_every_board_is_consistent(name: str) -> None:
     assert board.flash.length >= 64 * 1024
     assert board.ram.length >= 2 * board.stack_bytes
     regions = sorted((board.flash, board.ram, *board.registers), key=lambda region: region.origin)
-    for before, after in zip(regions, regions[1:], strict=False):
+    for before, after in pairwise(regions):
         assert before.origin + before.length <= after.origin
     assert board.emulated == (board.qemu_machine is not None)
     profile = choose_memory_profile(None, board)
