@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from edgesparse.errors import SettingsError
 
@@ -139,7 +139,7 @@ class Board:
     `counter`: the header of firmware_templates/counters that counts core clocks. `registers`: what the start-up code
     writes outside of the core; an emulator needs memory there. `emulated`: there is no such board to program.
     `boot_rom`: code in ROM must run before the firmware, so a debugger resets instead of starting the firmware itself.
-    `verified`: the test suite builds and runs its firmware in these memories; without it the board is data only.
+    `verified`: False where the board is data from its manuals only, see docs/boards.md; reports warn of that.
     `probes`: how to program it, by the name of the tool; the first is the default. docs/boards.md has their keys.
     """
 
@@ -163,6 +163,8 @@ class Board:
     probes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
+_T = TypeVar("_T")
+_KINDS: dict[type, str] = {int: "a whole number", str: "a text", bool: "true or false", dict: "a table", list: "a list"}
 _KEYS = frozenset(
     "description core clock_hz max_clock_hz flash_wait_states memory_profile memory stack_bytes counter registers"
     " emulated boot_rom verified probes qemu_machine".split()
@@ -196,36 +198,57 @@ def load_board(name: str) -> Board:
 
 
 def _board(name: str, folder: Path, table: dict[str, Any]) -> Board:
-    core, memory = table["core"], table["memory"]
+    _only(table, _KEYS, "")
+    core, memory = _value(table, "core", str), _value(table, "memory", dict)
     if core not in CORES:
         raise ValueError(f"core {core!r} is not known; choose one of: {', '.join(CORES)}")
-    unknown = sorted(set(table) - _KEYS)
-    if unknown:
-        raise ValueError(f"{', '.join(unknown)} is not known; known: {', '.join(sorted(_KEYS))}")
-    counter = table.get("counter", "systick")
-    if not (templates_folder() / "counters" / f"{counter}.h").is_file():
-        raise ValueError(f"counter {counter!r} is not known")
-    return Board(
+    _only(memory, {"flash", "ram"}, "memory.")
+    counter = _value(table, "counter", str, "systick")
+    counters = sorted(path.stem for path in templates_folder().glob("counters/*.h"))
+    if counter not in counters:
+        raise ValueError(f"counter {counter!r} is not known; choose one of: {', '.join(counters)}")
+    board = Board(
         name=name,
-        description=table["description"],
+        description=_value(table, "description", str),
         core=CORES[core],
-        clock_hz=table["clock_hz"],
-        max_clock_hz=table["max_clock_hz"],
-        flash=_region(memory["flash"]),
-        ram=_region(memory["ram"]),
-        qemu_machine=table.get("qemu_machine"),
+        clock_hz=_value(table, "clock_hz", int),
+        max_clock_hz=_value(table, "max_clock_hz", int),
+        flash=_region(_value(memory, "flash", dict), "memory.flash."),
+        ram=_region(_value(memory, "ram", dict), "memory.ram."),
+        qemu_machine=_value(table, "qemu_machine", str, "") or None,
         folder=folder,
-        memory_profile=table.get("memory_profile"),
-        flash_wait_states=table.get("flash_wait_states", 0),
-        stack_bytes=table.get("stack_bytes", 16 * 1024),
+        memory_profile=_value(table, "memory_profile", str, "") or None,
+        flash_wait_states=_value(table, "flash_wait_states", int, 0),
+        stack_bytes=_value(table, "stack_bytes", int, 16 * 1024),
         counter=counter,
-        registers=tuple(_region(region) for region in table.get("registers", ())),
-        emulated=table.get("emulated", False),
-        boot_rom=table.get("boot_rom", False),
-        verified=table.get("verified", True),
-        probes=table.get("probes", {}),
+        registers=tuple(_region(region, "registers.") for region in _value(table, "registers", list, [])),
+        emulated=_value(table, "emulated", bool, False),
+        boot_rom=_value(table, "boot_rom", bool, False),
+        verified=_value(table, "verified", bool, True),
+        probes=_value(table, "probes", dict, {}),
     )
+    if not 0 < board.clock_hz <= board.max_clock_hz:
+        raise ValueError(f"clock_hz {board.clock_hz:,} is not between 1 and max_clock_hz {board.max_clock_hz:,}")
+    return board
 
 
-def _region(table: Mapping[str, int]) -> MemoryRegion:
-    return MemoryRegion(table["origin"], table["length"])
+def _value(table: Mapping[str, Any], key: str, kind: type[_T], default: _T | None = None) -> _T:
+    """A value of the type; KeyError where there is neither it nor a default."""
+    value = table[key] if default is None else table.get(key, default)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{key} must be {_KINDS[kind]}, got {value!r}")
+    if isinstance(value, int) and value < 0:
+        raise ValueError(f"{key} must not be negative, got {value}")
+    return value
+
+
+def _only(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        names = ", ".join(f"{where}{name}" for name in unknown)
+        raise ValueError(f"{names} is not known; known: {', '.join(sorted(known))}")
+
+
+def _region(table: Mapping[str, Any], where: str) -> MemoryRegion:
+    _only(table, {"origin", "length"}, where)
+    return MemoryRegion(_value(table, "origin", int), _value(table, "length", int))

@@ -549,9 +549,10 @@ def _print(parts: Sequence[Any]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    # Names come from files that others made: `[red]` and `:dog:` are names too.
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=160)
+        console = Console(highlight=False, markup=False, emoji=False, width=160)
     for part in parts:
         console.print(part, soft_wrap=isinstance(part, Text))
 

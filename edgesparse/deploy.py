@@ -25,6 +25,7 @@ from edgesparse.network import Network
 from edgesparse.oracle import reference_outputs, zero_shares
 from edgesparse.report import assemble
 from edgesparse.report.arena import arena_part
+from edgesparse.report.board import board_warnings
 from edgesparse.report.timing import memory_part
 from edgesparse.runtimes import RUN_TIMEOUT_S, RUNTIMES
 from edgesparse.settings import Settings
@@ -123,7 +124,7 @@ def deploy(
         "arena_plan": arena,
         "tflm_decode": stock.report,
         "budgets": [],
-        "warnings": [*warnings, *stock.warnings],
+        "warnings": [*board_warnings(board), *warnings, *stock.warnings],
     }
 
 

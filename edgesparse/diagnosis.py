@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import metadata
 
-from edgesparse import emulate, toolchain
+from edgesparse import emulate, flash, toolchain
 from edgesparse.boards import CORES
 from edgesparse.errors import ToolMissingError
 from edgesparse.tflm import GET_TFLM, find_library, library_arch
@@ -30,6 +30,10 @@ _PURPOSES = {
     "zig": "build the firmware where gcc is missing",
     "unicorn": "run the firmware (default)",
     "qemu-system-arm": "run the firmware with --emulator qemu",
+    "pyocd": "flash --probe pyocd",
+    "openocd": "flash --probe openocd",
+    "st-flash": "flash --probe st-flash",
+    "gdb-multiarch": "flash --probe gdb, and st-flash",
 }
 
 
@@ -46,7 +50,7 @@ class Diagnosis:
 def diagnose() -> list[Diagnosis]:
     """All tools, in the order in which a conversion uses them."""
     rows = [Diagnosis(name, _version(name), purpose, remedy) for name, (purpose, remedy) in _PACKAGES.items()]
-    tools = [*toolchain.diagnose(), *emulate.diagnose()]
+    tools = [*toolchain.diagnose(), *emulate.diagnose(), *flash.diagnose()]
     rows += [Diagnosis(tool, version, _PURPOSES[tool], remedy) for tool, version, remedy in tools]
     return [*rows, _tflm()]
 

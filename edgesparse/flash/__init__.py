@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 from edgesparse.boards import Board
-from edgesparse.errors import SettingsError
-from edgesparse.flash.gdb import Gdb
-from edgesparse.flash.openocd import OpenOcd
+from edgesparse.errors import SettingsError, ToolMissingError
+from edgesparse.flash.gdb import GDB_NAMES, GET_GDB, Gdb
+from edgesparse.flash.openocd import GET_OPENOCD, OpenOcd
 from edgesparse.flash.prober import Command, ProbeOptions, Prober, Steps
-from edgesparse.flash.pyocd import PyOcd
+from edgesparse.flash.pyocd import GET_PYOCD, PyOcd
 from edgesparse.flash.session import console_of
-from edgesparse.flash.st_flash import StFlash
+from edgesparse.flash.st_flash import GET_STLINK, StFlash
+from edgesparse.flash.tools import find_tool, version_of
 from edgesparse.toolchain.elf import Elf
 
-__all__ = ["PROBERS", "Command", "ProbeOptions", "Prober", "Steps", "check_elf", "choose_prober", "console_of"]
+__all__ = [
+    "PROBERS",
+    "Command",
+    "ProbeOptions",
+    "Prober",
+    "Steps",
+    "check_elf",
+    "choose_prober",
+    "console_of",
+    "diagnose",
+]
 
 PROBERS: dict[str, Prober] = {prober.name: prober for prober in (PyOcd(), OpenOcd(), StFlash(), Gdb())}
+
+
+_TOOLS = (
+    (("pyocd",), GET_PYOCD),
+    (("openocd",), GET_OPENOCD),
+    (("st-flash",), GET_STLINK),
+    (GDB_NAMES, GET_GDB),
+)
+
+
+def diagnose() -> list[tuple[str, str | None, str]]:
+    """(tool, version or None where absent, how to get it)."""
+    rows: list[tuple[str, str | None, str]] = []
+    for names, remedy in _TOOLS:
+        try:
+            version = version_of(find_tool(names, remedy))
+        except ToolMissingError:
+            version = None
+        rows.append((names[0], version, remedy))
+    return rows
 
 
 def choose_prober(board: Board, options: ProbeOptions) -> Prober:

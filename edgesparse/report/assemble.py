@@ -75,6 +75,9 @@ def board_part(board: Board) -> dict[str, Any]:
         "memory_profile": board.memory_profile or unavailable("no memory profile of this board"),
         "emulated": board.emulated,
         "verified": board.verified,
+        "flash_available_bytes": board.flash.length,
+        "ram_available_bytes": board.ram.length,
+        "stack_reserved_bytes": board.stack_bytes,
     }
 
 

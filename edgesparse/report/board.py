@@ -1,4 +1,4 @@
-"""What a real board measured, beside the emulator's figures."""
+"""What a report says of its board: warnings, and what it measured, beside the emulator's figures."""
 
 from __future__ import annotations
 
@@ -9,9 +9,21 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["device_parts"]
+from edgesparse.boards import Board
+
+__all__ = ["board_warnings", "device_parts"]
 
 _ROWS = (("cycles", "cycles", ""), ("latency", "latency_ms", "ms"), ("stack", "stack_bytes", "B"))
+
+
+def board_warnings(board: Board) -> list[str]:
+    """What a reader must know before figures are believed."""
+    if board.verified:
+        return []
+    return [
+        f"board {board.name!r} is unverified: its memories, clocks and probe settings are read from manuals; compare "
+        "them with your part before you rely on these figures or program it"
+    ]
 
 
 def device_parts(report: Mapping[str, Any]) -> list[RenderableType]:

@@ -80,7 +80,7 @@ def _totals(report: Mapping[str, Any]) -> Table:
 def latency_rows(board: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(label, field, unit) of the latency at the board's clock, and at the highest where that is another."""
     clocks = {"latency_ms": board["clock_hz"]}
-    if board["max_clock_hz"] != board["clock_hz"]:
+    if board.get("max_clock_hz", board["clock_hz"]) != board["clock_hz"]:
         clocks["latency_max_clock_ms"] = board["max_clock_hz"]
     return [(f"latency at {clock / 1e6:g} MHz (estimate)", field, "ms") for field, clock in clocks.items()]
 

@@ -29,7 +29,7 @@ PROJECT_VARIABLES = (
 COMPLAINT = re.compile(r"(^|[\s:])error:|undefined reference|overflowed|\*\*\*")
 
 # "region `FLASH' overflowed by 12 bytes" (GNU ld), "... will not fit in region 'FLASH': overflowed by 12 bytes" (lld)
-OVERFLOW = re.compile(r"region [`'](FLASH|RAM)'(?: overflowed by|: overflowed by) (\d+) bytes")
+OVERFLOW = re.compile(r"region [`'](FLASH|RAM)'(?: overflowed by|: overflowed by) (\d+) bytes?\b")
 
 BUILD_TIMEOUT_S = 600
 

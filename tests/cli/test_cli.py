@@ -165,7 +165,25 @@ def test_boards_and_doctor_answer(tmp_path: Path) -> None:
     boards = json.loads(run("boards", "--json", folder=tmp_path).stdout)
     assert "mps2-an386" in [board["name"] for board in boards]
     tools = {row["tool"] for row in json.loads(run("doctor", "--json", folder=tmp_path).stdout)}
-    assert {"make", "zig", "unicorn", "tflite-micro"} <= tools
+    assert {"make", "zig", "unicorn", "tflite-micro", "pyocd", "openocd", "st-flash", "gdb-multiarch"} <= tools
+    table = run("boards", folder=tmp_path).stdout.splitlines()
+    assert " unverified " in next(line for line in table if line.startswith("nucleo-f446re"))
+    assert " verified " in next(line for line in table if line.startswith("nucleo-l4r5zi"))
+
+
+def test_names_of_layers_are_printed_as_they_are(tmp_path: Path, network: Path) -> None:
+    """Not as the markup or the emoji codes of the library that prints tables."""
+    run("firmware", network, folder=tmp_path)
+    stored = tmp_path / "network.edgesparse" / "report.json"
+    report = json.loads(stored.read_text())
+    names = ["[red]x", "[/x]", ":dog:", "a[b]c", "\\[bold]"]
+    for layer, name in zip(report["layers"], names, strict=True):
+        layer["name"] = name
+    stored.write_text(json.dumps(report))
+    done = run("report", "network.edgesparse", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+    assert [row for row in rows if row in names] == names
 
 
 def test_config_is_read_and_the_command_line_wins(tmp_path: Path, network: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_broken_source_fails_with_the_compilers_words(toolchain: Toolchain, tm
 def test_an_image_too_large_for_the_flash_is_told(toolchain: Toolchain, tmp_path: Path) -> None:
     project = write_toy(tmp_path / "firmware")
     script = project / "board" / "board.ld"
-    script.write_text(script.read_text().replace("LENGTH = 4096K", "LENGTH = 1K", 1))
+    script.write_text(script.read_text().replace("LENGTH = 4194304", "LENGTH = 1024", 1))
     with pytest.raises(BuildError, match="overflowed by"):
         build(project, toolchain, M4)
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from edgesparse import pipeline
 from edgesparse.boards import CORES, board_names, load_board
+from edgesparse.deploy import contents_of, plan_firmware, projects
 from edgesparse.emulate import EMULATORS, default_emulator, diagnose
 from edgesparse.errors import SettingsError
+from edgesparse.fit import flash_parts, ram_parts
 from edgesparse.flash import check_elf
 from edgesparse.lowering.lower import FORMATS_OF, lower
+from edgesparse.report.terminal import summary as summary_of
+from edgesparse.settings import Settings
 from edgesparse.tflite.read import read_graph
 from edgesparse.toolchain import read_elf
 from tests.conftest import skip_or_fail
@@ -51,6 +60,7 @@ def test_a_small_network_agrees_everywhere(
     core = load_board(board).core.name
     first = pipeline.firmware(model, out=out, board=board, toolchain=toolchain, vectors=4)
     assert first["board"]["core"] == core
+    assert_room(out, board, toolchain)
     if core == "cortex-m55":
         assert first["settings"]["emulator"] == "qemu"
         assert first["bit_exact"]["ok"]
@@ -83,9 +93,35 @@ def test_firmware_of_a_real_board_runs_in_its_memories(tmp_path: Path, board: st
         assert sparse["memory"]["profile"] == target.memory_profile
         assert sparse["memory"]["latency_ms"] > sparse["memory"]["core_only_latency_ms"]
         assert sparse["memory"]["clock_hz"] <= target.max_clock_hz
-    elf = read_elf(tmp_path / "out" / "firmware" / "build" / tools.name / "firmware.elf")
-    check_elf(elf, target)
-    assert target.ram.origin < elf.symbol("__guard_end").address <= target.ram.origin + target.ram.length
+    assert_room(tmp_path / "out", board, tools.name)
+    assert any("is unverified" in warning for warning in report["warnings"]) != target.verified
+    assert report["board"]["flash_available_bytes"] == target.flash.length
+    assert report["board"]["ram_available_bytes"] == target.ram.length
+    summary = _printed(report)
+    for clock in {target.clock_hz, target.max_clock_hz}:
+        assert f"latency at {clock / 1e6:g} MHz (estimate)" in summary
+
+
+def assert_room(out: Path, board_name: str, toolchain: str) -> None:
+    """Both builds lie in the board's memories, and take no less than the check before the build counts."""
+    board, settings = load_board(board_name), Settings()
+    for name, (project, model) in projects(out).items():
+        elf = read_elf(project / "build" / toolchain / "firmware.elf")
+        check_elf(elf, board)
+        assert board.ram.origin < elf.symbol("__guard_end").address <= board.ram.origin + board.ram.length
+        packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense")
+        contents = replace(contents_of(model.graph, packed, memory, settings), vectors=2)
+        assert sum(part.size for part in flash_parts(contents)) <= elf.flash_bytes + elf.test_vector_bytes
+        assert sum(part.size for part in ram_parts(contents, board)) <= board.ram.length
+
+
+def _printed(report: Mapping[str, Any]) -> str:
+    console = Console(width=160, file=io.StringIO(), markup=False)
+    for part in summary_of(report):
+        console.print(part)
+    text = console.file
+    assert isinstance(text, io.StringIO)
+    return text.getvalue()
 
 
 def test_an_emulator_that_lacks_the_core_is_refused_at_once(tmp_path: Path) -> None:
