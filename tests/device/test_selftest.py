@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,9 +59,7 @@ def test_one_bit_of_the_weights_is_found(
     assert caught.value.exit_code == 5
 
 
-def test_an_output_other_than_expected_fails(
-    emulator: str, build_toy: BuildToy, board: Board, tmp_path: Path
-) -> None:
+def test_an_output_other_than_expected_fails(emulator: str, build_toy: BuildToy, board: Board, tmp_path: Path) -> None:
     elf = build_toy()
     trace = EMULATORS[emulator].run(patched(elf, "vectors_output_crcs", tmp_path, offset=4), board, timeout_s=60)
     assert trace.selftest is not None

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgesparse import pipeline
@@ -15,6 +16,7 @@ from edgesparse.toolchain import read_elf
 from tests.conftest import skip_or_fail
 from tests.device.conftest import toolchain_or_skip
 from tests.support.small_networks import conv_network
+from tests.support.tflite_builder import TfliteBuilder
 
 COMMAND = [sys.executable, "-c", "from edgesparse.cli import main; main()"]
 
@@ -47,11 +49,15 @@ def test_weights_in_sram_are_bit_exact_and_cost_ram_only(toolchain: str, model: 
     assert reports["sram"]["settings"]["weights"] == "sram"
 
 
-def test_weights_that_do_not_fit_ram_fail_before_the_build(model: Path, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_ram_fail_before_the_build(tmp_path: Path) -> None:
+    model = tmp_path / "large.tflite"
+    model.write_bytes(large_network())
     lines: list[str] = []
-    with pytest.raises(DoesNotFitError, match=r"microbit.*[\d,]+ bytes of RAM of 16,384 .*weights \(--weights sram\)"):
+    with pytest.raises(
+        DoesNotFitError, match=r"microbit.*[\d,]+ bytes of RAM of 16,384 .*weights \(--weights sram\) 19,200"
+    ):
         pipeline.firmware(
-            model_with_large_weights(tmp_path),
+            model,
             out=tmp_path / "out",
             board="microbit",
             weights="sram",
@@ -62,10 +68,15 @@ def test_weights_that_do_not_fit_ram_fail_before_the_build(model: Path, tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def model_with_large_weights(folder: Path) -> Path:
-    path = folder / "large.tflite"
-    path.write_bytes(conv_network(density=1.0))
-    return path
+def large_network() -> bytes:
+    """64 -> FULLY_CONNECTED (300): 19,200 weights, none of them zero."""
+    rng = np.random.default_rng(0)
+    net = TfliteBuilder()
+    x, y = net.input((1, 64), 0.05, 3), net.activation((1, 300), 0.2, 4)
+    weights = rng.integers(1, 128, (300, 64)).astype(np.int8)
+    bias = net.constant(rng.integers(-500, 500, 300).astype(np.int32))
+    net.op("FULLY_CONNECTED", [x, net.constant(weights, [0.004]), bias], [y])
+    return net.build([y])
 
 
 def test_an_unknown_place_is_refused(model: Path, tmp_path: Path) -> None:
