@@ -22,7 +22,7 @@ from edgesparse.sparsify.plan import Curve, LayerPlan, Part, SparsityPlan, max_u
 
 __all__ = ["LOSS_TOLERANCE", "reallocate"]
 
-LOSS_TOLERANCE = 0.5
+LOSS_TOLERANCE = 0.1
 """By how much the total loss may rise for the device's sake: the sum of what layers lose says no more than that about
 what the network loses."""
 

@@ -86,7 +86,7 @@ __attribute__((always_inline)) static inline void paint(uint8_t *from, const uin
     }
 }
 
-static uint32_t unpainted_from_end(const uint8_t *from, const uint8_t *end, uint8_t value) {
+SMALL uint32_t unpainted_from_end(const uint8_t *from, const uint8_t *end, uint8_t value) {
     while (end > from && end[-1] == value) {
         --end;
     }

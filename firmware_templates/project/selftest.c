@@ -7,8 +7,8 @@
 
 extern const uint8_t __weights_start[], __weights_end[];
 
-/* Bit by bit: a table would take more flash than the rest of this file. */
-static uint32_t crc32(const uint8_t *from, const uint8_t *end) {
+/* Bit by bit, and one copy: a table would take more flash than the rest of this file. */
+__attribute__((noinline)) static uint32_t crc32(const uint8_t *from, const uint8_t *end) {
     uint32_t crc = 0xFFFFFFFFu;
     for (; from != end; ++from) {
         crc ^= *from;
