@@ -96,6 +96,12 @@ WAYS: tuple[Way, ...] = (
         "yes",
         _zeros("finetune", "unstructured", 0.9, distill=False),
     ),
+    *(
+        Way(method, "compare with finetune", "helps", _zeros(method, pattern, 0.9))
+        for method in ("gradual", "l1", "group-lasso", "targeted-dropout")
+        for pattern in ("unstructured", "auto")
+    ),
+    Way("group-lasso", "any runtime gains; RAM too", "helps", _zeros("group-lasso", "channel", 0.6)),
     Way("finetune", "any runtime gains; RAM too", "helps", _HALF),
     Way(
         "finetune",
