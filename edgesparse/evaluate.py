@@ -83,7 +83,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Run every sample on the firmware as built, and compare; `dataset` of report.json.
 
-    instructions: of one inference, about. float_outputs: of the unpruned float model for the same samples, or why there are none.
+    instructions: of one inference, about.
+    float_outputs: of the unpruned float model for the same samples, or why there are none.
     MismatchError, with the sample's number, where an output differs from the reference's.
     """
     elf = RUNTIMES[settings.runtime].build(project, tools, board)
