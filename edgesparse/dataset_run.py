@@ -27,6 +27,8 @@ __all__ = ["DatasetRun", "run_samples"]
 
 _LARGEST_SHARE = 250
 """Samples of a process: few enough that progress is seen, enough that its start does not count."""
+_LARGEST_SHARE_INSTRUCTIONS = 4_000_000_000
+"""A minute or so: a busy computer does not make it a timeout."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +55,15 @@ def run_samples(
     layer_names: Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
     processes: int | None = None,
+    instructions: int = 1,
 ) -> DatasetRun:
     """Stream samples [n, ...], n >= 1, into a built firmware; as many processes as there are processors.
 
-    samples: in the model's input dtype. timeout_s: of each process. Errors as Emulator.run's, with the samples named.
+    samples: in the model's input dtype. timeout_s: of each process. instructions: of one inference, about;
+    where they are many, a process takes fewer samples. Errors as Emulator.run's, with the samples named.
     """
     workers = processes if processes is not None else _processors()
-    share = min(_LARGEST_SHARE, -(-len(samples) // workers))
+    share = min(_LARGEST_SHARE, -(-len(samples) // workers), max(1, _LARGEST_SHARE_INSTRUCTIONS // instructions))
     starts = range(0, len(samples), share)
     job = {
         "emulator": emulator,

@@ -79,9 +79,11 @@ def evaluate(
     say: Callable[[str], None],
     *,
     layer_names: Sequence[str] = (),
+    instructions: int = 1,
 ) -> dict[str, Any]:
     """Run every sample on the firmware as built, and compare; `dataset` of report.json.
 
+    instructions: of one inference, about.
     float_outputs: of the unpruned float model for the same samples, or why there are none.
     MismatchError, with the sample's number, where an output differs from the reference's.
     """
@@ -89,7 +91,14 @@ def evaluate(
     inputs = network.quantized(samples.x)
     say(f"running {len(inputs):,} samples on {board.name} ({settings.emulator})")
     run = run_samples(
-        elf, board, settings.emulator, inputs, timeout_s=RUN_TIMEOUT_S, layer_names=layer_names, progress=say
+        elf,
+        board,
+        settings.emulator,
+        inputs,
+        timeout_s=RUN_TIMEOUT_S,
+        layer_names=layer_names,
+        progress=say,
+        instructions=instructions,
     )
     say("running them in the reference interpreter")
     oracle = _reference(network.data, inputs)

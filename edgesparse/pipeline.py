@@ -357,7 +357,16 @@ def emulate(
     if given is not None:
         names = [layer["name"] for layer in report["layers"]]
         report["dataset"] = evaluate(
-            project, network, settings, board, tools, given, float_outputs, say, layer_names=names
+            project,
+            network,
+            settings,
+            board,
+            tools,
+            given,
+            float_outputs,
+            say,
+            layer_names=names,
+            instructions=report["sparse"]["instructions"],
         )
     report["settings"] |= {
         "emulator": settings.emulator,

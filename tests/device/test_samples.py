@@ -55,6 +55,22 @@ def test_streamed_inputs_cost_what_the_same_test_vectors_cost(build_toy: BuildTo
     assert tuple(run.cycles) == built_in.cycles
 
 
+def test_long_inferences_are_shared_out_in_smaller_parts(build_toy: BuildToy, board: Board) -> None:
+    elf, inputs, said = build_toy(), samples(3), list[str]()
+    run = run_samples(
+        elf,
+        board,
+        "unicorn",
+        inputs,
+        timeout_s=60,
+        processes=1,
+        instructions=3_000_000_000,
+        progress=said.append,
+    )
+    assert [bytes(output) for output in run.outputs] == [expected(row.tolist()) for row in inputs]
+    assert said == [f"ran {done} of 3 samples" for done in (1, 2, 3)]
+
+
 def test_one_sample_is_enough(build_toy: BuildToy, board: Board) -> None:
     inputs = samples(1)
     run = run_samples(build_toy(), board, "unicorn", inputs, timeout_s=60)
