@@ -163,6 +163,9 @@ class Board:
     probes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
+PAGE_BYTES = 4096
+"""Emulators map memory in pages; vector tables want less."""
+
 _T = TypeVar("_T")
 _KINDS: dict[type, str] = {int: "a whole number", str: "a text", bool: "true or false", dict: "a table", list: "a list"}
 _KEYS = frozenset(
@@ -251,4 +254,10 @@ def _only(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
 
 def _region(table: Mapping[str, Any], where: str) -> MemoryRegion:
     _only(table, {"origin", "length"}, where)
-    return MemoryRegion(_value(table, "origin", int), _value(table, "length", int))
+    region = MemoryRegion(_value(table, "origin", int), _value(table, "length", int))
+    if region.origin % PAGE_BYTES or not region.length:
+        raise ValueError(
+            f"{where}origin must be a multiple of {PAGE_BYTES:,} and {where}length above 0, "
+            f"got {region.origin:#x} and {region.length:,}"
+        )
+    return region

@@ -75,6 +75,8 @@ def test_a_new_folder_is_a_new_board(board_toml: Path) -> None:
         ("length = 0x0020_0000", "length = -1", "length must not be negative, got -1"),
         ("clock_hz = 4_000_000\nmax", "clock_hz = 400_000_000\nmax", "clock_hz 400,000,000 is not between 1 and "),
         ("clock_hz = 4_000_000\nmax", "clock_hz = 0\nmax", "clock_hz 0 is not between 1 and "),
+        ("length = 0x0020_0000", "length = 0", "memory.flash.length above 0"),
+        ("origin = 0x0800_0000", "origin = 0x0800_0200", "memory.flash.origin must be a multiple of 4,096"),
         ('counter = "dwt"', 'verified = "no"', "verified must be true or false, got 'no'"),
         ('core = "cortex-m4"', "core = ", "Invalid value"),
     ],

@@ -192,7 +192,10 @@ def test_faults_are_told_on_every_core(
     if emulator == "qemu":
         request.getfixturevalue("qemu")
     board, tools = load_board(name), toolchain_or_skip("gcc")
-    for fault, kind in ((2, "undefined instruction at pc="), (3, "stack overflow")):
+    # Armv6-M has one fault and no register that says why; QEMU's MPS2 boards run its code on a Cortex-M3, which does.
+    no_reason = emulator == "qemu" and board.core.qemu_cpu == "cortex-m0" and board.qemu_machine == "microbit"
+    undefined = "hard fault at pc=" if no_reason else "undefined instruction at pc="
+    for fault, kind in ((2, undefined), (3, "stack overflow")):
         elf = build(write_toy(tmp_path / str(fault), fault=fault, board=name), tools, board.core)
         with pytest.raises(CrashError, match=rf"in layer 1 'second': {kind}"):
             EMULATORS[emulator].run(elf, board, timeout_s=60, layer_names=NAMES)

@@ -82,8 +82,10 @@ def test_an_image_too_large_for_the_flash_is_told(toolchain: Toolchain, tmp_path
     project = write_toy(tmp_path / "firmware")
     script = project / "board" / "board.ld"
     script.write_text(script.read_text().replace("LENGTH = 4194304", "LENGTH = 1024", 1))
-    with pytest.raises(DoesNotFitError, match="bytes more flash than its board has"):
+    with pytest.raises(DoesNotFitError, match=r"takes [\d,]+ bytes more flash than its board has") as caught:
         build(project, toolchain, M4)
+    assert caught.value.memory == "flash"
+    assert caught.value.overflow_bytes > 0
 
 
 def test_another_folder_is_refused(toolchain: Toolchain, tmp_path: Path) -> None:
