@@ -13,6 +13,7 @@ from edgesparse.errors import ModelError
 from edgesparse.keras_model import from_object, input_shape, iter_layers, predict
 from edgesparse.keras_model.backend import tensorflow, tf_keras
 from edgesparse.sparsify import ChannelGraph, channel_graph, remove_channels
+from tests.support.fast_share import few
 from tests.support.random_models import random_model
 
 Keep = dict[str, npt.NDArray[np.bool_]]
@@ -188,7 +189,7 @@ def sequential(layers: Any) -> Any:
 BUILDERS = (residual, separable, branches, gated, signal, shared, nested, sequential)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", few(3, of=1))
 @pytest.mark.parametrize("build", BUILDERS)
 def test_removing_channels_that_nobody_reads_changes_no_output(build: Callable[[Any], Any], seed: int) -> None:
     assert_same_when_dead(loaded(build), seed=seed)
@@ -200,7 +201,7 @@ def test_removing_channels_that_are_always_zero_changes_no_output(build: Callabl
     assert_same_when_dead(loaded(build), roles=("out", "along"))
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", few(24, of=6))
 def test_removing_dead_channels_of_random_architectures_changes_no_output(seed: int) -> None:
     assert_same_when_dead(from_object(random_model(seed)).model, seed=seed)
 

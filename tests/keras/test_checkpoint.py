@@ -13,7 +13,7 @@ from edgesparse.keras_model.backend import tf_keras
 from edgesparse.sparsify import METHODS, Checkpoints, SparsifyResult, Training, plan, prune, sparsify
 from edgesparse.sparsify.checkpoint import State
 
-TRAINS = [name for name in METHODS if name not in ("oneshot", "magnitude")]
+TRAINS = [name for name in METHODS if name not in ("oneshot", "magnitude")]  # finetune is the first
 EPOCHS = 4
 
 
@@ -58,7 +58,14 @@ def train(method: str, pattern: str, checkpoints: Checkpoints | None, progress: 
 
 
 @pytest.mark.parametrize(
-    ("method", "pattern"), [*((method, "unstructured") for method in TRAINS), ("group-lasso", "channel")]
+    ("method", "pattern"),
+    [
+        ("finetune", "unstructured"),
+        *(
+            pytest.param(method, pattern, marks=pytest.mark.slow)
+            for method, pattern in [*((method, "unstructured") for method in TRAINS[1:]), ("group-lasso", "channel")]
+        ),
+    ],
 )
 def test_a_run_that_goes_on_ends_with_the_same_weights(method: str, pattern: str, tmp_path: Path) -> None:
     whole = train(method, pattern, None, Stop())

@@ -16,6 +16,7 @@ from edgesparse.sparsify import SparsifyResult, Training, channel_graph, iter_ke
 from edgesparse.sparsify.channel_costs import GroupCosts, magnitude_costs
 from edgesparse.sparsify.channel_work import Work, macs_of, weights_of
 from edgesparse.sparsify.choose_channels import Goal, choose_channels, reachable, steps_of
+from tests.support.fast_share import few
 from tests.support.random_models import random_model
 
 
@@ -282,7 +283,7 @@ def test_a_channel_result_is_found_in_the_int8_model(loaded: LoadedModel) -> Non
         assert network.graph.input(network.graph.ops[index], 1).shape[0] == sizes[name]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", few(10, of=3))
 def test_random_architectures_shrink_as_asked_or_say_why_not(seed: int) -> None:
     loaded = from_object(random_model(seed))
     x = np.random.default_rng(seed).normal(size=(24, *loaded.model.input_shape[1:])).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -20,6 +21,7 @@ from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.proximal import Penalty
 from edgesparse.sparsify.weight_groups import GroupPart, WeightGroups, pattern_units
 from edgesparse.tflite.read import read_graph
+from tests.support.fast_share import few
 
 METHODS = [name for name in TRAINING_METHOD_NAMES if name != "finetune"]  # which test_sparsify.py tests
 PATTERNS = ("unstructured", "block1x4", "block2x4", "nm=2:4")
@@ -70,8 +72,7 @@ def graph_of(result: SparsifyResult) -> Graph:
     return read_graph(quantize(result.model, task()[0], dense_per_channel=False))
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "pattern"), few([*itertools.product(METHODS, PATTERNS)], of=4, every=5))
 def test_every_method_carries_out_every_pattern_exactly(method: str, pattern: str) -> None:
     sparsity = 0.5 if pattern.startswith("nm=") else 0.77
     loaded, result = trained(method, pattern, sparsity)
@@ -93,14 +94,14 @@ def test_every_method_carries_out_every_pattern_exactly(method: str, pattern: st
     assert analyse(graph).sparsity >= sparsity
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", few(METHODS, of=2))
 def test_methods_learn(method: str) -> None:
     x, y = task()
     _, result = trained(method, "unstructured", 0.8, epochs=20, learning_rate=1e-2, distill=False)
     assert np.mean(predict(result.model, x).argmax(axis=1) == y) > 0.9
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", few(METHODS, of=2))
 def test_methods_repeat_by_seed_and_say_how_far_they_are(method: str) -> None:
     lines: list[str] = []
     results = [
