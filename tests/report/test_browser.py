@@ -98,6 +98,10 @@ def test_all_text_has_contrast(page: Page, full: dict[str, Any], tmp_path: Path,
     assert check(page, "faint") == []
 
 
+SHARES = ("sparsity", "activation_sparsity")
+"""Of `model`: shown in percent."""
+
+
 def test_the_figures_are_those_of_the_report(page: Page, full: dict[str, Any], tmp_path: Path) -> None:
     page.resize(1100)
     show(page, full, tmp_path)
@@ -129,9 +133,10 @@ def test_the_report_of_kws_shows_its_figures_exactly(page: Page, models: Path, t
         text = check(page, "text")
         shown = shown_figures(page)
         for part in ("sparse", "dense", "ratio", "accuracy", "fidelity", "model", "files"):
-            assert figures({k: v for k, v in report[part].items() if k != "sparsity"}) <= shown, part
+            plain = {key: value for key, value in report[part].items() if key not in SHARES}
+            assert figures(plain) <= shown, part
         fields = ("macs", "weights", "weight_bytes", "instructions", "dense_instructions", "cycles", "dense_cycles")
         assert figures([{field: layer[field] for field in fields} for layer in report["layers"]]) <= shown
-        assert percent(report["model"]["sparsity"]) in text
+        assert all(percent(report["model"][key]) in text for key in SHARES)
         assert check(page, "overflowing") == []
         assert check(page, "faint") == []
