@@ -59,6 +59,7 @@ def sparsify_file(
     loaded = keras_model.load(model, unsafe=unsafe)
     if data is not None and data.x_test is not None:
         sparsify.check_data(loaded.model, data.x_test, data.y_test)
+    checkpoints = sparsify.Checkpoints(checkpoint_folder(target))
     result = sparsify.prune(
         loaded,
         data,
@@ -66,7 +67,7 @@ def sparsify_file(
         pattern=chosen.pattern,
         channels=chosen.channels,
         method=chosen.method,
-        checkpoint=checkpoint_folder(target),
+        checkpoints=checkpoints,
         costs=lambda model, planned: _device_costs(model, planned, core, chosen.optimize, progress),
         progress=progress,
         epochs=chosen.epochs,
@@ -77,6 +78,7 @@ def sparsify_file(
         seed=chosen.seed,
     )
     _save(result.model, target)
+    checkpoints.discard()
     report: dict[str, Any] = {
         "path": str(target),
         "source": str(model),
@@ -89,7 +91,7 @@ def sparsify_file(
         "accuracy": unavailable("no labels; give --data FILE with x and y"),
         "fidelity": unavailable("no samples; give --data FILE"),
         "layers": [asdict(layer) | {"shape": list(layer.shape)} for layer in result.plan.layers],
-        "warnings": [*result.warnings],
+        "warnings": list(dict.fromkeys((*result.plan.warnings, *result.warnings))),
     }
     if result.shrunk is not None:
         report["model"]["channels"] = result.shrunk.as_json()
@@ -155,9 +157,12 @@ def _check_target(target: Path, *, force: bool) -> None:
 
 
 def _save(model: Any, target: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.absolute().parent) as folder:
-        staging = Path(folder) / target.name
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "You are saving your model as an HDF5 file")
-            model.save(staging)
-        staging.replace(target)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.absolute().parent) as folder:
+            staging = Path(folder) / target.name
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "You are saving your model as an HDF5 file")
+                model.save(staging)
+            staging.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot write the model: {error.strerror or error}") from error

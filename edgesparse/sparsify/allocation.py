@@ -60,7 +60,8 @@ def reallocate(plan: SparsityPlan, losses: Mapping[str, Curve]) -> SparsityPlan:
         return plan
     fixed = sum(round(layer.sparsity * layer.weights) for layer in plan.layers if layer not in free)
     needed = math.ceil(round(plan.target * plan.prunable_weights, 6)) - fixed
-    layers = [_layer(layer, losses[layer.name], plan.costs.get(layer.name, ())) for layer in free]
+    costs = plan.costs()
+    layers = [_layer(layer, losses[layer.name], costs.get(layer.name, ())) for layer in free]
     zeros = _share(layers, needed)
     units = whole_units(
         [layer.part for layer in layers],

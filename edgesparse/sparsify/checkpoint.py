@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ import numpy.typing as npt
 from edgesparse.errors import OutputError
 
 __all__ = ["Checkpoints", "State", "digest"]
+
+_NAME = re.compile(r"[0-9a-f]{32}\.(npz|new)")
+"""Of the files: what `digest` gave, in part."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -40,7 +44,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, *, every_s: float = 10.0) -> None:
-        """folder: holds nothing else."""
+        """folder: its parent exists; what else it holds is left alone."""
         self.folder, self.every_s = folder, every_s
         self._saved_at = time.monotonic()
 
@@ -88,10 +92,13 @@ class Checkpoints:
             raise
 
     def discard(self) -> None:
-        """Remove all files, and the folder."""
-        if self.folder.is_dir():
-            for path in self.folder.iterdir():
+        """Remove the files of checkpoints, and the folder unless it holds anything else."""
+        if not self.folder.is_dir():
+            return
+        for path in self.folder.iterdir():
+            if _NAME.fullmatch(path.name):
                 path.unlink()
+        if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
     def _path(self, key: str) -> Path:

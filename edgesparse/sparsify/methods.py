@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,7 +78,7 @@ def sparsify(
     The given model is not changed.
 
     method: a key of METHODS, SettingsError otherwise. training: data, epochs and seed for the methods that train.
-    costs: (tf_keras model, its plan) -> SparsityPlan.costs, asked for when whole channels have gone.
+    costs: (tf_keras model, its plan) -> SparsityPlan.costs, asked for when a method shares zeros out.
     """
     if method not in METHODS:
         raise SettingsError(f"--method: {method!r} is not known; choose one of: {', '.join(METHODS)}")
@@ -96,8 +97,8 @@ def sparsify(
         model = shrunk.loaded.model
         plan = plan_for(model, sparsity=plan.target, pattern=plan.pattern)
         warnings += (*shrunk.warnings, *plan.warnings)
-    if costs is not None and any(layer.pattern is not None for layer in plan.layers):
-        plan = replace(plan, costs=costs(model, plan))
+    if costs is not None:
+        plan = replace(plan, costs=partial(costs, model, plan))
     copy = free_batch(model, always=True)
     masks = METHODS[method](copy, plan, training)
     plan = _carried_out(plan, masks)

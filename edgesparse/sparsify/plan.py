@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from edgesparse.errors import ModelError, SettingsError
@@ -63,9 +63,10 @@ class LayerPlan:
 class SparsityPlan:
     """The plan of all layers. `sparsity`: zeros / prunable weights; `pattern`, `target` and `channels` as asked for.
 
-    costs: layer path -> what the device needs for the layer with so many zeros, such as instructions; {} where that
-    does not count. channels: share of the MACs that whole channels take with them. Where that is not 0, or the pattern
-    is channel, the layers are those before they go; sparsify plans again for the smaller model.
+    costs: gives, when asked, layer path -> what the device needs for the layer with so many zeros, such as
+    instructions; {} where that does not count. channels: share of the MACs that whole channels take with them. Where
+    that is not 0, or the pattern is channel, the layers are those before they go; sparsify plans again for the smaller
+    model.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -74,7 +75,7 @@ class SparsityPlan:
     sparsity: float
     prunable_weights: int
     warnings: tuple[str, ...]
-    costs: Mapping[str, Curve] = field(default_factory=dict)
+    costs: Callable[[], Mapping[str, Curve]] = dict
     channels: float = 0.0
 
     @property

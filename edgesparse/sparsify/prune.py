@@ -36,19 +36,22 @@ def prune(
     model: a path, or a model of Keras 2 or 3, which is not changed. data: samples [n, *input] float32, (samples,
     labels), or what load_data reads; None where the method needs none. sparsity, pattern, channels, method: as in
     edgesparse.settings.Settings. checkpoint: a folder for the state of training, so that the same call goes on after an
-    interrupt; it is removed in the end. costs: see `sparsify`. training: fields of Training, such as epochs and seed.
-    ModelError, DataError and SettingsError as load, check_data and plan raise them. Same arguments, same weights.
+    interrupt; it goes in the end (`checkpoints`, of Training, is for those who remove it themselves). costs: see
+    `sparsify`. training: fields of Training, such as epochs and seed. ModelError, DataError and SettingsError as load,
+    check_data and plan raise them. Same arguments, same weights.
     """
     loaded = _loaded(model)
     x, y = _samples(data)
-    checkpoints = Checkpoints(Path(checkpoint)) if checkpoint is not None else None
+    if checkpoint is not None:
+        training["checkpoints"] = Checkpoints(Path(checkpoint))
     planned = plan(loaded.model, sparsity=sparsity, pattern=pattern, channels=channels)
-    given = Training(x=x, y=y, checkpoints=checkpoints, progress=progress, **training)
-    if checkpoints is None:
+    given = Training(x=x, y=y, progress=progress, **training)
+    if given.checkpoints is None:
         return sparsify(loaded, planned, method=method, training=given, costs=costs)
-    with checkpoints.dropped_on_error():
+    with given.checkpoints.dropped_on_error():
         result = sparsify(loaded, planned, method=method, training=given, costs=costs)
-    checkpoints.discard()
+    if checkpoint is not None:
+        given.checkpoints.discard()
     return result
 
 

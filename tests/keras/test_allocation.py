@@ -61,7 +61,7 @@ def test_the_device_pulls_zeros_to_where_they_save_most_within_the_tolerance() -
     costs: dict[str, Curve] = {
         layer.name: [(0, 1000.0), (layer.weights, 0.0 if layer is fast else 1000.0)] for layer in pruned
     }
-    alone, both = reallocate(planned, losses), reallocate(replace(planned, costs=costs), losses)
+    alone, both = reallocate(planned, losses), reallocate(replace(planned, costs=lambda: costs), losses)
     before, after = ({layer.name: layer.sparsity for layer in shared.layers} for shared in (alone, both))
     assert after[fast.name] > before[fast.name] + 0.05
     assert total_loss(alone, losses) < total_loss(both, losses)
@@ -78,7 +78,7 @@ def test_zeros_that_do_not_pay_are_not_spread_thin() -> None:
         layer.name: [(0, 100.0), (layer.weights // 2, 100.0), (layer.weights * 3 // 4, 20.0), (layer.weights, 10.0)]
         for layer in pruned
     }
-    shared = reallocate(replace(planned, costs=costs), free)
+    shared = reallocate(replace(planned, costs=lambda: costs), free)
     between = [layer for layer in shared.layers if layer.name in costs and 0.05 < layer.sparsity < 0.7]
     assert len(between) <= 1
     assert total_loss(shared, free) == 0.0

@@ -112,6 +112,14 @@ def test_states_are_not_written_more_often_than_asked(tmp_path: Path) -> None:
     assert checkpoints.load("key") is not None
 
 
+def test_files_that_are_no_checkpoints_stay(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, every_s=0)
+    checkpoints.save("a" * 64, State(1, [], {}, "{}"), last=True)
+    (tmp_path / "mine.npz").write_bytes(b"mine")
+    checkpoints.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.npz"]
+
+
 def test_prune_keeps_its_state_after_an_interrupt_only(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     arguments: dict[str, Any] = {"method": "finetune", "epochs": EPOCHS, "sparsity": 0.5, "checkpoint": folder}
