@@ -28,7 +28,7 @@ def main() -> NoReturn:
     except click.exceptions.Exit as error:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted; nothing was written")
+        _complain("interrupted; no output was written. The same command again goes on with training where it was")
         code = _INTERRUPTED
     except click.ClickException as error:
         _complain(error.format_message())
