@@ -100,6 +100,7 @@ WAYS: tuple[Way, ...] = (
         Way(method, "compare with finetune", "helps", _zeros(method, pattern, 0.9))
         for method in ("gradual", "l1", "group-lasso", "targeted-dropout")
         for pattern in ("unstructured", "auto")
+        if (method, pattern) != ("group-lasso", "unstructured")  # groups of one: the same as l1
     ),
     Way("group-lasso", "any runtime gains; RAM too", "helps", _zeros("group-lasso", "channel", 0.6)),
     Way("finetune", "any runtime gains; RAM too", "helps", _HALF),
