@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.graph import Activation, Int8Array, Int32Array
@@ -22,6 +23,7 @@ __all__ = [
     "relu6_table",
     "relu_table",
     "requantize_table",
+    "rescale",
     "softmax_exponentials",
     "tanh_table",
 ]
@@ -90,6 +92,16 @@ def multiply_by_quantized_multiplier(x: int, multiplier: int, shift: int) -> int
     """x * multiplier / 2^31 * 2^shift in int32, rounded twice."""
     left, right = max(shift, 0), max(-shift, 0)
     return _divide_by_power_of_two(_doubling_high_multiply(_wrap(x << left), multiplier), right)
+
+
+def rescale(x: npt.NDArray[np.int64], multiplier: int, shift: int) -> npt.NDArray[np.int64]:
+    """multiply_by_quantized_multiplier for an array of values that the left shift keeps in int32."""
+    high = ((x << max(shift, 0)) * multiplier + (1 << 30)) >> 31
+    right = max(-shift, 0)
+    mask = (1 << right) - 1
+    threshold = (mask >> 1) + (high < 0)
+    result: npt.NDArray[np.int64] = (high >> right) + ((high & mask) > threshold)
+    return result
 
 
 def activation_range(activation: Activation, scale: float, zero_point: int) -> tuple[int, int]:

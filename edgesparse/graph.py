@@ -14,7 +14,7 @@ from edgesparse.errors import ModelError
 
 __all__ = [
     "Activation",
-    "AddOptions",
+    "BinaryOptions",
     "ConcatenationOptions",
     "Conv2DOptions",
     "DepthwiseConv2DOptions",
@@ -148,8 +148,8 @@ class Pool2DOptions:
 
 
 @dataclass(frozen=True)
-class AddOptions:
-    """ADD."""
+class BinaryOptions:
+    """ADD, MUL and SUB."""
 
     activation: Activation = "NONE"
 
@@ -182,7 +182,7 @@ OpOptions: TypeAlias = (
     | DepthwiseConv2DOptions
     | FullyConnectedOptions
     | Pool2DOptions
-    | AddOptions
+    | BinaryOptions
     | ConcatenationOptions
     | SoftmaxOptions
     | MeanOptions

@@ -12,13 +12,14 @@ import numpy as np
 from edgesparse.boards import Core
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph, Op
+from edgesparse.lowering.binary import lower_add, lower_mul, lower_sub
 from edgesparse.lowering.call import KernelCall
+from edgesparse.lowering.channelwise import merged_into
 from edgesparse.lowering.context import Context, Lowering
 from edgesparse.lowering.conv_2d import lower_conv_2d
 from edgesparse.lowering.conv_2d_formats import CONV_2D_FORMATS
 from edgesparse.lowering.depthwise_conv_2d import lower_depthwise_conv_2d
 from edgesparse.lowering.elementwise import (
-    lower_add,
     lower_dequantize,
     lower_logistic,
     lower_quantize,
@@ -45,12 +46,14 @@ LOWERINGS: dict[str, Lowering] = {
     "LOGISTIC": lower_logistic,
     "MAX_POOL_2D": lower_max_pool_2d,
     "MEAN": lower_mean,
+    "MUL": lower_mul,
     "PAD": lower_pad,
     "QUANTIZE": lower_quantize,
     "RELU": lower_relu,
     "RELU6": lower_relu6,
     "RESHAPE": lower_reshape,
     "SOFTMAX": lower_softmax,
+    "SUB": lower_sub,
     "TANH": lower_tanh,
 }
 """The kernels that exist, by TFLite's op name."""
@@ -133,7 +136,7 @@ def lower(
     aliases: dict[int, int] = {}
     for op, calls in zip(graph.ops, lowered, strict=True):
         if not calls:
-            source = op.inputs[0]
+            source = next(tensor for tensor in op.inputs if graph.tensors[tensor].data is None)
             aliases[op.outputs[0]] = aliases.get(source, source)
     layers = tuple(_layer(graph, index, calls) for index, calls in enumerate(lowered))
     return PackedModel(tuple(call for calls in lowered for call in calls), aliases, layers)
@@ -212,9 +215,16 @@ def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
         format=calls[0].weight_format if calls else "",
         weight_bytes=_weight_bytes(calls),
         dense_weight_bytes=weights,
-        reason=calls[0].reason if calls else "no kernel: the output is the input's memory",
+        reason=calls[0].reason if calls else _why_no_call(graph, index),
         estimated_instructions=_instructions(calls),
     )
+
+
+def _why_no_call(graph: Graph, index: int) -> str:
+    following = merged_into(graph, index)
+    if following is not None:
+        return f"the kernel of {graph.ops[following].name!r} does it too"
+    return "no kernel: the output is the input's memory"
 
 
 def _work(graph: Graph, op: Op) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgesparse.errors import ModelError
 from edgesparse.graph import (
-    AddOptions,
+    BinaryOptions,
     ConcatenationOptions,
     Conv2DOptions,
     DepthwiseConv2DOptions,
@@ -248,7 +248,9 @@ _OPTIONS: dict[str, Callable[[Table, str], OpOptions]] = {
     "AVERAGE_POOL_2D": _pool_2d,
     "MAX_POOL_2D": _pool_2d,
     "FULLY_CONNECTED": _fully_connected,
-    "ADD": lambda table, where: AddOptions(activation=_activation(table, 0, where)),
+    "ADD": lambda table, where: BinaryOptions(activation=_activation(table, 0, where)),
+    "MUL": lambda table, where: BinaryOptions(activation=_activation(table, 0, where)),
+    "SUB": lambda table, where: BinaryOptions(activation=_activation(table, 0, where)),
     "CONCATENATION": lambda table, where: ConcatenationOptions(
         axis=table.int32(0), activation=_activation(table, 1, where)
     ),

@@ -37,11 +37,13 @@ _GENERAL = {
     "DEQUANTIZE": "AddDequantize",
     "LOGISTIC": "AddLogistic",
     "MEAN": "AddMean",
+    "MUL": "AddMul",
     "PAD": "AddPad",
     "QUANTIZE": "AddQuantize",
     "RELU": "AddRelu",
     "RELU6": "AddRelu6",
     "RESHAPE": "AddReshape",
+    "SUB": "AddSub",
     "TANH": "AddTanh",
 }
 

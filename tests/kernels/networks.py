@@ -195,6 +195,119 @@ def add(rng: Rng) -> Network:
     return b.build([y]), [_int8(rng, shape)]
 
 
+def _smaller(rng: Rng, b: TfliteBuilder, x: int, shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    """The input's averages: one per channel, per position, for all, or for each value."""
+    kind = rng.integers(0, 5)
+    if kind == 4:
+        smooth = b.activation(shape, 0.02, -3)
+        b.op("AVERAGE_POOL_2D", [x], [smooth], padding=SAME, strideH=1, strideW=1, filterHeight=2, filterWidth=1)
+        return smooth, shape
+    axes, small = [
+        ((1, 2), (1, 1, 1, shape[3])), ((1, 2), (1, shape[3])), ((3,), (*shape[:3], 1)), ((1, 2, 3), (1, 1, 1, 1)),
+    ][kind]  # fmt: skip
+    mean = b.activation(small, 0.02, -3)
+    b.op("MEAN", [x, b.constant(np.array(axes, np.int32))], [mean], keepDims=len(small) == 4)
+    return mean, small
+
+
+def _two_activations(rng: Rng, kind: str) -> Network:
+    """The input and what _smaller makes of it, each moved to a scale of its own."""
+    shape = (1, *_image(rng, (1, 3, 8)))
+    scales = rng.uniform(0.01, 0.1, 3).astype(np.float32)
+    if kind == "MUL":
+        scales[2] = scales[0] * scales[1] * 10 ** rng.uniform(-0.5, 2.5)
+    elif rng.integers(0, 3) == 0:
+        scales[1:] = scales[0], 2 * scales[0]  # ties
+    b = TfliteBuilder()
+    x = b.input(shape, 0.02, -3)
+    other, small = _smaller(rng, b, x, shape)
+    first = b.activation(shape, scales[0], _zero_point(rng))
+    second = b.activation(small, scales[1], _zero_point(rng))
+    y = b.activation(shape, scales[2], _zero_point(rng))
+    b.op("QUANTIZE", [x], [first])
+    b.op("QUANTIZE", [other], [second])
+    inputs = [first, second] if rng.integers(0, 2) else [second, first]
+    activation = ACTIVATIONS[0] if rng.integers(0, 2) else int(rng.choice(ACTIVATIONS))
+    b.op(kind, inputs, [y], fusedActivationFunction=activation)
+    return b.build([y]), [_int8(rng, shape)]
+
+
+def add_broadcast(rng: Rng) -> Network:
+    return _two_activations(rng, "ADD")
+
+
+def mul(rng: Rng) -> Network:
+    return _two_activations(rng, "MUL")
+
+
+def sub(rng: Rng) -> Network:
+    return _two_activations(rng, "SUB")
+
+
+def _with_constant(
+    rng: Rng, b: TfliteBuilder, kind: str, x: int, shape: tuple[int, ...], scale: np.float32
+) -> tuple[int, np.float32]:
+    """An op with a constant of one value, or one per channel, per row, per position, or for each value."""
+    sizes = [(), (1,), shape[-1:], (1, 1, *shape[-1:]), (1, shape[1], 1, 1), (*shape[1:3], 1), shape]
+    values = _int8(rng, sizes[int(rng.choice([0, 1, 2, 2, 2, 3, 4, 5, 6]))])
+    constant_scale = np.float32(scale * 10 ** rng.uniform(-1, 1))
+    out_scale = np.float32(max(scale, constant_scale) * 10 ** rng.uniform(-0.7, 0.7))
+    if kind == "MUL":
+        constant_scale = np.float32(10 ** rng.uniform(-3, 0))
+        out_scale = np.float32(scale * constant_scale * 10 ** rng.uniform(0, 2.5))
+    constant = b.constant(values, constant_scale, zero_point=_zero_point(rng))
+    y = b.activation(shape, out_scale, _zero_point(rng))
+    inputs = [x, constant] if rng.integers(0, 3) else [constant, x]
+    activation = ACTIVATIONS[0] if rng.integers(0, 3) else int(rng.choice(ACTIVATIONS))
+    b.op(kind, inputs, [y], fusedActivationFunction=activation)
+    return y, out_scale
+
+
+def _chain(rng: Rng, kinds: list[str]) -> Network:
+    shape = (1, *_image(rng, (1, 3, 8)))
+    scale = np.float32(rng.uniform(0.01, 0.1))
+    b = TfliteBuilder()
+    tensor = b.input(shape, scale, _zero_point(rng))
+    for kind in kinds:
+        tensor, scale = _with_constant(rng, b, kind, tensor, shape, scale)
+    return b.build([tensor]), [_int8(rng, shape)]
+
+
+def add_constant(rng: Rng) -> Network:
+    return _chain(rng, ["ADD"])
+
+
+def mul_constant(rng: Rng) -> Network:
+    return _chain(rng, ["MUL"])
+
+
+def sub_constant(rng: Rng) -> Network:
+    return _chain(rng, ["SUB"])
+
+
+def chain_of_constants(rng: Rng) -> Network:
+    return _chain(rng, [str(kind) for kind in rng.choice(["ADD", "MUL", "SUB"], int(rng.integers(2, 5)))])
+
+
+def normalization(rng: Rng) -> Network:
+    """What the converter leaves of a BatchNormalization behind a ReLU: MUL and ADD with a constant per channel."""
+    shape = (1, *_image(rng, (1, 3, 8, 12)))
+    gamma = rng.uniform(0.3, 3, shape[3]) * rng.choice([1, 1, 1, -1], shape[3])
+    beta = rng.normal(0, 1, shape[3])
+    scales = [np.abs(values).max() / 127 for values in (gamma, beta)]
+    b = TfliteBuilder()
+    x = b.input(shape, 0.02, -128 if rng.integers(0, 2) else _zero_point(rng))
+    middle = b.activation(shape, 0.02 * np.abs(gamma).max(), int(rng.integers(-128, 0)))
+    y = b.activation(shape, 0.02 * np.abs(gamma).max() * rng.uniform(0.7, 1.5), int(rng.integers(-128, 0)))
+    factors, offsets = (
+        b.constant(np.round(values / scale).astype(np.int8), scale)
+        for values, scale in zip((gamma, beta), scales, strict=True)
+    )
+    b.op("MUL", [x, factors], [middle])
+    b.op("ADD", [middle, offsets], [y], fusedActivationFunction=int(rng.choice(ACTIVATIONS[:2])))
+    return b.build([y]), [_int8(rng, shape)]
+
+
 def _pool(rng: Rng, kind: str) -> Network:
     h, w, c = _image(rng, (1, 3, 4, 7, 8))
     kernel_h, kernel_w, stride_h, stride_w, _, _, padding, _, _ = _filter(rng, h, w)
@@ -353,8 +466,9 @@ def reshape(rng: Rng) -> Network:
 NETWORKS: dict[str, Callable[[Rng], Network]] = {
     function.__name__: function
     for function in (
-        add, average_pool_2d, concatenation, conv_2d, depthwise_conv_2d, dequantize, fully_connected, logistic,
-        max_pool_2d, mean, pad, quantize, quantize_float, relu, relu6, reshape, softmax, tanh,
+        add, add_broadcast, add_constant, average_pool_2d, chain_of_constants, concatenation, conv_2d,
+        depthwise_conv_2d, dequantize, fully_connected, logistic, max_pool_2d, mean, mul, mul_constant, normalization,
+        pad, quantize, quantize_float, relu, relu6, reshape, softmax, sub, sub_constant, tanh,
     )
 }  # fmt: skip
-CASES = {"add": 60, "conv_2d": 120, "fully_connected": 80, "depthwise_conv_2d": 160}
+CASES = {"add": 60, "conv_2d": 120, "fully_connected": 80, "depthwise_conv_2d": 160, "mul": 60, "sub": 60}

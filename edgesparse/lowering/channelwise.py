@@ -1,0 +1,211 @@
+"""ADD, SUB and MUL with a constant: a function of one byte for each channel, whatever the op.
+
+What the converter leaves of a BatchNormalization that it cannot fold into a convolution is a MUL and an ADD with one
+constant per channel. With the constant known, all 256 outputs of a channel are known too, and nearly always
+
+    saturate((factor * x + constant) / 2^16, rounded down)
+
+gives them all: a multiplication and a saturating shift. A channel for which no such line exists, mostly since ties
+round away from zero on both sides, has a table. Two such ops in a row are one kernel call, which reads and writes each
+value once: the first has none, and its output is its input's memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesparse.graph import Graph, Int8Array, Int32Array, Op
+from edgesparse.lowering.call import Array, KernelCall
+from edgesparse.lowering.context import Context
+from edgesparse.lowering.two_bytes import product, sum_or_difference
+
+__all__ = ["BY_TABLE", "FRACTION_BITS", "constant_position", "fit_lines", "lower_channelwise", "merged_into"]
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+FRACTION_BITS = 16
+BY_TABLE = -(1 << 31)
+"""The factor of a channel that has a table."""
+
+_KINDS = ("ADD", "MUL", "SUB")
+_VALUES = np.arange(-128, 128, dtype=np.int64)
+_FAR = 1 << 40
+_LARGEST_FACTOR = (1 << 23) - 1
+"""Its products with a byte stay below 2^30."""
+
+
+def constant_position(graph: Graph, op: Op) -> int | None:
+    """Which input of an ADD, SUB or MUL is a constant that is repeated or as large as the other one; None if none is."""
+    if op.kind not in _KINDS or len(op.inputs) != 2:
+        return None
+    constants = [position for position in (0, 1) if graph.input(op, position).data is not None]
+    if len(constants) != 1 or graph.input(op, 1 - constants[0]).shape != graph.output(op).shape:
+        return None
+    return constants[0]
+
+
+def merged_into(graph: Graph, index: int) -> int | None:
+    """The index of the op whose kernel call does the work of op `index` too; None where that has its own.
+
+    In a chain of ops with constants the first and the second are a pair, and the third and the fourth.
+    """
+    following = _next_in_chain(graph, index)
+    before, place = index, 0
+    while (previous := _previous_in_chain(graph, before)) is not None:
+        before, place = previous, place + 1
+    return following if place % 2 == 0 else None
+
+
+def _next_in_chain(graph: Graph, index: int) -> int | None:
+    """The op that alone reads the output of op `index`, if both have a constant."""
+    if constant_position(graph, graph.ops[index]) is None:
+        return None
+    output = graph.ops[index].outputs[0]
+    readers = [number for number, op in enumerate(graph.ops) if output in op.inputs]
+    if output in graph.outputs or len(readers) != 1:
+        return None
+    return readers[0] if constant_position(graph, graph.ops[readers[0]]) is not None else None
+
+
+def _previous_in_chain(graph: Graph, index: int) -> int | None:
+    for number in range(index - 1, -1, -1):
+        if graph.ops[number].outputs[0] in graph.ops[index].inputs:
+            return number if _next_in_chain(graph, number) == index else None
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Of each channel: factor, constant [channels], and whether the line gives every output."""
+
+    factors: IntArray
+    constants: IntArray
+    exact: npt.NDArray[np.bool_]
+
+
+def fit_lines(outputs: IntArray) -> Lines:
+    """Find the line of each channel. outputs [channels, 256]: for inputs -128 to 127, saturated to int8.
+
+    A constant is possible between two bounds; their distance is a concave function of the factor.
+    """
+    low = np.full(len(outputs), -_LARGEST_FACTOR, np.int64)
+    high = -low
+    while (low < high).any():
+        middle = (low + high) >> 1
+        rising = _room(outputs, middle) < _room(outputs, middle + 1)
+        low, high = np.where(rising, np.minimum(middle + 1, high), low), np.where(rising, high, middle)
+    least, most = _bounds(outputs, low)
+    constants = np.where(least == -_FAR, most, np.where(most == _FAR, least, (least + most) >> 1))
+    sums = low[:, None] * _VALUES + constants[:, None]
+    exact = (np.clip(sums >> FRACTION_BITS, -128, 127) == outputs) & (sums >= -(1 << 31)) & (sums < 1 << 31)
+    return Lines(low, constants, exact.all(axis=1) & (np.abs(constants) < 1 << 31))
+
+
+def _bounds(outputs: IntArray, factors: IntArray) -> tuple[IntArray, IntArray]:
+    """The least and the largest constant of each channel."""
+    products = factors[:, None] * _VALUES
+    least = np.where(outputs > -128, (outputs << FRACTION_BITS) - products, -_FAR).max(axis=1)
+    most = np.where(outputs < 127, ((outputs + 1) << FRACTION_BITS) - 1 - products, _FAR).min(axis=1)
+    return least, most
+
+
+def _room(outputs: IntArray, factors: IntArray) -> IntArray:
+    least, most = _bounds(outputs, factors)
+    return most - least
+
+
+def lower_channelwise(context: Context) -> tuple[KernelCall, ...]:
+    """An ADD, SUB or MUL that has a constant_position: one call for it and the op that is merged into it."""
+    graph, index = context.graph, context.op_index
+    if merged_into(graph, index) is not None:
+        _outputs(context)  # what it refuses, it refuses here
+        return ()
+    second = _outputs(context)
+    previous = _previous_in_chain(graph, index)
+    if previous is None or merged_into(graph, previous) != index:
+        return (_call(context, second, None, None),)
+    first = _outputs(Context(graph, context.core, previous, context.excluded))
+    channels = max(len(first), len(second))
+    first, second = (np.tile(outputs, (channels // len(outputs), 1)) for outputs in (first, second))
+    both = np.take_along_axis(second, first + 128, axis=1)
+    return (_call(context, both, first, second),)
+
+
+def _outputs(context: Context) -> IntArray:
+    """The outputs [channels, 256] of an op with a constant, for inputs -128 to 127."""
+    position = constant_position(context.graph, context.op)
+    assert position is not None
+    tensor = context.operand(position)
+    constant = np.asarray(tensor.data, np.int64)
+    shape = context.activation(1 - position).shape
+    try:
+        repeated = np.broadcast_to(constant, shape).reshape(-1)
+    except ValueError:
+        raise context.unsupported(f"a constant of shape {tensor.shape} does not repeat to {shape}") from None
+    y = repeated[: _period(repeated, shape), None]
+    function = product(context) if context.op.kind == "MUL" else sum_or_difference(context)
+    return function(_VALUES, y) if position == 1 else function(y, _VALUES)
+
+
+def _period(repeated: IntArray, shape: tuple[int, ...]) -> int:
+    """After how many values a constant begins anew: one, the size of the last axis, or all."""
+    for period in (1, shape[-1] if shape else 1):
+        if (repeated.reshape(-1, period) == repeated[:period]).all():
+            return period
+    return len(repeated)
+
+
+def _call(context: Context, outputs: IntArray, first: IntArray | None, second: IntArray | None) -> KernelCall:
+    """One line for both ops of a pair where that is exact for every channel; else two."""
+    once = fit_lines(outputs)
+    stages, exact = [once], once.exact
+    if first is not None and second is not None and not once.exact.all():
+        twice = [fit_lines(first), fit_lines(second)]
+        exact_twice = twice[0].exact & twice[1].exact
+        if exact_twice.sum() > exact.sum():
+            stages, exact = twice, exact_twice
+    channels, elements = len(outputs), context.result().elements
+    lines, tables = _constants(outputs, stages, exact)
+    tabled = channels - int(exact.sum())
+    return KernelCall(
+        op_index=context.op_index,
+        function=f"es_channelwise_{'' if len(stages) == 1 else 'twice_'}s8",
+        header="es_channelwise.h",
+        struct="es_channelwise",
+        fields=(
+            ("lines", Array("lines", "int32_t", lines, "table")),
+            ("tables", Array("tables", "int8_t", tables, "table") if tabled else None),
+            ("channels", channels),
+            ("elements", elements),
+        ),
+        inputs=(context.op.inputs[0 if context.graph.input(context.op, 0).data is None else 1],),
+        output=context.op.outputs[0],
+        in_place=(0,),
+        reason=_reason(context, channels, tabled, merged=first is not None),
+        estimated_instructions=_instructions(context, elements, channels, len(stages)),
+    )
+
+
+def _constants(outputs: IntArray, stages: list[Lines], exact: npt.NDArray[np.bool_]) -> tuple[Int32Array, Int8Array]:
+    """[channels, stages, 2] factors and constants, and the tables of the channels that have none, both flat."""
+    lines = np.stack([np.stack([stage.factors, stage.constants], axis=1) for stage in stages], axis=1)
+    without = np.flatnonzero(~exact)
+    lines[without] = 0
+    lines[without, 0, 0] = BY_TABLE
+    lines[without, 0, 1] = 256 * np.arange(len(without))
+    return lines.astype(np.int32).reshape(-1), outputs[without].astype(np.int8).reshape(-1)
+
+
+def _reason(context: Context, channels: int, tabled: int, *, merged: bool) -> str:
+    what = f"one function of a byte for each of {channels} channels" if channels > 1 else "one function of a byte"
+    previous = f", with {context.graph.ops[_previous_in_chain(context.graph, context.op_index) or 0].name!r}"
+    return what + previous * merged + (f"; {tabled} by table" if tabled else "")
+
+
+def _instructions(context: Context, elements: int, channels: int, stages: int) -> int:
+    per_value = 4.5 + 2 * stages if context.core.has_dsp else 8 + 6 * stages
+    return round(elements * per_value) + 20 * channels
