@@ -39,7 +39,7 @@ _LARGEST_FACTOR = (1 << 23) - 1
 
 
 def constant_position(graph: Graph, op: Op) -> int | None:
-    """Which input of an ADD, SUB or MUL is a constant that is repeated or as large as the other one; None if none is."""
+    """Which input of an ADD, SUB or MUL is a constant, repeated or as large as the other one; None where none is."""
     if op.kind not in _KINDS or len(op.inputs) != 2:
         return None
     constants = [position for position in (0, 1) if graph.input(op, position).data is not None]
