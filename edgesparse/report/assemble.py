@@ -129,7 +129,9 @@ def layers_part(
                 "dense_weight_bytes": sum(call.weight_bytes for call in twins),
                 "scratch_bytes": max((call.scratch_bytes for call in calls), default=0),
                 "output_offset": memory.tensor_offsets.get(graph.ops[index].outputs[0], 0),
-                "reason": "; ".join(dict.fromkeys(call.reason for call in calls if call.reason)) or layer.note,
+                "reason": "; ".join(dict.fromkeys(call.reason for call in calls if call.reason))
+                or packed.layers[index].reason
+                or layer.note,
             }
         )
     return rows
