@@ -1,18 +1,13 @@
 """ADD, SUB and MUL with a constant: a function of one byte for each channel, whatever the op.
 
 What the converter leaves of a BatchNormalization that it cannot fold into a convolution is a MUL and an ADD with one
-constant per channel. With the constant known, all 256 outputs of a channel are known too, and nearly always
-
-    saturate((factor * x + constant) / 2^16, rounded down)
-
-gives them all: a multiplication and a saturating shift. A channel for which no such line exists, mostly since ties
-round away from zero on both sides, has a table. Two such ops in a row are one kernel call, which reads and writes each
-value once: the first has none, and its output is its input's memory.
+constant per channel. With the constant known, all 256 outputs of a channel are known too, and a line gives them, or two
+(see lines). Two such ops in a row are one kernel call, which reads and writes each value once: the first has none, and
+its output is its input's memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -21,21 +16,19 @@ import numpy.typing as npt
 from edgesparse.graph import Graph, Int8Array, Int32Array, Op
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context
+from edgesparse.lowering.lines import Lines, fit_lines, fit_pieces
 from edgesparse.lowering.two_bytes import product, sum_or_difference
 
-__all__ = ["BY_TABLE", "FRACTION_BITS", "constant_position", "fit_lines", "lower_channelwise", "merged_into"]
+__all__ = ["constant_position", "lower_channelwise", "merged_into"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
-FRACTION_BITS = 16
+IN_PIECES = -(1 << 31) + 1
 BY_TABLE = -(1 << 31)
-"""The factor of a channel that has a table."""
+"""The factors of channels that are two lines, or a table."""
 
 _KINDS = ("ADD", "MUL", "SUB")
 _VALUES = np.arange(-128, 128, dtype=np.int64)
-_FAR = 1 << 40
-_LARGEST_FACTOR = (1 << 23) - 1
-"""Its products with a byte stay below 2^30."""
 
 
 def constant_position(graph: Graph, op: Op) -> int | None:
@@ -76,46 +69,6 @@ def _previous_in_chain(graph: Graph, index: int) -> int | None:
         if graph.ops[number].outputs[0] in graph.ops[index].inputs:
             return number if _next_in_chain(graph, number) == index else None
     return None
-
-
-@dataclass(frozen=True, eq=False)
-class Lines:
-    """Of each channel: factor, constant [channels], and whether the line gives every output."""
-
-    factors: IntArray
-    constants: IntArray
-    exact: npt.NDArray[np.bool_]
-
-
-def fit_lines(outputs: IntArray) -> Lines:
-    """Find the line of each channel. outputs [channels, 256]: for inputs -128 to 127, saturated to int8.
-
-    A constant is possible between two bounds; their distance is a concave function of the factor.
-    """
-    low = np.full(len(outputs), -_LARGEST_FACTOR, np.int64)
-    high = -low
-    while (low < high).any():
-        middle = (low + high) >> 1
-        rising = _room(outputs, middle) < _room(outputs, middle + 1)
-        low, high = np.where(rising, np.minimum(middle + 1, high), low), np.where(rising, high, middle)
-    least, most = _bounds(outputs, low)
-    constants = np.where(least == -_FAR, most, np.where(most == _FAR, least, (least + most) >> 1))
-    sums = low[:, None] * _VALUES + constants[:, None]
-    exact = (np.clip(sums >> FRACTION_BITS, -128, 127) == outputs) & (sums >= -(1 << 31)) & (sums < 1 << 31)
-    return Lines(low, constants, exact.all(axis=1) & (np.abs(constants) < 1 << 31))
-
-
-def _bounds(outputs: IntArray, factors: IntArray) -> tuple[IntArray, IntArray]:
-    """The least and the largest constant of each channel."""
-    products = factors[:, None] * _VALUES
-    least = np.where(outputs > -128, (outputs << FRACTION_BITS) - products, -_FAR).max(axis=1)
-    most = np.where(outputs < 127, ((outputs + 1) << FRACTION_BITS) - 1 - products, _FAR).min(axis=1)
-    return least, most
-
-
-def _room(outputs: IntArray, factors: IntArray) -> IntArray:
-    least, most = _bounds(outputs, factors)
-    return most - least
 
 
 def lower_channelwise(context: Context) -> tuple[KernelCall, ...]:
@@ -160,17 +113,15 @@ def _period(repeated: IntArray, shape: tuple[int, ...]) -> int:
 
 
 def _call(context: Context, outputs: IntArray, first: IntArray | None, second: IntArray | None) -> KernelCall:
-    """One line for both ops of a pair where that is exact for every channel; else two."""
-    once = fit_lines(outputs)
-    stages, exact = [once], once.exact
-    if first is not None and second is not None and not once.exact.all():
-        twice = [fit_lines(first), fit_lines(second)]
-        exact_twice = twice[0].exact & twice[1].exact
-        if exact_twice.sum() > exact.sum():
-            stages, exact = twice, exact_twice
+    """One function for both ops of a pair where that is a line for every channel; else two."""
+    stages = [outputs]
+    fitted = [fit_lines(outputs)]
+    if first is not None and second is not None and not fitted[0].exact.all():
+        stages = [first, second]
+        fitted = [fit_lines(first), fit_lines(second)]
+    exact = np.logical_and.reduce([lines.exact for lines in fitted])
     channels, elements = len(outputs), context.result().elements
-    lines, tables = _constants(outputs, stages, exact)
-    tabled = channels - int(exact.sum())
+    lines, pieces, tables = _constants(outputs, stages, fitted, exact)
     return KernelCall(
         op_index=context.op_index,
         function=f"es_channelwise_{'' if len(stages) == 1 else 'twice_'}s8",
@@ -178,26 +129,40 @@ def _call(context: Context, outputs: IntArray, first: IntArray | None, second: I
         struct="es_channelwise",
         fields=(
             ("lines", Array("lines", "int32_t", lines, "table")),
-            ("tables", Array("tables", "int8_t", tables, "table") if tabled else None),
+            ("pieces", Array("pieces", "int32_t", pieces, "table") if pieces.size else None),
+            ("tables", Array("tables", "int8_t", tables, "table") if tables.size else None),
             ("channels", channels),
             ("elements", elements),
         ),
         inputs=(context.op.inputs[0 if context.graph.input(context.op, 0).data is None else 1],),
         output=context.op.outputs[0],
         in_place=(0,),
-        reason=_reason(context, channels, tabled, merged=first is not None),
+        reason=_reason(context, channels, tables.size // 256, merged=first is not None),
         estimated_instructions=_instructions(context, elements, channels, len(stages)),
+        sources=("es_channelwise_odd",),
     )
 
 
-def _constants(outputs: IntArray, stages: list[Lines], exact: npt.NDArray[np.bool_]) -> tuple[Int32Array, Int8Array]:
-    """[channels, stages, 2] factors and constants, and the tables of the channels that have none, both flat."""
-    lines = np.stack([np.stack([stage.factors, stage.constants], axis=1) for stage in stages], axis=1)
-    without = np.flatnonzero(~exact)
-    lines[without] = 0
-    lines[without, 0, 0] = BY_TABLE
-    lines[without, 0, 1] = 256 * np.arange(len(without))
-    return lines.astype(np.int32).reshape(-1), outputs[without].astype(np.int8).reshape(-1)
+def _constants(
+    outputs: IntArray, stages: list[IntArray], fitted: list[Lines], exact: npt.NDArray[np.bool_]
+) -> tuple[Int32Array, Int32Array, Int8Array]:
+    """[channels, stages, 2] factors and constants; pieces and tables of the channels that are no lines. All flat."""
+    lines = np.stack([np.stack([stage.factors, stage.constants], axis=1) for stage in fitted], axis=1)
+    odd = np.flatnonzero(~exact)
+    pieces = [fit_pieces(stage[odd]) for stage in stages]
+    possible = np.logical_and.reduce([piece.exact for piece in pieces])
+    lines[odd] = 0
+    in_pieces, by_table = odd[possible], odd[~possible]
+    numbers = np.stack([piece.numbers[possible] for piece in pieces], axis=1)
+    lines[in_pieces, 0, 0] = IN_PIECES
+    lines[in_pieces, 0, 1] = 5 * len(stages) * np.arange(len(in_pieces))
+    lines[by_table, 0, 0] = BY_TABLE
+    lines[by_table, 0, 1] = 256 * np.arange(len(by_table))
+    return (
+        lines.astype(np.int32).reshape(-1),
+        numbers.astype(np.int32).reshape(-1),
+        outputs[by_table].astype(np.int8).reshape(-1),
+    )
 
 
 def _reason(context: Context, channels: int, tabled: int, *, merged: bool) -> str:

@@ -13,11 +13,8 @@ void es_channelwise_s8(const es_channelwise *p, const int8_t *input, int8_t *out
         const int32_t factor = line[0], constant = line[1];
         const int8_t *x = input + channel;
         int8_t *y = output + channel;
-        if (factor == ES_BY_TABLE) {
-            const int8_t *middle = p->tables + constant + 128;
-            for (uint32_t left = pixels; left; left--, x += channels, y += channels) {
-                *y = middle[*x];
-            }
+        if (factor <= ES_IN_PIECES) {
+            es_channelwise_odd(p, line, 1, x, y);
             continue;
         }
         for (uint32_t fours = pixels / 4; fours; fours--) {

@@ -18,11 +18,8 @@ void es_channelwise_twice_s8(const es_channelwise *p, const int8_t *input, int8_
         const es_lines by = {line[0], line[1], line[2], line[3]};
         const int8_t *x = input + channel;
         int8_t *y = output + channel;
-        if (by.factor_1 == ES_BY_TABLE) {
-            const int8_t *middle = p->tables + by.constant_1 + 128;
-            for (uint32_t left = pixels; left; left--, x += channels, y += channels) {
-                *y = middle[*x];
-            }
+        if (by.factor_1 <= ES_IN_PIECES) {
+            es_channelwise_odd(p, line, 2, x, y);
             continue;
         }
         for (uint32_t pairs = pixels / 2; pairs; pairs--) {
