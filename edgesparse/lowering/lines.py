@@ -1,8 +1,6 @@
-"""Functions of one byte as lines:
+"""Functions of one byte as lines: saturate((factor * x + constant) / 2^16, rounded down).
 
-    saturate((factor * x + constant) / 2^16, rounded down)
-
-A multiplication and a saturating shift. What TFLite computes of a byte and constants is such a line but for its
+That is a multiplication and a saturating shift. What TFLite computes of a byte and constants is such a line but for its
 rounding. That it rounds twice, and ties away from zero, moves the steps of the staircase by a little, up on one side of
 the input's zero point and down on the other. Mostly a line still fits between all of them; if not, one for each side
 does, and that makes room for an activation that clamps on one side too.
