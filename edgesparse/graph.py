@@ -23,12 +23,14 @@ __all__ = [
     "Graph",
     "Int8Array",
     "Int32Array",
+    "LeakyReluOptions",
     "MeanOptions",
     "NoOptions",
     "Op",
     "OpOptions",
     "Pool2DOptions",
     "Quantization",
+    "ResizeNearestOptions",
     "SoftmaxOptions",
     "Tensor",
 ]
@@ -99,7 +101,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class NoOptions:
-    """Ops without parameters: RESHAPE, PAD, QUANTIZE, DEQUANTIZE, LOGISTIC, TANH, RELU, RELU6."""
+    """Ops without parameters, such as RESHAPE, PAD, QUANTIZE, LOGISTIC, RELU."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +173,24 @@ class SoftmaxOptions:
 
 @dataclass(frozen=True)
 class MeanOptions:
-    """MEAN; the axes are a constant input."""
+    """MEAN and REDUCE_MAX; the axes are a constant input."""
 
     keep_dims: bool = False
+
+
+@dataclass(frozen=True)
+class LeakyReluOptions:
+    """LEAKY_RELU."""
+
+    alpha: float
+
+
+@dataclass(frozen=True)
+class ResizeNearestOptions:
+    """RESIZE_NEAREST_NEIGHBOR; the size is a constant input."""
+
+    align_corners: bool = False
+    half_pixel_centers: bool = False
 
 
 OpOptions: TypeAlias = (
@@ -186,6 +203,8 @@ OpOptions: TypeAlias = (
     | ConcatenationOptions
     | SoftmaxOptions
     | MeanOptions
+    | LeakyReluOptions
+    | ResizeNearestOptions
 )
 
 

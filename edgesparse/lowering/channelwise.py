@@ -1,4 +1,4 @@
-"""ADD, SUB and MUL with a constant: a function of one byte for each channel, whatever the op.
+"""ADD, SUB, MUL and their kin with a constant: a function of one byte for each channel, whatever the op.
 
 What the converter leaves of a BatchNormalization that it cannot fold into a convolution is a MUL and an ADD with one
 constant per channel. With the constant known, all 256 outputs of a channel are known too, and a line gives them, or two
@@ -8,6 +8,7 @@ its output is its input's memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ from edgesparse.graph import Graph, Int8Array, Int32Array, Op
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context
 from edgesparse.lowering.lines import Lines, fit_lines, fit_pieces
-from edgesparse.lowering.two_bytes import product, sum_or_difference
+from edgesparse.lowering.two_bytes import TwoBytes, prelu, product, sum_or_difference
 
 __all__ = ["constant_position", "lower_channelwise", "merged_into"]
 
@@ -27,16 +28,25 @@ IN_PIECES = -(1 << 31) + 1
 BY_TABLE = -(1 << 31)
 """The factors of channels that are two lines, or a table."""
 
-_KINDS = ("ADD", "MUL", "SUB")
+_FUNCTIONS: dict[str, Callable[[Context], TwoBytes]] = {
+    "ADD": sum_or_difference,
+    "MAXIMUM": lambda context: np.maximum,  # of the bytes as they are
+    "MINIMUM": lambda context: np.minimum,
+    "MUL": product,
+    "PRELU": prelu,
+    "SUB": sum_or_difference,
+}
 _VALUES = np.arange(-128, 128, dtype=np.int64)
 
 
 def constant_position(graph: Graph, op: Op) -> int | None:
-    """Which input of an ADD, SUB or MUL is a constant, repeated or as large as the other one; None where none is."""
-    if op.kind not in _KINDS or len(op.inputs) != 2:
+    """Which input of an op of two is a constant, repeated or as large as the other one; None where none is."""
+    if op.kind not in _FUNCTIONS or len(op.inputs) != 2:
         return None
     constants = [position for position in (0, 1) if graph.input(op, position).data is not None]
     if len(constants) != 1 or graph.input(op, 1 - constants[0]).shape != graph.output(op).shape:
+        return None
+    if op.kind == "PRELU" and constants != [1]:
         return None
     return constants[0]
 
@@ -72,8 +82,10 @@ def _previous_in_chain(graph: Graph, index: int) -> int | None:
 
 
 def lower_channelwise(context: Context) -> tuple[KernelCall, ...]:
-    """An ADD, SUB or MUL that has a constant_position: one call for it and the op that is merged into it."""
+    """An op that has a constant_position: one call for it and the op that is merged into it."""
     graph, index = context.graph, context.op_index
+    if constant_position(graph, context.op) is None:
+        raise context.unsupported("there is a kernel for one activation and one constant")
     if merged_into(graph, index) is not None:
         _outputs(context)  # what it refuses, it refuses here
         return ()
@@ -100,7 +112,7 @@ def _outputs(context: Context) -> IntArray:
     except ValueError:
         raise context.unsupported(f"a constant of shape {tensor.shape} does not repeat to {shape}") from None
     y = repeated[: _period(repeated, shape), None]
-    function = product(context) if context.op.kind == "MUL" else sum_or_difference(context)
+    function = _FUNCTIONS[context.op.kind](context)
     return function(_VALUES, y) if position == 1 else function(y, _VALUES)
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from edgesparse.fixedpoint import (
+    hard_swish_table,
+    leaky_relu_table,
     logistic_table,
     relu6_table,
     relu_table,
     requantize_table,
     tanh_table,
 )
-from edgesparse.graph import Int8Array
+from edgesparse.graph import Int8Array, LeakyReluOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context
 
 __all__ = [
     "lower_dequantize",
+    "lower_hard_swish",
+    "lower_leaky_relu",
     "lower_logistic",
     "lower_quantize",
     "lower_relu",
@@ -63,6 +67,23 @@ def lower_tanh(context: Context) -> tuple[KernelCall, ...]:
     _expect_output(context, 1 / 128, 0)
     source = context.activation(0).quant
     return _lookup(context, tanh_table(source.scale, source.zero_point))
+
+
+def lower_leaky_relu(context: Context) -> tuple[KernelCall, ...]:
+    """A table of 256 values."""
+    options = context.op.options
+    assert isinstance(options, LeakyReluOptions)
+    if not options.alpha >= 0:
+        raise context.unsupported(f"a slope of {options.alpha:g} has no kernel; use one of 0 or more")
+    source, target = context.activation(0).quant, context.result().quant
+    table = leaky_relu_table(source.scale, source.zero_point, target.scale, target.zero_point, options.alpha)
+    return _lookup(context, table)
+
+
+def lower_hard_swish(context: Context) -> tuple[KernelCall, ...]:
+    """A table of 256 values."""
+    source, target = context.activation(0).quant, context.result().quant
+    return _lookup(context, hard_swish_table(source.scale, source.zero_point, target.scale, target.zero_point))
 
 
 def lower_relu(context: Context) -> tuple[KernelCall, ...]:

@@ -14,13 +14,15 @@ from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph, Op
 from edgesparse.lowering.binary import lower_add, lower_mul, lower_sub
 from edgesparse.lowering.call import KernelCall
-from edgesparse.lowering.channelwise import merged_into
+from edgesparse.lowering.channelwise import lower_channelwise, merged_into
 from edgesparse.lowering.context import Context, Lowering
 from edgesparse.lowering.conv_2d import lower_conv_2d
 from edgesparse.lowering.conv_2d_formats import CONV_2D_FORMATS
 from edgesparse.lowering.depthwise_conv_2d import lower_depthwise_conv_2d
 from edgesparse.lowering.elementwise import (
     lower_dequantize,
+    lower_hard_swish,
+    lower_leaky_relu,
     lower_logistic,
     lower_quantize,
     lower_relu,
@@ -30,8 +32,14 @@ from edgesparse.lowering.elementwise import (
 from edgesparse.lowering.fully_connected import lower_fully_connected
 from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS
 from edgesparse.lowering.model import Layer, PackedModel
-from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape
-from edgesparse.lowering.reduce import lower_average_pool_2d, lower_max_pool_2d, lower_mean, lower_softmax
+from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape, lower_resize_nearest_neighbor
+from edgesparse.lowering.reduce import (
+    lower_average_pool_2d,
+    lower_max_pool_2d,
+    lower_mean,
+    lower_reduce_max,
+    lower_softmax,
+)
 
 __all__ = ["FORMATS_OF", "LOWERINGS", "lower", "supported_kinds"]
 
@@ -43,15 +51,22 @@ LOWERINGS: dict[str, Lowering] = {
     "DEPTHWISE_CONV_2D": lower_depthwise_conv_2d,
     "DEQUANTIZE": lower_dequantize,
     "FULLY_CONNECTED": lower_fully_connected,
+    "HARD_SWISH": lower_hard_swish,
+    "LEAKY_RELU": lower_leaky_relu,
     "LOGISTIC": lower_logistic,
+    "MAXIMUM": lower_channelwise,
     "MAX_POOL_2D": lower_max_pool_2d,
     "MEAN": lower_mean,
+    "MINIMUM": lower_channelwise,
     "MUL": lower_mul,
     "PAD": lower_pad,
+    "PRELU": lower_channelwise,
     "QUANTIZE": lower_quantize,
+    "REDUCE_MAX": lower_reduce_max,
     "RELU": lower_relu,
     "RELU6": lower_relu6,
     "RESHAPE": lower_reshape,
+    "RESIZE_NEAREST_NEIGHBOR": lower_resize_nearest_neighbor,
     "SOFTMAX": lower_softmax,
     "SUB": lower_sub,
     "TANH": lower_tanh,

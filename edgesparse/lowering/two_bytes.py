@@ -1,7 +1,8 @@
-"""ADD, SUB and MUL as TFLite Micro's reference kernels compute them: an int8 from two int8."""
+"""Ops of two inputs as TFLite Micro's reference kernels compute them: an int8 from two int8."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,9 +13,11 @@ from edgesparse.fixedpoint import activation_range, quantize_multiplier, rescale
 from edgesparse.graph import BinaryOptions, Quantization
 from edgesparse.lowering.context import Context
 
-__all__ = ["Product", "Sum", "product", "sum_or_difference"]
+__all__ = ["Prelu", "Product", "Sum", "TwoBytes", "prelu", "product", "sum_or_difference"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+TwoBytes: TypeAlias = Callable[[IntArray, IntArray], IntArray]
+"""Outputs for int8 values x and y, broadcast."""
 
 _FRACTION_BITS = 20
 _MAX_LEFT_SHIFT = 13
@@ -57,6 +60,31 @@ class Product:
         """Outputs for int8 values, broadcast."""
         values = (x - self.zero_points[0]) * (y - self.zero_points[1])
         return np.clip(rescale(values, *self.scale) + self.zero_points[2], self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Prelu:
+    """x where it is positive, else x * y. identity, slope: (multiplier, shift); zero_points: of x, y and the output."""
+
+    identity: tuple[int, int]
+    slope: tuple[int, int]
+    zero_points: tuple[int, int, int]
+
+    def __call__(self, x: IntArray, y: IntArray) -> IntArray:
+        """Outputs for int8 values, broadcast."""
+        value = x - self.zero_points[0]
+        below = rescale(value * (y - self.zero_points[1]), *self.slope)
+        values = np.where(value >= 0, rescale(value, *self.identity), below)
+        return np.clip(values + self.zero_points[2], -128, 127)
+
+
+def prelu(context: Context) -> Prelu:
+    """Of a PRELU. UnsupportedError where the output's scale is far too fine."""
+    a, b, out = _quantizations(context)
+    identity, slope = quantize_multiplier(a.scale / out.scale), quantize_multiplier(a.scale * b.scale / out.scale)
+    if max(identity[1], slope[1]) > _MAX_LEFT_SHIFT:
+        raise context.unsupported(f"the output scale {out.scale:g} is too fine for inputs of {a.scale:g}, {b.scale:g}")
+    return Prelu(identity, slope, (a.zero_point, b.zero_point, out.zero_point))
 
 
 def sum_or_difference(context: Context) -> Sum:

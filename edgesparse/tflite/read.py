@@ -16,12 +16,14 @@ from edgesparse.graph import (
     DepthwiseConv2DOptions,
     FullyConnectedOptions,
     Graph,
+    LeakyReluOptions,
     MeanOptions,
     NoOptions,
     Op,
     OpOptions,
     Pool2DOptions,
     Quantization,
+    ResizeNearestOptions,
     SoftmaxOptions,
     Tensor,
 )
@@ -256,6 +258,11 @@ _OPTIONS: dict[str, Callable[[Table, str], OpOptions]] = {
     ),
     "SOFTMAX": lambda table, where: SoftmaxOptions(beta=table.float32(0, 0.0)),
     "MEAN": lambda table, where: MeanOptions(keep_dims=table.boolean(0)),
+    "REDUCE_MAX": lambda table, where: MeanOptions(keep_dims=table.boolean(0)),
+    "LEAKY_RELU": lambda table, where: LeakyReluOptions(alpha=table.float32(0, 0.0)),
+    "RESIZE_NEAREST_NEIGHBOR": lambda table, where: ResizeNearestOptions(
+        align_corners=table.boolean(0), half_pixel_centers=table.boolean(1)
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Keras networks of which the converter leaves MUL, ADD and SUB: normalizations that it cannot fold, gates, scalings."""
+"""Keras networks of which the converter leaves MUL, ADD and SUB: normalizations not folded, gates, scalings."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ def _with_constant(
     y = b.activation(shape, out_scale, _zero_point(rng))
     inputs = [x, constant] if rng.integers(0, 3) else [constant, x]
     activation = ACTIVATIONS[0] if rng.integers(0, 3) else int(rng.choice(ACTIVATIONS))
-    b.op(kind, inputs, [y], fusedActivationFunction=activation)
+    b.op(kind, inputs, [y], **({} if kind in ("MAXIMUM", "MINIMUM") else {"fusedActivationFunction": activation}))
     return y, out_scale
 
 
@@ -285,8 +285,29 @@ def sub_constant(rng: Rng) -> Network:
     return _chain(rng, ["SUB"])
 
 
+def maximum_constant(rng: Rng) -> Network:
+    return _chain(rng, ["MAXIMUM"])
+
+
+def minimum_constant(rng: Rng) -> Network:
+    return _chain(rng, ["MINIMUM"])
+
+
+def prelu(rng: Rng) -> Network:
+    shape = (1, *_image(rng, (1, 3, 8)))
+    scale, slopes = (
+        np.float32(rng.uniform(0.01, 0.1)),
+        _int8(rng, (1, 1, shape[3]) if rng.integers(0, 3) else shape[1:]),
+    )
+    b = TfliteBuilder()
+    x = b.input(shape, scale, _zero_point(rng))
+    y = b.activation(shape, scale * 10 ** rng.uniform(-0.3, 0.3), _zero_point(rng))
+    b.op("PRELU", [x, b.constant(slopes, 10 ** rng.uniform(-3, -1), zero_point=_zero_point(rng))], [y])
+    return b.build([y]), [_int8(rng, shape)]
+
+
 def chain_of_constants(rng: Rng) -> Network:
-    return _chain(rng, [str(kind) for kind in rng.choice(["ADD", "MUL", "SUB"], int(rng.integers(2, 5)))])
+    return _chain(rng, [str(kind) for kind in rng.choice(["ADD", "MUL", "SUB", "MAXIMUM"], int(rng.integers(2, 5)))])
 
 
 def normalization(rng: Rng) -> Network:
@@ -349,6 +370,38 @@ def mean(rng: Rng) -> Network:
     return b.build([y]), [_int8(rng, shape)]
 
 
+def reduce_max(rng: Rng) -> Network:
+    shape = (1, *_image(rng, (1, 3, 4, 7, 8)))
+    axes = [(1, 2), (2, 1), (1,), (2,), (3,), (-1,), (2, 3), (1, 2, 3)][rng.integers(0, 8)]
+    keep = bool(rng.integers(0, 2))
+    positive = {axis % 4 for axis in axes}
+    out_shape = tuple(1 if i in positive else s for i, s in enumerate(shape) if keep or i not in positive)
+    scale, zero_point = np.float32(rng.uniform(0.01, 0.1)), _zero_point(rng)
+    b = TfliteBuilder()
+    x = b.input(shape, scale, zero_point)
+    y = b.activation(out_shape, scale, zero_point)
+    b.op("REDUCE_MAX", [x, b.constant(np.array(axes, np.int32))], [y], keepDims=keep)
+    return b.build([y]), [_int8(rng, shape)]
+
+
+def resize_nearest_neighbor(rng: Rng) -> Network:
+    """By whole factors, as UpSampling2D, and to any size."""
+    h, w, c = _image(rng, (1, 3, 8))
+    size = [h * int(rng.integers(1, 4)), w * int(rng.integers(1, 4))]
+    if rng.integers(0, 2):
+        size = [int(n) for n in rng.integers(1, 15, 2)]
+    corners = rng.integers(0, 3) == 0
+    scale, zero_point = np.float32(rng.uniform(0.01, 0.1)), _zero_point(rng)
+    b = TfliteBuilder()
+    x = b.input((1, h, w, c), scale, zero_point)
+    y = b.activation((1, *size, c), scale, zero_point)
+    b.op(
+        "RESIZE_NEAREST_NEIGHBOR", [x, b.constant(np.array(size, np.int32))], [y], alignCorners=bool(corners),
+        halfPixelCenters=bool(not corners and rng.integers(0, 2)),
+    )  # fmt: skip
+    return b.build([y]), [_int8(rng, (1, h, w, c))]
+
+
 def softmax(rng: Rng) -> Network:
     shape = (1, int(rng.choice([1, 3])), int(rng.choice([1, 2, 10, 300])))
     b = TfliteBuilder()
@@ -400,12 +453,26 @@ def _every_value() -> NDArray[np.int8]:
     return np.arange(-128, 128).astype(np.int8).reshape(1, 256)
 
 
-def _unary(rng: Rng, kind: str, output: tuple[float, int] | None) -> Network:
+def _unary(rng: Rng, kind: str, output: tuple[float, int] | None, **options: float) -> Network:
     scale, zero_point = np.float32(10 ** rng.uniform(-4, 0)), _zero_point(rng)
     b = TfliteBuilder()
     x = b.input((1, 256), scale, zero_point)
     y = b.activation((1, 256), *(output or (scale, zero_point)))
-    b.op(kind, [x], [y])
+    b.op(kind, [x], [y], **options)
+    return b.build([y]), [_every_value()]
+
+
+def leaky_relu(rng: Rng) -> Network:
+    output = (np.float32(10 ** rng.uniform(-3, 0)), _zero_point(rng))
+    return _unary(rng, "LEAKY_RELU", output, alpha=float(rng.choice([0.0, 0.1, 0.3, 1.5, rng.uniform(0, 1)])))
+
+
+def hard_swish(rng: Rng) -> Network:
+    scale = np.float32(10 ** rng.uniform(-3, 0.3))
+    b = TfliteBuilder()
+    x = b.input((1, 256), scale, _zero_point(rng))
+    y = b.activation((1, 256), scale * np.float32(10 ** rng.uniform(-1, 0.5)), _zero_point(rng))
+    b.op("HARD_SWISH", [x], [y])
     return b.build([y]), [_every_value()]
 
 
@@ -467,8 +534,10 @@ NETWORKS: dict[str, Callable[[Rng], Network]] = {
     function.__name__: function
     for function in (
         add, add_broadcast, add_constant, average_pool_2d, chain_of_constants, concatenation, conv_2d,
-        depthwise_conv_2d, dequantize, fully_connected, logistic, max_pool_2d, mean, mul, mul_constant, normalization,
-        pad, quantize, quantize_float, relu, relu6, reshape, softmax, sub, sub_constant, tanh,
+        depthwise_conv_2d, dequantize, fully_connected, hard_swish, leaky_relu, logistic, max_pool_2d, maximum_constant,
+        mean, minimum_constant, mul, mul_constant, normalization,
+        pad, prelu, quantize, quantize_float, reduce_max, relu, relu6, reshape, resize_nearest_neighbor, softmax, sub,
+        sub_constant, tanh,
     )
 }  # fmt: skip
 CASES = {"add": 60, "conv_2d": 120, "fully_connected": 80, "depthwise_conv_2d": 160, "mul": 60, "sub": 60}
