@@ -540,4 +540,14 @@ NETWORKS: dict[str, Callable[[Rng], Network]] = {
         sub_constant, tanh,
     )
 }  # fmt: skip
-CASES = {"add": 60, "conv_2d": 120, "fully_connected": 80, "depthwise_conv_2d": 160, "mul": 60, "sub": 60}
+CASES = {
+    "add": 60,
+    "conv_2d": 120,
+    "fully_connected": 80,
+    "depthwise_conv_2d": 160,
+    "mul": 40,
+    "sub": 40,
+} | dict.fromkeys(
+    ("add_constant", "hard_swish", "leaky_relu", "maximum_constant", "minimum_constant", "reduce_max", "sub_constant"),
+    12,
+)
