@@ -548,6 +548,15 @@ CASES = {
     "mul": 40,
     "sub": 40,
 } | dict.fromkeys(
-    ("add_constant", "hard_swish", "leaky_relu", "maximum_constant", "minimum_constant", "reduce_max", "sub_constant"),
+    (
+        "add_constant",
+        "chain_of_constants",
+        "hard_swish",
+        "leaky_relu",
+        "maximum_constant",
+        "minimum_constant",
+        "reduce_max",
+        "sub_constant",
+    ),
     12,
 )
