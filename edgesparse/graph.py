@@ -240,6 +240,10 @@ class Graph:
         index = op.inputs[position] if position < len(op.inputs) else -1
         return self.tensors[index] if index >= 0 else None
 
+    def first_activation(self, op: Op) -> int:
+        """The index of the first input of `op` that is no constant; of its first input where all are."""
+        return next((index for index in op.inputs if index >= 0 and self.tensors[index].data is None), op.inputs[0])
+
     def output(self, op: Op) -> Tensor:
         """The first output tensor of `op`."""
         return self.tensors[op.outputs[0]]

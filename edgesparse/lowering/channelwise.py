@@ -146,7 +146,7 @@ def _call(context: Context, outputs: IntArray, first: IntArray | None, second: I
             ("channels", channels),
             ("elements", elements),
         ),
-        inputs=(context.op.inputs[0 if context.graph.input(context.op, 0).data is None else 1],),
+        inputs=(context.graph.first_activation(context.op),),
         output=context.op.outputs[0],
         in_place=(0,),
         reason=_reason(context, channels, tables.size // 256, merged=first is not None),

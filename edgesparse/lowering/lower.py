@@ -151,7 +151,7 @@ def lower(
     aliases: dict[int, int] = {}
     for op, calls in zip(graph.ops, lowered, strict=True):
         if not calls:
-            source = next(tensor for tensor in op.inputs if graph.tensors[tensor].data is None)
+            source = graph.first_activation(op)
             aliases[op.outputs[0]] = aliases.get(source, source)
     layers = tuple(_layer(graph, index, calls) for index, calls in enumerate(lowered))
     return PackedModel(tuple(call for calls in lowered for call in calls), aliases, layers)
@@ -222,7 +222,7 @@ def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
         op_index=index,
         name=op.name,
         kind=op.kind,
-        input_shape=graph.input(op, 0).shape,
+        input_shape=graph.tensors[graph.first_activation(op)].shape,
         output_shape=graph.output(op).shape,
         macs=macs,
         weights=weights,

@@ -159,7 +159,7 @@ def activation_part(graph: Graph, zero_inputs: Mapping[int, float] | str) -> flo
     """`model.activation_sparsity`: zeros / values of all int8 tensors that ops read, each counted once."""
     if isinstance(zero_inputs, str):
         return unavailable(zero_inputs)
-    shares = {graph.ops[index].inputs[0]: share for index, share in zero_inputs.items()}
+    shares = {graph.first_activation(graph.ops[index]): share for index, share in zero_inputs.items()}
     elements = {tensor: graph.tensors[tensor].elements for tensor in shares}
     if not shares:
         return unavailable("no input of an op is int8")

@@ -82,6 +82,16 @@ def test_two_ops_in_a_row_are_one_call() -> None:
     assert packed.layers[1].reason == f"one function of a byte for each of 4 channels, with {graph.ops[0].name!r}"
 
 
+def test_a_constant_may_come_first() -> None:
+    b = TfliteBuilder()
+    x, y = b.input((1, 3, 3, 4), 0.05, -128), b.activation((1, 3, 3, 4), 0.05, 0)
+    b.op("SUB", [b.constant(np.array(100, np.int8), 0.01), x], [y])
+    packed = lower(read_graph(b.build([y])), DSP)
+    assert packed.calls[0].inputs == (x,)
+    assert packed.layers[0].input_shape == (1, 3, 3, 4)
+    assert packed.layers[0].reason == "one function of a byte"
+
+
 def test_what_others_read_has_a_call_of_its_own() -> None:
     packed = lower(read_graph(_chain(["MUL", "ADD"], read_twice=0)), DSP)
     assert [call.op_index for call in packed.calls] == [0, 1, 2]
