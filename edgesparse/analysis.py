@@ -63,7 +63,7 @@ def analyse(graph: Graph) -> ModelStats:
             LayerStats(
                 name=op.name,
                 kind=op.kind,
-                input_shape=graph.tensors[op.inputs[0]].shape,
+                input_shape=graph.tensors[graph.first_activation(op)].shape,
                 output_shape=graph.output(op).shape,
                 macs=_macs(graph, op),
                 weights=weights,

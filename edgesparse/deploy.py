@@ -232,7 +232,7 @@ def _zero_inputs(network: Network, samples: FloatArray | None) -> dict[int, floa
     shares = zero_shares(network.data, network.quantized(samples))
     if isinstance(shares, str):
         return f"tflite-runtime: {shares}"
-    found = {index: float(shares[op.inputs[0]]) for index, op in enumerate(network.graph.ops)}
+    found = {index: float(shares[network.graph.first_activation(op)]) for index, op in enumerate(network.graph.ops)}
     return {index: round(share, 4) for index, share in found.items() if not np.isnan(share)}
 
 

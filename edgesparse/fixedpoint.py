@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.graph import Activation, Int8Array, Int32Array
 
 __all__ = [
     "activation_range",
+    "hard_swish_table",
+    "leaky_relu_table",
     "logistic_table",
     "mean_multiplier",
     "multiply_by_quantized_multiplier",
@@ -22,6 +25,7 @@ __all__ = [
     "relu6_table",
     "relu_table",
     "requantize_table",
+    "rescale",
     "softmax_exponentials",
     "tanh_table",
 ]
@@ -92,6 +96,16 @@ def multiply_by_quantized_multiplier(x: int, multiplier: int, shift: int) -> int
     return _divide_by_power_of_two(_doubling_high_multiply(_wrap(x << left), multiplier), right)
 
 
+def rescale(x: npt.NDArray[np.int64], multiplier: int, shift: int) -> npt.NDArray[np.int64]:
+    """multiply_by_quantized_multiplier for an array of values that the left shift keeps in int32."""
+    high = ((x << max(shift, 0)) * multiplier + (1 << 30)) >> 31
+    right = max(-shift, 0)
+    mask = (1 << right) - 1
+    threshold = (mask >> 1) + (high < 0)
+    result: npt.NDArray[np.int64] = (high >> right) + ((high & mask) > threshold)
+    return result
+
+
 def activation_range(activation: Activation, scale: float, zero_point: int) -> tuple[int, int]:
     """(min, max) of int8 outputs under a fused activation; UnsupportedError for one that TFLM lacks."""
 
@@ -139,6 +153,55 @@ def relu6_table(input_scale: float, input_zero_point: int) -> Int8Array:
     six = input_zero_point + _round_half_away(float(np.float32(6.0) / np.float32(input_scale)))
     six = min(six, 127)
     return np.array([six if q > six else max(q, input_zero_point) for q in _INT8], np.int8)
+
+
+def leaky_relu_table(
+    input_scale: float, input_zero_point: int, output_scale: float, output_zero_point: int, alpha: float
+) -> Int8Array:
+    """LEAKY_RELU as a table [256]; alpha >= 0. TFLM multiplies and divides in float32."""
+    scale, out = np.float32(input_scale), np.float32(output_scale)
+    identity = quantize_multiplier(float(scale / out))
+    slope = quantize_multiplier(float(scale * np.float32(alpha) / out))
+    values = [
+        multiply_by_quantized_multiplier(q - input_zero_point, *(identity if q >= input_zero_point else slope))
+        + output_zero_point
+        for q in _INT8
+    ]
+    return np.clip(values, -128, 127).astype(np.int8)
+
+
+def hard_swish_table(
+    input_scale: float, input_zero_point: int, output_scale: float, output_zero_point: int
+) -> Int8Array:
+    """HARD_SWISH as a table [256], in 16 bits as TFLM computes it. ModelError where it refuses the scales."""
+    fine = np.float32(input_scale) * np.float32(1 / 128)
+    out_multiplier, out_exponent = _multiplier_of_16_bits(float(fine / np.float32(output_scale)))
+    if out_exponent > 0:
+        raise ModelError(f"HARD_SWISH: the output scale {output_scale:g} is too fine for inputs of {input_scale:g}")
+    gate_multiplier, gate_exponent = _multiplier_of_16_bits(float(fine / np.float32(3 / 32768)))
+    values = []
+    for q in _INT8:
+        x = (q - input_zero_point) << 7
+        scaled = (x * out_multiplier + 2**14) >> 15
+        gate = _clip16(x << gate_exponent - 1) if gate_exponent > 0 else x
+        gate = (gate * gate_multiplier + 2**14) >> 15
+        if gate_exponent > 0:
+            gate = _clip16(gate << 1)
+        elif gate_exponent < 0:
+            gate = _divide_by_power_of_two(gate, -gate_exponent)
+        product = (gate + 2**15 >> 1) * scaled  # the gate in [0, 1], of 15 bits
+        towards_zero = product >> 15 if product >= 0 else -(-product >> 15)
+        values.append(_divide_by_power_of_two(towards_zero, -out_exponent) + output_zero_point)
+    return np.clip(values, -128, 127).astype(np.int8)
+
+
+def _multiplier_of_16_bits(real: float) -> tuple[int, int]:
+    multiplier, shift = quantize_multiplier(real)
+    return min((multiplier + 2**15) >> 16, 2**15 - 1), shift
+
+
+def _clip16(x: int) -> int:
+    return min(max(x, -(2**15)), 2**15 - 1)
 
 
 def _sigmoid_input(scale: float) -> tuple[int, int, int]:

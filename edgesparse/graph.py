@@ -14,7 +14,7 @@ from edgesparse.errors import ModelError
 
 __all__ = [
     "Activation",
-    "AddOptions",
+    "BinaryOptions",
     "ConcatenationOptions",
     "Conv2DOptions",
     "DepthwiseConv2DOptions",
@@ -23,12 +23,14 @@ __all__ = [
     "Graph",
     "Int8Array",
     "Int32Array",
+    "LeakyReluOptions",
     "MeanOptions",
     "NoOptions",
     "Op",
     "OpOptions",
     "Pool2DOptions",
     "Quantization",
+    "ResizeNearestOptions",
     "SoftmaxOptions",
     "Tensor",
 ]
@@ -99,7 +101,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class NoOptions:
-    """Ops without parameters: RESHAPE, PAD, QUANTIZE, DEQUANTIZE, LOGISTIC, TANH, RELU, RELU6."""
+    """Ops without parameters, such as RESHAPE, PAD, QUANTIZE, LOGISTIC, RELU."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,8 @@ class Pool2DOptions:
 
 
 @dataclass(frozen=True)
-class AddOptions:
-    """ADD."""
+class BinaryOptions:
+    """ADD, MUL and SUB."""
 
     activation: Activation = "NONE"
 
@@ -171,9 +173,24 @@ class SoftmaxOptions:
 
 @dataclass(frozen=True)
 class MeanOptions:
-    """MEAN; the axes are a constant input."""
+    """MEAN and REDUCE_MAX; the axes are a constant input."""
 
     keep_dims: bool = False
+
+
+@dataclass(frozen=True)
+class LeakyReluOptions:
+    """LEAKY_RELU."""
+
+    alpha: float
+
+
+@dataclass(frozen=True)
+class ResizeNearestOptions:
+    """RESIZE_NEAREST_NEIGHBOR; the size is a constant input."""
+
+    align_corners: bool = False
+    half_pixel_centers: bool = False
 
 
 OpOptions: TypeAlias = (
@@ -182,10 +199,12 @@ OpOptions: TypeAlias = (
     | DepthwiseConv2DOptions
     | FullyConnectedOptions
     | Pool2DOptions
-    | AddOptions
+    | BinaryOptions
     | ConcatenationOptions
     | SoftmaxOptions
     | MeanOptions
+    | LeakyReluOptions
+    | ResizeNearestOptions
 )
 
 
@@ -220,6 +239,10 @@ class Graph:
         """As `input`, but None where it is absent."""
         index = op.inputs[position] if position < len(op.inputs) else -1
         return self.tensors[index] if index >= 0 else None
+
+    def first_activation(self, op: Op) -> int:
+        """The index of the first input of `op` that is no constant; of its first input where all are."""
+        return next((index for index in op.inputs if index >= 0 and self.tensors[index].data is None), op.inputs[0])
 
     def output(self, op: Op) -> Tensor:
         """The first output tensor of `op`."""

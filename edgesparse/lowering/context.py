@@ -69,6 +69,11 @@ class Context:
         """An int8 input with one scale."""
         return self._int8(self.graph.input(self.op, position), f"input {position}")
 
+    def operand(self, position: int) -> Tensor:
+        """An int8 input with one scale: an activation, or a constant."""
+        tensor = self.graph.input(self.op, position)
+        return self._quantized(tensor, f"input {position}")
+
     def result(self) -> Tensor:
         """The int8 output with one scale."""
         return self._int8(self.graph.output(self.op), "output")
@@ -115,12 +120,15 @@ class Context:
             )
 
     def _int8(self, tensor: Tensor, what: str) -> Tensor:
+        if tensor.data is not None:
+            raise self.unsupported(f"{what} is a constant; fold it before converting")
+        return self._quantized(tensor, what)
+
+    def _quantized(self, tensor: Tensor, what: str) -> Tensor:
         if tensor.dtype != np.int8:
             raise self.unsupported(f"{what} is {tensor.dtype}, expected int8; quantize the model to full int8")
         if len(tensor.shape) == 4 and max(tensor.shape) > 65535:
             raise self.unsupported(f"{what} has shape {tensor.shape}; kernels take at most 65535 along an axis")
-        if tensor.data is not None:
-            raise self.unsupported(f"{what} is a constant; fold it before converting")
         if tensor.quant.per_channel:
             raise self.unsupported(f"{what} has {len(tensor.quant.scales)} scales, expected one")
         return tensor

@@ -1,103 +1,32 @@
-"""Ops without weights that read each value once: ADD, lookups, QUANTIZE, DEQUANTIZE."""
+"""Ops of one input that read each value once: lookups, QUANTIZE, DEQUANTIZE."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edgesparse.fixedpoint import (
-    activation_range,
+    hard_swish_table,
+    leaky_relu_table,
     logistic_table,
-    quantize_multiplier,
     relu6_table,
     relu_table,
     requantize_table,
     tanh_table,
 )
-from edgesparse.graph import AddOptions, Int8Array
+from edgesparse.graph import Int8Array, LeakyReluOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context
-from edgesparse.lowering.linear_add import AddScaling, linear_add
 
 __all__ = [
-    "lower_add",
     "lower_dequantize",
+    "lower_hard_swish",
+    "lower_leaky_relu",
     "lower_logistic",
     "lower_quantize",
     "lower_relu",
     "lower_relu6",
     "lower_tanh",
 ]
-
-
-def lower_add(context: Context) -> tuple[KernelCall, ...]:
-    """Equal shapes only."""
-    options = context.op.options
-    assert isinstance(options, AddOptions)
-    first, second, target = context.activation(0), context.activation(1), context.result()
-    if first.shape != second.shape or first.shape != target.shape:
-        raise context.unsupported(f"shapes {first.shape} and {second.shape} differ; broadcasting has no kernel")
-    inputs = context.op.inputs[:2]
-    a, b, out = first.quant, second.quant, target.quant
-    if a.scale < b.scale:  # the kernel's first input is the one with the larger scale
-        a, b = b, a
-        inputs = (inputs[1], inputs[0])
-    twice_larger = 2 * a.scale
-    multiplier_2, shift_2 = quantize_multiplier(b.scale / twice_larger)
-    multiplier_out, shift_out = quantize_multiplier(twice_larger / ((1 << 20) * out.scale))
-    if shift_out >= 0:
-        raise context.unsupported(f"the output scale {out.scale:g} is too fine for inputs of {a.scale:g}")
-    low, high = activation_range(options.activation, out.scale, out.zero_point)
-    scaling = AddScaling(
-        quantize_multiplier(0.5),
-        (multiplier_2, shift_2),
-        (multiplier_out, shift_out),
-        (a.zero_point, b.zero_point, out.zero_point),
-    )
-    linear = linear_add(scaling, a.scale / out.scale, b.scale / out.scale) if (low, high) == (-128, 127) else None
-    if linear:
-        return (
-            KernelCall(
-                op_index=context.op_index,
-                function="es_add_linear_s8",
-                header="es_add.h",
-                struct="es_add_linear",
-                fields=(
-                    ("elements", target.elements),
-                    ("factor_1", linear.a),
-                    ("factor_2", linear.b),
-                    ("constant", linear.c),
-                ),
-                inputs=inputs,
-                output=context.op.outputs[0],
-                in_place=(0, 1),
-                reason="one linear form gives all 65,536 sums",
-                estimated_instructions=target.elements * (7 if context.core.has_dsp else 20),
-            ),
-        )
-    return (
-        KernelCall(
-            op_index=context.op_index,
-            function="es_add_s8",
-            header="es_add.h",
-            struct="es_add",
-            fields=(
-                ("elements", target.elements),
-                ("multiplier_2", multiplier_2),
-                ("multiplier_out", multiplier_out),
-                ("shift_2", shift_2),
-                ("shift_out", shift_out),
-                ("zero_point_1", a.zero_point),
-                ("zero_point_2", b.zero_point),
-                ("zero_point_out", out.zero_point),
-                ("activation_min", low),
-                ("activation_max", high),
-            ),
-            inputs=inputs,
-            output=context.op.outputs[0],
-            in_place=(0, 1),
-            estimated_instructions=target.elements * (29 if context.core.has_dsp else 45),
-        ),
-    )
 
 
 def _lookup(context: Context, table: Int8Array) -> tuple[KernelCall, ...]:
@@ -138,6 +67,23 @@ def lower_tanh(context: Context) -> tuple[KernelCall, ...]:
     _expect_output(context, 1 / 128, 0)
     source = context.activation(0).quant
     return _lookup(context, tanh_table(source.scale, source.zero_point))
+
+
+def lower_leaky_relu(context: Context) -> tuple[KernelCall, ...]:
+    """A table of 256 values."""
+    options = context.op.options
+    assert isinstance(options, LeakyReluOptions)
+    if not options.alpha >= 0:
+        raise context.unsupported(f"a slope of {options.alpha:g} has no kernel; use one of 0 or more")
+    source, target = context.activation(0).quant, context.result().quant
+    table = leaky_relu_table(source.scale, source.zero_point, target.scale, target.zero_point, options.alpha)
+    return _lookup(context, table)
+
+
+def lower_hard_swish(context: Context) -> tuple[KernelCall, ...]:
+    """A table of 256 values."""
+    source, target = context.activation(0).quant, context.result().quant
+    return _lookup(context, hard_swish_table(source.scale, source.zero_point, target.scale, target.zero_point))
 
 
 def lower_relu(context: Context) -> tuple[KernelCall, ...]:

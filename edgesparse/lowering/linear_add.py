@@ -1,7 +1,8 @@
-"""ADD as one linear form of its two bytes, where that is exact.
+"""ADD and SUB as one linear form of their two bytes, where that is exact.
 
-TFLite moves both inputs to a common scale with 20 fractional bits, adds, and moves the sum to the output's scale,
-rounding each time. The result is a function of two bytes, so that it can be compared for all 65,536 pairs with
+TFLite moves both inputs to a common scale with 20 fractional bits, adds or subtracts, and moves the result to the
+output's scale, rounding each time. That is a function of two bytes, so that it can be compared for all 65,536 pairs
+with
 
     saturate((floor(a * x / 2^8) + floor(b * y / 2^8) + c) / 2^20, rounded down)
 
@@ -15,29 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FRACTION_BITS", "AddScaling", "LinearAdd", "linear_add"]
+from edgesparse.lowering.two_bytes import Sum
+
+__all__ = ["FRACTION_BITS", "LinearAdd", "linear_add"]
 
 FRACTION_BITS = 20
 _INPUT_BITS = 8
 _VALUES = np.arange(-128, 128, dtype=np.int64)
 _FAR = 1 << 62
-
-
-@dataclass(frozen=True)
-class AddScaling:
-    """What TFLite computes with: (multiplier, shift) and zero point of both inputs and of the output."""
-
-    first: tuple[int, int]
-    second: tuple[int, int]
-    output: tuple[int, int]
-    zero_points: tuple[int, int, int]
-
-    def outputs(self) -> npt.NDArray[np.int64]:
-        """Saturated outputs [256, 256] for all pairs of inputs, by the reference's arithmetic."""
-        a = _rescale((_VALUES - self.zero_points[0]) << 20, *self.first)
-        b = _rescale((_VALUES - self.zero_points[1]) << 20, *self.second)
-        total = _rescale(a[:, None] + b[None, :], *self.output) + self.zero_points[2]
-        return np.clip(total, -128, 127)
 
 
 @dataclass(frozen=True)
@@ -49,17 +35,17 @@ class LinearAdd:
     c: int
 
 
-def linear_add(scaling: AddScaling, first_ratio: float, second_ratio: float) -> LinearAdd | None:
+def linear_add(values: Sum, first_ratio: float, second_ratio: float) -> LinearAdd | None:
     """Find the linear form; None where none of those tried equals the reference for all pairs.
 
-    `*_ratio`: the input's scale divided by the output's.
+    `*_ratio`: the input's scale divided by the output's, negative for what is subtracted. values: without activation.
     """
-    expected = scaling.outputs()
+    expected = values(_VALUES[:, None], _VALUES[None, :])
     one = 1 << (FRACTION_BITS + _INPUT_BITS)
     near_a, near_b = round(first_ratio * one), round(second_ratio * one)
     for step_a, step_b in sorted(np.ndindex(5, 5), key=lambda steps: (steps[0] - 2) ** 2 + (steps[1] - 2) ** 2):
         a, b = near_a + 2 * (step_a - 2), near_b + 2 * (step_b - 2)
-        if not (0 <= a < 1 << 31 and 0 <= b < 1 << 31):
+        if max(abs(a), abs(b)) >= 1 << 31:
             continue
         products = a * _VALUES >> _INPUT_BITS
         sums = products[:, None] + (b * _VALUES >> _INPUT_BITS)[None, :]
@@ -76,12 +62,3 @@ def linear_add(scaling: AddScaling, first_ratio: float, second_ratio: float) -> 
 def _fits(sums: npt.NDArray[np.int64], c: int) -> bool:
     """Whether c and every sum with it are int32."""
     return min(int(sums.min()) + c, c) >= -(1 << 31) and max(int(sums.max()) + c, c) < 1 << 31
-
-
-def _rescale(x: npt.NDArray[np.int64], multiplier: int, shift: int) -> npt.NDArray[np.int64]:
-    """fixedpoint.multiply_by_quantized_multiplier for arrays and shift <= 0."""
-    high = (x * multiplier + (1 << 30)) >> 31
-    mask = (1 << -shift) - 1
-    threshold = (mask >> 1) + (high < 0)
-    result: npt.NDArray[np.int64] = (high >> -shift) + ((high & mask) > threshold)
-    return result

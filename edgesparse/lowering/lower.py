@@ -12,14 +12,17 @@ import numpy as np
 from edgesparse.boards import Core
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph, Op
+from edgesparse.lowering.binary import lower_add, lower_mul, lower_sub
 from edgesparse.lowering.call import KernelCall
+from edgesparse.lowering.channelwise import lower_channelwise, merged_into
 from edgesparse.lowering.context import Context, Lowering
 from edgesparse.lowering.conv_2d import lower_conv_2d
 from edgesparse.lowering.conv_2d_formats import CONV_2D_FORMATS
 from edgesparse.lowering.depthwise_conv_2d import lower_depthwise_conv_2d
 from edgesparse.lowering.elementwise import (
-    lower_add,
     lower_dequantize,
+    lower_hard_swish,
+    lower_leaky_relu,
     lower_logistic,
     lower_quantize,
     lower_relu,
@@ -29,8 +32,14 @@ from edgesparse.lowering.elementwise import (
 from edgesparse.lowering.fully_connected import lower_fully_connected
 from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS
 from edgesparse.lowering.model import Layer, PackedModel
-from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape
-from edgesparse.lowering.reduce import lower_average_pool_2d, lower_max_pool_2d, lower_mean, lower_softmax
+from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape, lower_resize_nearest_neighbor
+from edgesparse.lowering.reduce import (
+    lower_average_pool_2d,
+    lower_max_pool_2d,
+    lower_mean,
+    lower_reduce_max,
+    lower_softmax,
+)
 
 __all__ = ["FORMATS_OF", "LOWERINGS", "lower", "supported_kinds"]
 
@@ -42,15 +51,24 @@ LOWERINGS: dict[str, Lowering] = {
     "DEPTHWISE_CONV_2D": lower_depthwise_conv_2d,
     "DEQUANTIZE": lower_dequantize,
     "FULLY_CONNECTED": lower_fully_connected,
+    "HARD_SWISH": lower_hard_swish,
+    "LEAKY_RELU": lower_leaky_relu,
     "LOGISTIC": lower_logistic,
+    "MAXIMUM": lower_channelwise,
     "MAX_POOL_2D": lower_max_pool_2d,
     "MEAN": lower_mean,
+    "MINIMUM": lower_channelwise,
+    "MUL": lower_mul,
     "PAD": lower_pad,
+    "PRELU": lower_channelwise,
     "QUANTIZE": lower_quantize,
+    "REDUCE_MAX": lower_reduce_max,
     "RELU": lower_relu,
     "RELU6": lower_relu6,
     "RESHAPE": lower_reshape,
+    "RESIZE_NEAREST_NEIGHBOR": lower_resize_nearest_neighbor,
     "SOFTMAX": lower_softmax,
+    "SUB": lower_sub,
     "TANH": lower_tanh,
 }
 """The kernels that exist, by TFLite's op name."""
@@ -133,7 +151,7 @@ def lower(
     aliases: dict[int, int] = {}
     for op, calls in zip(graph.ops, lowered, strict=True):
         if not calls:
-            source = op.inputs[0]
+            source = graph.first_activation(op)
             aliases[op.outputs[0]] = aliases.get(source, source)
     layers = tuple(_layer(graph, index, calls) for index, calls in enumerate(lowered))
     return PackedModel(tuple(call for calls in lowered for call in calls), aliases, layers)
@@ -204,7 +222,7 @@ def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
         op_index=index,
         name=op.name,
         kind=op.kind,
-        input_shape=graph.input(op, 0).shape,
+        input_shape=graph.tensors[graph.first_activation(op)].shape,
         output_shape=graph.output(op).shape,
         macs=macs,
         weights=weights,
@@ -212,9 +230,16 @@ def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
         format=calls[0].weight_format if calls else "",
         weight_bytes=_weight_bytes(calls),
         dense_weight_bytes=weights,
-        reason=calls[0].reason if calls else "no kernel: the output is the input's memory",
+        reason=calls[0].reason if calls else _why_no_call(graph, index),
         estimated_instructions=_instructions(calls),
     )
+
+
+def _why_no_call(graph: Graph, index: int) -> str:
+    following = merged_into(graph, index)
+    if following is not None:
+        return f"the kernel of {graph.ops[following].name!r} does it too"
+    return "no kernel: the output is the input's memory"
 
 
 def _work(graph: Graph, op: Op) -> tuple[int, int, int]:

@@ -1,14 +1,17 @@
-"""Ops that only move values: RESHAPE and its kin, PAD, CONCATENATION."""
+"""Ops that only move values: RESHAPE and its kin, PAD, CONCATENATION, RESIZE_NEAREST_NEIGHBOR."""
 
 from __future__ import annotations
 
 import math
 
-from edgesparse.graph import ConcatenationOptions
-from edgesparse.lowering.call import KernelCall
+import numpy as np
+import numpy.typing as npt
+
+from edgesparse.graph import ConcatenationOptions, ResizeNearestOptions
+from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context
 
-__all__ = ["lower_concatenation", "lower_pad", "lower_reshape"]
+__all__ = ["lower_concatenation", "lower_pad", "lower_reshape", "lower_resize_nearest_neighbor"]
 
 
 def lower_reshape(context: Context) -> tuple[KernelCall, ...]:
@@ -91,3 +94,43 @@ def lower_concatenation(context: Context) -> tuple[KernelCall, ...]:
     if offset != out_stride:
         raise context.unsupported(f"inputs add up to {offset} of {out_stride} values; the file is damaged")
     return tuple(calls)
+
+
+def lower_resize_nearest_neighbor(context: Context) -> tuple[KernelCall, ...]:
+    """With tables that say which row and which column each output comes from."""
+    options = context.op.options
+    assert isinstance(options, ResizeNearestOptions)
+    source, target = context.activation(0), context.result()
+    context.same_quantization(source, target)
+    if len(source.shape) != 4 or len(target.shape) != 4 or source.shape[3] != target.shape[3] or source.shape[0] != 1:
+        raise context.unsupported(f"{source.shape} is not resized to {target.shape} along its two middle axes")
+    rows, columns = (_nearest(source.shape[axis], target.shape[axis], options) for axis in (1, 2))
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function="es_resize_nearest_s8",
+            header="es_resize_nearest.h",
+            struct="es_resize_nearest",
+            fields=(
+                ("rows", Array("rows", "uint16_t", rows, "table")),
+                ("columns", Array("columns", "uint16_t", columns, "table")),
+                ("in_w", source.shape[2]),
+                ("channels", source.shape[3]),
+                ("out_h", target.shape[1]),
+                ("out_w", target.shape[2]),
+            ),
+            inputs=(context.op.inputs[0],),
+            output=context.op.outputs[0],
+            estimated_instructions=target.shape[1] * target.shape[2] * (20 + source.shape[3] // 2),
+        ),
+    )
+
+
+def _nearest(size: int, out: int, options: ResizeNearestOptions) -> npt.NDArray[np.uint16]:
+    """Which of `size` inputs each of `out` outputs takes, in float32 as TFLite computes it."""
+    corners = options.align_corners and out > 1
+    scale = np.float32(size - 1) / np.float32(out - 1) if corners else np.float32(size) / np.float32(out)
+    positions = (np.arange(out).astype(np.float32) + np.float32(0.5 * options.half_pixel_centers)) * scale
+    nearest = np.floor(positions + np.float32(0.5)) if options.align_corners else np.floor(positions)
+    result: npt.NDArray[np.uint16] = np.clip(nearest, 0, size - 1).astype(np.uint16)
+    return result

@@ -1,4 +1,4 @@
-"""Ops that gather several values into one: pooling, MEAN, SOFTMAX."""
+"""Ops that gather several values into one: pooling, MEAN, REDUCE_MAX, SOFTMAX."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgesparse.graph import Pool2DOptions, SoftmaxOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context, window
 
-__all__ = ["lower_average_pool_2d", "lower_max_pool_2d", "lower_mean", "lower_softmax"]
+__all__ = ["lower_average_pool_2d", "lower_max_pool_2d", "lower_mean", "lower_reduce_max", "lower_softmax"]
 
 
 def lower_average_pool_2d(context: Context) -> tuple[KernelCall, ...]:
@@ -69,18 +69,7 @@ def _pool_instructions(context: Context, outputs: int, filter_h: int, filter_w: 
 def lower_mean(context: Context) -> tuple[KernelCall, ...]:
     """Over neighbouring axes; axes of size 1 may lie anywhere."""
     source, target = context.activation(0), context.result()
-    rank = len(source.shape)
-    axes = {axis % rank for axis in context.integers(1)}
-    long_axes = [axis for axis in range(rank) if source.shape[axis] > 1]
-    reduced_axes = [axis for axis in long_axes if axis in axes]
-    run = [axis for axis in long_axes if reduced_axes and reduced_axes[0] <= axis <= reduced_axes[-1]]
-    if run != reduced_axes:
-        raise context.unsupported(
-            f"mean over axes {sorted(axes)} of {source.shape}: only neighbouring axes have a kernel"
-        )
-    reduced = math.prod(source.shape[axis] for axis in reduced_axes)
-    outer = math.prod(source.shape[: reduced_axes[0]]) if reduced_axes else 1
-    inner = source.elements // (outer * reduced)
+    outer, reduced, inner = _reduced(context, "mean")
     by_four = context.core.has_dsp and inner >= 4
     multiplier, shift = mean_multiplier(source.quant.scale / target.quant.scale, reduced)
     if reduced * 255 << max(shift, 0) >= 1 << 30:
@@ -103,6 +92,50 @@ def lower_mean(context: Context) -> tuple[KernelCall, ...]:
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
             estimated_instructions=outer * inner * (40 + (6 * reduced // 4 if by_four else 5 * reduced)),
+        ),
+    )
+
+
+def _reduced(context: Context, what: str) -> tuple[int, int, int]:
+    """The input as [outer, reduced, inner]."""
+    source = context.activation(0)
+    rank = len(source.shape)
+    axes = {axis % rank for axis in context.integers(1)}
+    long_axes = [axis for axis in range(rank) if source.shape[axis] > 1]
+    reduced_axes = [axis for axis in long_axes if axis in axes]
+    run = [axis for axis in long_axes if reduced_axes and reduced_axes[0] <= axis <= reduced_axes[-1]]
+    if run != reduced_axes:
+        raise context.unsupported(
+            f"{what} over axes {sorted(axes)} of {source.shape}: only neighbouring axes have a kernel"
+        )
+    reduced = math.prod(source.shape[axis] for axis in reduced_axes)
+    outer = math.prod(source.shape[: reduced_axes[0]]) if reduced_axes else 1
+    return outer, reduced, source.elements // (outer * reduced)
+
+
+def lower_reduce_max(context: Context) -> tuple[KernelCall, ...]:
+    """Max pooling of an image [outer, reduced] with windows that are as wide as it."""
+    context.same_quantization(context.activation(0), context.result())
+    outer, reduced, inner = _reduced(context, "maximum")
+    if max(outer, reduced, inner) > 65535:
+        raise context.unsupported(
+            f"over {outer} x {reduced} x {inner} values; kernels take at most 65535 along an axis"
+        )
+    fields = {
+        "in_h": outer, "in_w": reduced, "channels": inner, "out_h": outer, "out_w": 1, "filter_h": 1,
+        "filter_w": reduced, "stride_h": 1, "stride_w": 1, "pad_top": 0, "pad_left": 0, "activation_min": -128,
+        "activation_max": 127,
+    }  # fmt: skip
+    return (
+        KernelCall(
+            op_index=context.op_index,
+            function="es_max_pool_2d_s8",
+            header="es_pool_2d.h",
+            struct="es_pool_2d",
+            fields=tuple(fields.items()),
+            inputs=(context.op.inputs[0],),
+            output=context.op.outputs[0],
+            estimated_instructions=_pool_instructions(context, outer * inner, 1, reduced),
         ),
     )
 

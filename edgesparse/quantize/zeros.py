@@ -23,7 +23,8 @@ def check_zeros(graph: Graph, model: Any, masks: Masks) -> dict[str, int]:
     """Prove that every pruned weight is exactly zero in the int8 graph; return {layer path: op index}.
 
     model, masks: as sparsify gave them. A kernel is found by its values (fusing changes names): the op of the same
-    shape whose weights point in the same direction, row by row, whatever scale batch normalization gave to a row.
+    shape whose weights point in the same direction, row by row, whatever scale batch normalization gave to a row, or
+    one in front to a column.
     ModelError naming the layer when a pruned weight is not at its zero point or when no op matches.
     """
     kernels = {kernel.name: kernel for kernel in iter_kernels(model) if kernel.name in masks}
@@ -71,18 +72,23 @@ def _op_rows(graph: Graph) -> dict[int, npt.NDArray[Any]]:
 
 
 def _match(kernels: Mapping[str, npt.NDArray[Any]], ops: Mapping[int, npt.NDArray[Any]]) -> dict[str, int]:
-    """Pair kernels with ops of the same shape, the most similar pairs first, each used once."""
-    pairs = [
-        (_similarity(kernel, weights), name, index)
-        for name, kernel in kernels.items()
-        for index, weights in ops.items()
-        if kernel.shape == weights.shape
-    ]
-    pairs.sort(key=lambda pair: (-pair[0], list(kernels).index(pair[1]), pair[2]))
+    """Pair kernels with ops of the same shape, the most similar pairs first, each used once.
+
+    What is left is compared once more with a scale per column: that of a normalization in front, which the converter
+    folds into the weights of a dense layer.
+    """
     mapping: dict[str, int] = {}
-    for similarity, name, index in pairs:
-        if similarity >= _MIN_SIMILARITY and name not in mapping and index not in mapping.values():
-            mapping[name] = index
+    for similarity in (_similarity, _similarity_by_columns):
+        pairs = [
+            (similarity(kernel, weights), name, index)
+            for name, kernel in kernels.items()
+            for index, weights in ops.items()
+            if kernel.shape == weights.shape and name not in mapping and index not in mapping.values()
+        ]
+        pairs.sort(key=lambda pair: (-pair[0], list(kernels).index(pair[1]), pair[2]))
+        for value, name, index in pairs:
+            if value >= _MIN_SIMILARITY and name not in mapping and index not in mapping.values():
+                mapping[name] = index
     return mapping
 
 
@@ -94,3 +100,11 @@ def _similarity(kernel: npt.NDArray[Any], weights: npt.NDArray[Any]) -> float:
     if not rows.any():
         return 0.0
     return float(np.mean(np.abs((a[rows] * b[rows]).sum(axis=1)) / norms[rows]))
+
+
+def _similarity_by_columns(kernel: npt.NDArray[Any], weights: npt.NDArray[Any]) -> float:
+    """The same after each column of the kernel got the scale that comes closest to the weights."""
+    a, b = kernel.astype(np.float64), weights.astype(np.float64)
+    energy = (a * a).sum(axis=0)
+    scales = (a * b).sum(axis=0) / np.where(energy > 0, energy, 1.0)
+    return _similarity(a * scales, b)

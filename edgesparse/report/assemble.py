@@ -129,7 +129,9 @@ def layers_part(
                 "dense_weight_bytes": sum(call.weight_bytes for call in twins),
                 "scratch_bytes": max((call.scratch_bytes for call in calls), default=0),
                 "output_offset": memory.tensor_offsets.get(graph.ops[index].outputs[0], 0),
-                "reason": "; ".join(dict.fromkeys(call.reason for call in calls if call.reason)) or layer.note,
+                "reason": "; ".join(dict.fromkeys(call.reason for call in calls if call.reason))
+                or packed.layers[index].reason
+                or layer.note,
             }
         )
     return rows
@@ -157,7 +159,7 @@ def activation_part(graph: Graph, zero_inputs: Mapping[int, float] | str) -> flo
     """`model.activation_sparsity`: zeros / values of all int8 tensors that ops read, each counted once."""
     if isinstance(zero_inputs, str):
         return unavailable(zero_inputs)
-    shares = {graph.ops[index].inputs[0]: share for index, share in zero_inputs.items()}
+    shares = {graph.first_activation(graph.ops[index]): share for index, share in zero_inputs.items()}
     elements = {tensor: graph.tensors[tensor].elements for tensor in shares}
     if not shares:
         return unavailable("no input of an op is int8")

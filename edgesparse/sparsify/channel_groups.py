@@ -349,7 +349,14 @@ def _prelu(use: _Use) -> Sequence[IntArray]:
 
 def _rescaling(use: _Use) -> Sequence[IntArray]:
     if np.size(use.layer.scale) > 1 or np.size(use.layer.offset) > 1:
-        return use.refuse("has a constant per channel")
+        return _constant_per_channel(use)
+    return _same(use)
+
+
+def _constant_per_channel(use: _Use) -> Sequence[IntArray]:
+    """In its configuration, so that its channels stay; mostly they are the model's input, which stays anyway."""
+    reason = f"{use.path!r} ({type(use.layer).__name__}) has a constant per channel"
+    use.walk.pin(use.inputs[0], reason)
     return _same(use)
 
 
@@ -430,6 +437,7 @@ _RULES: dict[str, Callable[[_Use], Sequence[IntArray]]] = {
     "BatchNormalization": _normalization,
     "Concatenate": _concatenate,
     "Flatten": _flatten,
+    "Normalization": _constant_per_channel,
     "PReLU": _prelu,
     "Permute": _permute,
     "Rescaling": _rescaling,

@@ -10,18 +10,20 @@ import numpy.typing as npt
 
 from edgesparse.errors import ModelError
 from edgesparse.graph import (
-    AddOptions,
+    BinaryOptions,
     ConcatenationOptions,
     Conv2DOptions,
     DepthwiseConv2DOptions,
     FullyConnectedOptions,
     Graph,
+    LeakyReluOptions,
     MeanOptions,
     NoOptions,
     Op,
     OpOptions,
     Pool2DOptions,
     Quantization,
+    ResizeNearestOptions,
     SoftmaxOptions,
     Tensor,
 )
@@ -248,12 +250,19 @@ _OPTIONS: dict[str, Callable[[Table, str], OpOptions]] = {
     "AVERAGE_POOL_2D": _pool_2d,
     "MAX_POOL_2D": _pool_2d,
     "FULLY_CONNECTED": _fully_connected,
-    "ADD": lambda table, where: AddOptions(activation=_activation(table, 0, where)),
+    "ADD": lambda table, where: BinaryOptions(activation=_activation(table, 0, where)),
+    "MUL": lambda table, where: BinaryOptions(activation=_activation(table, 0, where)),
+    "SUB": lambda table, where: BinaryOptions(activation=_activation(table, 0, where)),
     "CONCATENATION": lambda table, where: ConcatenationOptions(
         axis=table.int32(0), activation=_activation(table, 1, where)
     ),
     "SOFTMAX": lambda table, where: SoftmaxOptions(beta=table.float32(0, 0.0)),
     "MEAN": lambda table, where: MeanOptions(keep_dims=table.boolean(0)),
+    "REDUCE_MAX": lambda table, where: MeanOptions(keep_dims=table.boolean(0)),
+    "LEAKY_RELU": lambda table, where: LeakyReluOptions(alpha=table.float32(0, 0.0)),
+    "RESIZE_NEAREST_NEIGHBOR": lambda table, where: ResizeNearestOptions(
+        align_corners=table.boolean(0), half_pixel_centers=table.boolean(1)
+    ),
 }
 
 

@@ -35,13 +35,22 @@ with CMSIS-NN, and the general ones without."""
 _GENERAL = {
     "CONCATENATION": "AddConcatenation",
     "DEQUANTIZE": "AddDequantize",
+    "HARD_SWISH": "AddHardSwish",
+    "LEAKY_RELU": "AddLeakyRelu",
     "LOGISTIC": "AddLogistic",
+    "MAXIMUM": "AddMaximum",
     "MEAN": "AddMean",
+    "MINIMUM": "AddMinimum",
+    "MUL": "AddMul",
     "PAD": "AddPad",
+    "PRELU": "AddPrelu",
     "QUANTIZE": "AddQuantize",
+    "REDUCE_MAX": "AddReduceMax",
     "RELU": "AddRelu",
     "RELU6": "AddRelu6",
     "RESHAPE": "AddReshape",
+    "RESIZE_NEAREST_NEIGHBOR": "AddResizeNearestNeighbor",
+    "SUB": "AddSub",
     "TANH": "AddTanh",
 }
 

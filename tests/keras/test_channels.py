@@ -292,6 +292,10 @@ def through(layer: Callable[[Any], Any], shape: tuple[int, ...] = (6, 6, 3)) -> 
         (lambda layers: layers.Conv2DTranspose(4, 3, name="odd"), "'odd' (Conv2DTranspose) is not known to work"),
         (lambda layers: layers.Rescaling([1.0] * 8, name="odd"), "'odd' (Rescaling) has a constant per channel"),
         (
+            lambda layers: layers.Normalization(mean=[0.5] * 8, variance=[2.0] * 8, name="odd"),
+            "'odd' (Normalization) has a constant per channel",
+        ),
+        (
             lambda layers: layers.Activation("softmax", name="odd"),
             "the activation of 'odd' (softmax) works on all channels together",
         ),

@@ -195,6 +195,140 @@ def add(rng: Rng) -> Network:
     return b.build([y]), [_int8(rng, shape)]
 
 
+def _smaller(rng: Rng, b: TfliteBuilder, x: int, shape: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    """The input's averages: one per channel, per position, for all, or for each value."""
+    kind = rng.integers(0, 5)
+    if kind == 4:
+        smooth = b.activation(shape, 0.02, -3)
+        b.op("AVERAGE_POOL_2D", [x], [smooth], padding=SAME, strideH=1, strideW=1, filterHeight=2, filterWidth=1)
+        return smooth, shape
+    axes, small = [
+        ((1, 2), (1, 1, 1, shape[3])), ((1, 2), (1, shape[3])), ((3,), (*shape[:3], 1)), ((1, 2, 3), (1, 1, 1, 1)),
+    ][kind]  # fmt: skip
+    mean = b.activation(small, 0.02, -3)
+    b.op("MEAN", [x, b.constant(np.array(axes, np.int32))], [mean], keepDims=len(small) == 4)
+    return mean, small
+
+
+def _two_activations(rng: Rng, kind: str) -> Network:
+    """The input and what _smaller makes of it, each moved to a scale of its own."""
+    shape = (1, *_image(rng, (1, 3, 8)))
+    scales = rng.uniform(0.01, 0.1, 3).astype(np.float32)
+    if kind == "MUL":
+        scales[2] = scales[0] * scales[1] * 10 ** rng.uniform(-0.5, 2.5)
+    elif rng.integers(0, 3) == 0:
+        scales[1:] = scales[0], 2 * scales[0]  # ties
+    b = TfliteBuilder()
+    x = b.input(shape, 0.02, -3)
+    other, small = _smaller(rng, b, x, shape)
+    first = b.activation(shape, scales[0], _zero_point(rng))
+    second = b.activation(small, scales[1], _zero_point(rng))
+    y = b.activation(shape, scales[2], _zero_point(rng))
+    b.op("QUANTIZE", [x], [first])
+    b.op("QUANTIZE", [other], [second])
+    inputs = [first, second] if rng.integers(0, 2) else [second, first]
+    activation = ACTIVATIONS[0] if rng.integers(0, 2) else int(rng.choice(ACTIVATIONS))
+    b.op(kind, inputs, [y], fusedActivationFunction=activation)
+    return b.build([y]), [_int8(rng, shape)]
+
+
+def add_broadcast(rng: Rng) -> Network:
+    return _two_activations(rng, "ADD")
+
+
+def mul(rng: Rng) -> Network:
+    return _two_activations(rng, "MUL")
+
+
+def sub(rng: Rng) -> Network:
+    return _two_activations(rng, "SUB")
+
+
+def _with_constant(
+    rng: Rng, b: TfliteBuilder, kind: str, x: int, shape: tuple[int, ...], scale: np.float32
+) -> tuple[int, np.float32]:
+    """An op with a constant of one value, or one per channel, per row, per position, or for each value."""
+    sizes = [(), (1,), shape[-1:], (1, 1, *shape[-1:]), (1, shape[1], 1, 1), (*shape[1:3], 1), shape]
+    values = _int8(rng, sizes[int(rng.choice([0, 1, 2, 2, 2, 3, 4, 5, 6]))])
+    constant_scale = np.float32(scale * 10 ** rng.uniform(-1, 1))
+    out_scale = np.float32(max(scale, constant_scale) * 10 ** rng.uniform(-0.7, 0.7))
+    if kind == "MUL":
+        constant_scale = np.float32(10 ** rng.uniform(-3, 0))
+        out_scale = np.float32(scale * constant_scale * 10 ** rng.uniform(0, 2.5))
+    constant = b.constant(values, constant_scale, zero_point=_zero_point(rng))
+    y = b.activation(shape, out_scale, _zero_point(rng))
+    inputs = [x, constant] if rng.integers(0, 3) else [constant, x]
+    activation = ACTIVATIONS[0] if rng.integers(0, 3) else int(rng.choice(ACTIVATIONS))
+    b.op(kind, inputs, [y], **({} if kind in ("MAXIMUM", "MINIMUM") else {"fusedActivationFunction": activation}))
+    return y, out_scale
+
+
+def _chain(rng: Rng, kinds: list[str]) -> Network:
+    shape = (1, *_image(rng, (1, 3, 8)))
+    scale = np.float32(rng.uniform(0.01, 0.1))
+    b = TfliteBuilder()
+    tensor = b.input(shape, scale, _zero_point(rng))
+    for kind in kinds:
+        tensor, scale = _with_constant(rng, b, kind, tensor, shape, scale)
+    return b.build([tensor]), [_int8(rng, shape)]
+
+
+def add_constant(rng: Rng) -> Network:
+    return _chain(rng, ["ADD"])
+
+
+def mul_constant(rng: Rng) -> Network:
+    return _chain(rng, ["MUL"])
+
+
+def sub_constant(rng: Rng) -> Network:
+    return _chain(rng, ["SUB"])
+
+
+def maximum_constant(rng: Rng) -> Network:
+    return _chain(rng, ["MAXIMUM"])
+
+
+def minimum_constant(rng: Rng) -> Network:
+    return _chain(rng, ["MINIMUM"])
+
+
+def prelu(rng: Rng) -> Network:
+    shape = (1, *_image(rng, (1, 3, 8)))
+    scale, slopes = (
+        np.float32(rng.uniform(0.01, 0.1)),
+        _int8(rng, (1, 1, shape[3]) if rng.integers(0, 3) else shape[1:]),
+    )
+    b = TfliteBuilder()
+    x = b.input(shape, scale, _zero_point(rng))
+    y = b.activation(shape, scale * 10 ** rng.uniform(-0.3, 0.3), _zero_point(rng))
+    b.op("PRELU", [x, b.constant(slopes, 10 ** rng.uniform(-3, -1), zero_point=_zero_point(rng))], [y])
+    return b.build([y]), [_int8(rng, shape)]
+
+
+def chain_of_constants(rng: Rng) -> Network:
+    return _chain(rng, [str(kind) for kind in rng.choice(["ADD", "MUL", "SUB", "MAXIMUM"], int(rng.integers(2, 5)))])
+
+
+def normalization(rng: Rng) -> Network:
+    """What the converter leaves of a BatchNormalization behind a ReLU: MUL and ADD with a constant per channel."""
+    shape = (1, *_image(rng, (1, 3, 8, 12)))
+    gamma = rng.uniform(0.3, 3, shape[3]) * rng.choice([1, 1, 1, -1], shape[3])
+    beta = rng.normal(0, 1, shape[3])
+    scales = [np.abs(values).max() / 127 for values in (gamma, beta)]
+    b = TfliteBuilder()
+    x = b.input(shape, 0.02, -128 if rng.integers(0, 2) else _zero_point(rng))
+    middle = b.activation(shape, 0.02 * np.abs(gamma).max(), int(rng.integers(-128, 0)))
+    y = b.activation(shape, 0.02 * np.abs(gamma).max() * rng.uniform(0.7, 1.5), int(rng.integers(-128, 0)))
+    factors, offsets = (
+        b.constant(np.round(values / scale).astype(np.int8), scale)
+        for values, scale in zip((gamma, beta), scales, strict=True)
+    )
+    b.op("MUL", [x, factors], [middle])
+    b.op("ADD", [middle, offsets], [y], fusedActivationFunction=int(rng.choice(ACTIVATIONS[:2])))
+    return b.build([y]), [_int8(rng, shape)]
+
+
 def _pool(rng: Rng, kind: str) -> Network:
     h, w, c = _image(rng, (1, 3, 4, 7, 8))
     kernel_h, kernel_w, stride_h, stride_w, _, _, padding, _, _ = _filter(rng, h, w)
@@ -234,6 +368,38 @@ def mean(rng: Rng) -> Network:
     y = b.activation(out_shape, scales[int(rng.integers(0, 2))], _zero_point(rng))
     b.op("MEAN", [x, axis], [y], keepDims=keep)
     return b.build([y]), [_int8(rng, shape)]
+
+
+def reduce_max(rng: Rng) -> Network:
+    shape = (1, *_image(rng, (1, 3, 4, 7, 8)))
+    axes = [(1, 2), (2, 1), (1,), (2,), (3,), (-1,), (2, 3), (1, 2, 3)][rng.integers(0, 8)]
+    keep = bool(rng.integers(0, 2))
+    positive = {axis % 4 for axis in axes}
+    out_shape = tuple(1 if i in positive else s for i, s in enumerate(shape) if keep or i not in positive)
+    scale, zero_point = np.float32(rng.uniform(0.01, 0.1)), _zero_point(rng)
+    b = TfliteBuilder()
+    x = b.input(shape, scale, zero_point)
+    y = b.activation(out_shape, scale, zero_point)
+    b.op("REDUCE_MAX", [x, b.constant(np.array(axes, np.int32))], [y], keepDims=keep)
+    return b.build([y]), [_int8(rng, shape)]
+
+
+def resize_nearest_neighbor(rng: Rng) -> Network:
+    """By whole factors, as UpSampling2D, and to any size."""
+    h, w, c = _image(rng, (1, 3, 8))
+    size = [h * int(rng.integers(1, 4)), w * int(rng.integers(1, 4))]
+    if rng.integers(0, 2):
+        size = [int(n) for n in rng.integers(1, 15, 2)]
+    corners = rng.integers(0, 3) == 0
+    scale, zero_point = np.float32(rng.uniform(0.01, 0.1)), _zero_point(rng)
+    b = TfliteBuilder()
+    x = b.input((1, h, w, c), scale, zero_point)
+    y = b.activation((1, *size, c), scale, zero_point)
+    b.op(
+        "RESIZE_NEAREST_NEIGHBOR", [x, b.constant(np.array(size, np.int32))], [y], alignCorners=bool(corners),
+        halfPixelCenters=bool(not corners and rng.integers(0, 2)),
+    )  # fmt: skip
+    return b.build([y]), [_int8(rng, (1, h, w, c))]
 
 
 def softmax(rng: Rng) -> Network:
@@ -287,12 +453,26 @@ def _every_value() -> NDArray[np.int8]:
     return np.arange(-128, 128).astype(np.int8).reshape(1, 256)
 
 
-def _unary(rng: Rng, kind: str, output: tuple[float, int] | None) -> Network:
+def _unary(rng: Rng, kind: str, output: tuple[float, int] | None, **options: float) -> Network:
     scale, zero_point = np.float32(10 ** rng.uniform(-4, 0)), _zero_point(rng)
     b = TfliteBuilder()
     x = b.input((1, 256), scale, zero_point)
     y = b.activation((1, 256), *(output or (scale, zero_point)))
-    b.op(kind, [x], [y])
+    b.op(kind, [x], [y], **options)
+    return b.build([y]), [_every_value()]
+
+
+def leaky_relu(rng: Rng) -> Network:
+    output = (np.float32(10 ** rng.uniform(-3, 0)), _zero_point(rng))
+    return _unary(rng, "LEAKY_RELU", output, alpha=float(rng.choice([0.0, 0.1, 0.3, 1.5, rng.uniform(0, 1)])))
+
+
+def hard_swish(rng: Rng) -> Network:
+    scale = np.float32(10 ** rng.uniform(-3, 0.3))
+    b = TfliteBuilder()
+    x = b.input((1, 256), scale, _zero_point(rng))
+    y = b.activation((1, 256), scale * np.float32(10 ** rng.uniform(-1, 0.5)), _zero_point(rng))
+    b.op("HARD_SWISH", [x], [y])
     return b.build([y]), [_every_value()]
 
 
@@ -353,8 +533,30 @@ def reshape(rng: Rng) -> Network:
 NETWORKS: dict[str, Callable[[Rng], Network]] = {
     function.__name__: function
     for function in (
-        add, average_pool_2d, concatenation, conv_2d, depthwise_conv_2d, dequantize, fully_connected, logistic,
-        max_pool_2d, mean, pad, quantize, quantize_float, relu, relu6, reshape, softmax, tanh,
+        add, add_broadcast, add_constant, average_pool_2d, chain_of_constants, concatenation, conv_2d,
+        depthwise_conv_2d, dequantize, fully_connected, hard_swish, leaky_relu, logistic, max_pool_2d, maximum_constant,
+        mean, minimum_constant, mul, mul_constant, normalization,
+        pad, prelu, quantize, quantize_float, reduce_max, relu, relu6, reshape, resize_nearest_neighbor, softmax, sub,
+        sub_constant, tanh,
     )
 }  # fmt: skip
-CASES = {"add": 60, "conv_2d": 120, "fully_connected": 80, "depthwise_conv_2d": 160}
+CASES = {
+    "add": 60,
+    "conv_2d": 120,
+    "fully_connected": 80,
+    "depthwise_conv_2d": 160,
+    "mul": 40,
+    "sub": 40,
+} | dict.fromkeys(
+    (
+        "add_constant",
+        "chain_of_constants",
+        "hard_swish",
+        "leaky_relu",
+        "maximum_constant",
+        "minimum_constant",
+        "reduce_max",
+        "sub_constant",
+    ),
+    12,
+)

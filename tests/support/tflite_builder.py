@@ -21,6 +21,13 @@ _OPTIONS = {
     "AVERAGE_POOL_2D": "Pool2DOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "ADD": "AddOptions",
+    "MUL": "MulOptions",
+    "SUB": "SubOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
+    "REDUCE_MAX": "ReducerOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "MAXIMUM": "MaximumMinimumOptions",
+    "MINIMUM": "MaximumMinimumOptions",
     "CONCATENATION": "ConcatenationOptions",
     "SOFTMAX": "SoftmaxOptions",
     "MEAN": "ReducerOptions",
@@ -54,12 +61,12 @@ class TfliteBuilder:
         quantized = dtype != "float32"
         return self._tensor(shape, dtype, [scale] if quantized else None, [zero_point], 0, 0)
 
-    def constant(self, data: NDArray[Any], scales: ArrayLike | None = None, axis: int = 0) -> int:
+    def constant(self, data: NDArray[Any], scales: ArrayLike | None = None, axis: int = 0, zero_point: int = 0) -> int:
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
         self._buffers.append(buffer)
         values = None if scales is None else [float(s) for s in np.atleast_1d(np.asarray(scales))]
-        zeros = [0] * len(values) if values else []
+        zeros = [zero_point] * len(values) if values else []
         return self._tensor(data.shape, str(data.dtype), values, zeros, axis, len(self._buffers) - 1)
 
     def op(self, kind: str, inputs: list[int], outputs: list[int], **options: Any) -> None:

@@ -72,6 +72,12 @@ static inline int32_t es_ssat8_asr20(int32_t x) {
     __asm__("ssat %0, #8, %1, asr #20" : "=r"(result) : "r"(x) : "cc");
     return result;
 }
+/* Saturates x / 2^16, rounded down, to int8. */
+static inline int32_t es_ssat8_asr16(int32_t x) {
+    int32_t result;
+    __asm__("ssat %0, #8, %1, asr #16" : "=r"(result) : "r"(x) : "cc");
+    return result;
+}
 /* Saturates to int8. */
 static inline int32_t es_ssat8(int32_t x) {
     int32_t result;
@@ -204,6 +210,7 @@ static inline int32_t es_smlawt(int32_t a, int32_t b, int32_t c) {
     return es_wrapping_add((int32_t)(((int64_t)a * es_top(b)) >> 16), c);
 }
 static inline int32_t es_ssat8_asr20(int32_t x) { return es_clamp(x >> 20, -128, 127); }
+static inline int32_t es_ssat8_asr16(int32_t x) { return es_clamp(x >> 16, -128, 127); }
 static inline int32_t es_smmulr(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
 }
