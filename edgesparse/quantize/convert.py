@@ -9,7 +9,7 @@ import numpy as np
 
 from edgesparse.errors import DataError, ModelError, UnsupportedError
 from edgesparse.graph import FloatArray
-from edgesparse.keras_model.backend import quiet, tensorflow
+from edgesparse.keras_model.backend import quiet, tensorflow, tf_keras
 from edgesparse.keras_model.loaded import input_shape, iter_layers
 
 __all__ = ["MAX_CALIBRATION", "float_tflite", "quantize"]
@@ -31,6 +31,7 @@ def quantize(model: Any, calibration: FloatArray, *, dense_per_channel: bool) ->
         raise DataError(
             f"calibration: expected inputs of shape (n, {', '.join(map(str, shape))}), n >= 1, got {calibration.shape}"
         )
+    _refuse_recurrent(model)
     samples = np.ascontiguousarray(calibration[:MAX_CALIBRATION], dtype=np.float32)
     tf = tensorflow()
     with quiet():
@@ -50,11 +51,29 @@ def quantize(model: Any, calibration: FloatArray, *, dense_per_channel: bool) ->
 
 def float_tflite(model: Any) -> bytes:
     """A tf_keras model as a float32 .tflite, batch 1. Zero weights stay zero. ModelError where TFLite cannot do it."""
+    _refuse_recurrent(model)
     with quiet():
         try:
             return bytes(_converter(model).convert())
         except (RuntimeError, ValueError, TypeError, _converter_error()) as error:
             raise _explain(model, error) from error
+
+
+def _refuse_recurrent(model: Any) -> None:
+    """UnsupportedError for layers that loop over time: there are no kernels for loops, and the converter can crash."""
+    recurrent = tf_keras().layers.RNN
+    found = [
+        (path, layer)
+        for path, layer in iter_layers(model)
+        if isinstance(layer, recurrent) or isinstance(getattr(layer, "forward_layer", None), recurrent)
+    ]
+    if found:
+        names = ", ".join(f"{path!r} ({type(layer).__name__})" for path, layer in found)
+        raise UnsupportedError(
+            f"model {model.name!r}: layer {names}: recurrent layers keep a state and loop over time, which no int8"
+            " kernel here does; use convolutions along time (Conv1D, causal or dilated)",
+            tuple(dict.fromkeys(type(layer).__name__ for _, layer in found)),
+        )
 
 
 def _converter(model: Any) -> Any:

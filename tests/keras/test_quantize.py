@@ -176,3 +176,18 @@ def test_synthetic_inputs_suit_a_first_rescaling_or_normalization_layer() -> Non
     x = synthetic_inputs((4,), 500, 0, model=normalized)
     assert abs(x.mean() - 50) < 0.5
     assert abs(x.std() - 2) < 0.2
+
+
+@pytest.mark.parametrize("layer", ["GRU", "LSTM", "SimpleRNN", "Bidirectional"])
+def test_recurrent_layers_are_refused_by_name_before_the_converter_crashes_on_them(layer: str) -> None:
+    keras = tf_keras()
+    inner = keras.layers.GRU(3, name="memory") if layer == "Bidirectional" else getattr(keras.layers, layer)(3)
+    recurrent = keras.layers.Bidirectional(inner) if layer == "Bidirectional" else inner
+    model = keras.Sequential([keras.Input((6, 2)), recurrent, keras.layers.Dense(2)])
+    for convert in (
+        lambda: quantize(model, np.zeros((2, 6, 2), np.float32), dense_per_channel=False),
+        lambda: float_tflite(model),
+    ):
+        with pytest.raises(UnsupportedError, match=rf"'{recurrent.name}' \({layer}\): .* Conv1D") as caught:
+            convert()
+        assert caught.value.names == (layer,)
