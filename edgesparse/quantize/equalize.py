@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ class _Side:
     one_step: bool
     depthwise: bool
     norm: Any | None
+    next: tuple[tuple[_Side, IntArray], ...] = ()
 
     def kernel(self) -> Float64:
         """Magnitudes [in, positions, out] with what is folded into them; depthwise [in, positions, 1]."""
@@ -86,6 +87,15 @@ class _Side:
             deviation = np.sqrt(self.norm.moving_variance.numpy().astype(np.float64) + float(self.norm.epsilon))
             values = values * np.abs(self.norm.gamma.numpy().astype(np.float64)) / deviation
         return np.moveaxis(values, -2, 0).reshape(values.shape[-2], -1, values.shape[-1])
+
+    def gains(self, outputs: int) -> Float64:
+        """How much the kernels behind make of each output [outputs], 1 where they are not known."""
+        gains = np.zeros(outputs)
+        for side, output in self.next:
+            energy = (side.kernel() ** 2).sum(axis=(1, 2))
+            known = output >= 0
+            np.add.at(gains, output[known], energy[known])
+        return gains if gains.any() else np.ones(outputs)
 
     def spread(self, scales: Float64) -> Float64:
         """The scales of a group [n] per index of the axis, 1 for channels of others."""
@@ -135,12 +145,28 @@ def _groups(model: Any, *, dense_per_channel: bool) -> tuple[list[_Group], Mappi
         )
         return _Side(axis, position, dense and not dense_per_channel, depthwise, found.norms.get(axis.path))
 
+    reading = [axis for axis in found.graph.axes if axis.role == "in"]
+
+    def following(path: str) -> tuple[tuple[_Side, IntArray], ...]:
+        norm = found.norms.get(path)
+        if norm is not None:
+            path = next(p for p, layer in layers.items() if layer is norm)
+        outputs = found.graph.outputs[path]
+        number = np.full(found.graph.count, -1, np.int64)
+        number[outputs] = np.arange(len(outputs))
+        result = []
+        for axis in reading:
+            output = number[axis.channels]
+            if (output >= 0).any():
+                result.append((side(axis, output), output))
+        return tuple(result)
+
     kernels = {id(kernel.variable) for kernel in iter_kernels(model)}
     groups = []
     for group in found.graph.groups:
         members = found.graph.members(group)
         made = tuple((axis, position) for axis, position in members if axis.role == "out")
-        readers = tuple(side(axis, position) for axis, position in members if axis.role == "in")
+        readers = tuple(replace(side(axis, position), next=following(axis.path)) for axis, position in members if axis.role == "in")
         dense = []
         for axis, position in made:
             layer = layers[axis.path]
@@ -264,9 +290,10 @@ def _noise(group: _Group, scales: Float64, inputs: Mapping[str, _Input]) -> floa
             rounded = np.einsum("i,ijo->o", given.square / scale**2, weights > 0)
             noise = (activation * scale**2) @ energy + steps**2 / 12 * rounded
             signal = given.square @ energy
-        alive = signal > 0
-        if alive.any():
-            total += float(np.mean(noise[alive] / signal[alive]))
+        gains = side.gains(signal.size)
+        heard = float(np.ravel(signal) @ gains)
+        if heard > 0:
+            total += float(np.ravel(noise) @ gains) / heard
     return total
 
 
