@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgesparse.sparsify.channel_groups import RULES, ChannelGraph, IntArray, Rule, Use, channel_graph
+import numpy as np
+
+from edgesparse.sparsify.channel_groups import RULES, ChannelGraph, ChannelGroup, IntArray, Rule, Use, channel_graph
 
 __all__ = ["ScalableChannels", "scalable_channels"]
 
@@ -29,11 +31,17 @@ _KERNELS = frozenset({"Conv1D", "Conv2D", "Dense", "DepthwiseConv1D", "Depthwise
 class ScalableChannels:
     """graph: its groups can be scaled, weights of role "out" make their channels and those of role "in" read them.
 
-    norms: path of a kernel's layer -> the batch normalization that is folded into it.
+    norms: path of a kernel's layer -> path of the batch normalization that is folded into it.
     """
 
     graph: ChannelGraph
-    norms: Mapping[str, Any]
+    norms: Mapping[str, str]
+
+    def outputs_of(self, group: ChannelGroup, path: str) -> IntArray:
+        """Of each output of a layer the position in the channels of a group that it makes, -1 for others."""
+        position = np.full(self.graph.count, -1, np.int64)
+        position[group.channels] = np.arange(len(group.channels))
+        return position[self.graph.outputs[path]]
 
 
 def scalable_channels(model: Any) -> ScalableChannels:
@@ -41,7 +49,7 @@ def scalable_channels(model: Any) -> ScalableChannels:
 
     What is not known to be homogeneous keeps the scale of what it touches: ReLU with a cap, sigmoid, products.
     """
-    norms: dict[str, Any] = {}
+    norms: dict[str, str] = {}
 
     def normalization(use: Use) -> Sequence[IntArray]:
         kernel = use.input_tensors[0]._keras_history.layer
@@ -51,7 +59,7 @@ def scalable_channels(model: Any) -> ScalableChannels:
         use.walk.pin(use.inputs[0], f"{use.path!r} normalizes it")
         if use.path in use.walk.refused:
             return found
-        norms[use.path.removesuffix(use.layer.name) + kernel.name] = use.layer
+        norms[use.path.removesuffix(use.layer.name) + kernel.name] = use.path
         outputs = use.walk.made(use.path, len(use.inputs[0]))
         for weight in (use.layer.gamma, use.layer.beta):
             if weight is not None:
