@@ -16,7 +16,7 @@ from edgesparse.graph import FloatArray
 from edgesparse.keras_model.backend import quiet, tensorflow
 from edgesparse.keras_model.loaded import iter_layers
 from edgesparse.keras_model.validate import free_batch
-from edgesparse.quantize.rounding_noise import Float64, GroupNoise, Values, group_noise
+from edgesparse.quantize.rounding_noise import Float64, GroupNoise, Values, group_noise, spread
 from edgesparse.quantize.scalable_channels import ScalableChannels, scalable_channels
 from edgesparse.sparsify.channel_groups import ChannelAxis, ChannelGroup
 from edgesparse.sparsify.kernels import iter_kernels
@@ -110,7 +110,7 @@ def _choose(noise: GroupNoise) -> Float64 | None:
 def _apply(found: ScalableChannels, group: ChannelGroup, scales: Float64, values: Values) -> None:
     """Divide what makes the channels, multiply what reads them, in place; and follow in what was observed."""
     for axis, position in found.graph.members(group):
-        factors = np.where(position >= 0, scales[position], 1.0)
+        factors = spread(scales, position)
         if axis.role == "out":
             _multiply(axis, 1.0 / factors)
         elif axis.role == "in":
@@ -118,7 +118,7 @@ def _apply(found: ScalableChannels, group: ChannelGroup, scales: Float64, values
             values.read[axis.path] = values.read[axis.path].divided(factors)
     for path in group.layers:
         if path in values.made:
-            values.made[path] = values.made[path].divided(scales[found.outputs_of(group, path)])
+            values.made[path] = values.made[path].divided(spread(scales, found.outputs_of(group, path)))
 
 
 def _multiply(axis: ChannelAxis, factors: Float64) -> None:

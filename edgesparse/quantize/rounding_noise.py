@@ -24,7 +24,7 @@ from edgesparse.keras_model.loaded import iter_layers
 from edgesparse.quantize.scalable_channels import ScalableChannels
 from edgesparse.sparsify.channel_groups import ChannelGroup, IntArray
 
-__all__ = ["Float64", "GroupNoise", "Seen", "Values", "group_noise"]
+__all__ = ["Float64", "GroupNoise", "Seen", "Values", "group_noise", "spread"]
 
 Float64 = npt.NDArray[np.float64]
 
@@ -127,13 +127,16 @@ class GroupNoise:
         """The noise with scales [n], over the signal."""
         made = np.zeros(len(scales))
         for seen, position in self.added:
-            made += _square_of_step(seen.width(scales[position]) / _ACTIVATION_STEPS)
+            own = position >= 0
+            step = seen.width(spread(scales, position)) / _ACTIVATION_STEPS
+            np.add.at(made, position[own], _square_of_step(step))
         for maker in self.makers:
-            step = float((maker.largest / scales[maker.position]).max()) / _WEIGHT_STEPS
-            np.add.at(made, maker.position, _square_of_step(step) * maker.rounded)
+            own = maker.position >= 0
+            step = float((maker.largest / spread(scales, maker.position)).max()) / _WEIGHT_STEPS
+            np.add.at(made, maker.position[own], _square_of_step(step) * maker.rounded[own])
         total = 0.0
         for reader in self.readers:
-            scale = _spread(scales, reader.position)
+            scale = spread(scales, reader.position)
             activation = _square_of_step(reader.seen.width(scale) / _ACTIVATION_STEPS) + np.where(
                 reader.position >= 0, made[reader.position], 0.0
             )
@@ -159,9 +162,7 @@ def group_noise(
     """
     kernels = _Kernels(dict(iter_layers(model)), found, dense_per_channel)
     members = found.graph.members(group)
-    readers = tuple(
-        kernels.reader(axis.path, position, values) for axis, position in members if axis.role == "in"
-    )
+    readers = tuple(kernels.reader(axis.path, position, values) for axis, position in members if axis.role == "in")
     if not readers:
         return None
     sources = {norm: path for path, norm in found.norms.items()}
@@ -174,7 +175,8 @@ def group_noise(
     )
     largest = np.zeros(n)
     for maker in found_makers:
-        np.maximum.at(largest, maker.position, maker.largest / max(maker.largest.max(), 1e-30))
+        own = maker.position >= 0
+        np.maximum.at(largest, maker.position[own], maker.largest[own] / max(maker.largest.max(), 1e-30))
     return GroupNoise(
         tuple((values.made[path], found.outputs_of(group, path)) for path in group.layers if path in values.made),
         found_makers,
@@ -201,7 +203,7 @@ class _Kernels:
         """[in, positions, out]; of a kernel that works channel by channel [in, positions, 1]."""
         layer = self.layers[path]
         depthwise = getattr(layer, "depthwise_kernel", None)
-        weights = np.abs((layer.kernel if depthwise is None else depthwise).numpy().astype(np.float64))
+        weights: Float64 = np.abs((layer.kernel if depthwise is None else depthwise).numpy().astype(np.float64))
         weights = np.moveaxis(weights, -2, 0)
         if depthwise is not None:
             return weights.reshape(len(weights), -1, 1)
@@ -246,7 +248,7 @@ def _square_of_step(step: Any) -> Any:
     return step * step / 12
 
 
-def _spread(scales: Float64, position: IntArray) -> Float64:
+def spread(scales: Float64, position: IntArray) -> Float64:
     """The scales of a group per index of an axis, 1 for channels of others."""
     return np.where(position >= 0, scales[position], 1.0)
 

@@ -279,6 +279,7 @@ class Use:
         return [walk.pinned(_size(tensor), reason) for tensor in self.output_tensors]
 
     def weight(self, variable: Any, axis: int, role: str, labels: IntArray) -> None:
+        """Note that an axis of a weight has these channels. role: as of ChannelAxis."""
         self.walk.axis(self.path, variable, axis, role, labels)
 
     def activated(self, labels: IntArray) -> list[IntArray]:
