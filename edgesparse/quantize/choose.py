@@ -132,4 +132,4 @@ def _lengths(values: FloatArray) -> Float64:
 def _clearly_less(errors: Float64, known: Float64) -> bool:
     """Whether errors [n] of the same samples are less than known ones by the margin, and not by chance."""
     gains = _MARGIN * known - errors
-    return float(gains.mean()) > _STANDARD_ERRORS * float(gains.std()) / len(gains) ** 0.5
+    return bool(gains.mean() > _STANDARD_ERRORS * gains.std() / np.sqrt(len(gains)))

@@ -87,7 +87,7 @@ def _kernel(use: Use) -> Sequence[IntArray]:
 
 
 def _depthwise(use: Use) -> Sequence[IntArray]:
-    """Kernel [..., in, multiplier]: reads its inputs and makes its outputs; they have an axis where they are as many."""
+    """Kernel [..., in, multiplier]: reads its inputs and makes its outputs, noted where they are as many."""
     use.weight(use.layer.depthwise_kernel, -2, "in", use.inputs[0])
     multiplier = int(use.layer.depth_multiplier)
     outputs = use.walk.made(use.path, len(use.inputs[0]) * multiplier)
