@@ -42,6 +42,7 @@ def data(tmp_path: Path) -> str:
     return str(tmp_path / "data.npz")
 
 
+@pytest.mark.slow
 def test_an_uneven_network_is_equalized_and_stays_sparse_and_exact(tmp_path: Path, data: str) -> None:
     out = tmp_path / "out"
     report = edgesparse.convert(uneven_network(), out=out, data=data, sparsity=0.5, vectors=2)

@@ -95,7 +95,7 @@ def groups(model: Any) -> set[str]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_equalized_network_computes_the_same(family: str) -> None:
     changed = 0
-    for seed in range(4):
+    for seed in range(3):
         dense_per_channel = seed % 2 == 1
         model = from_object(random_model(300 + seed, family)).model
         equalized = equalize(model, samples(model), dense_per_channel=dense_per_channel)
