@@ -174,6 +174,11 @@ _sparsify_options = _options(
 @_sparsify_options
 @click.option("--mobile-dtype", help="int8 or float32: the weights of model.sparse.tflite.  [default: int8]")
 @click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")
+@click.option(
+    "--correct/--no-correct",
+    default=None,
+    help="Equalize channels and correct biases of int8 models where samples say that it helps.  [default: correct]",
+)
 @_unsafe
 @_target_options
 def convert(

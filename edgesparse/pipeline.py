@@ -71,6 +71,7 @@ _SPARSE_SETTINGS = (
     "activity_l1",
     "data",
     "dense_per_channel",
+    "correct",
 )
 
 
@@ -121,16 +122,26 @@ def convert(
     samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
     calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
 
-    def int8(model: Any) -> Network:
-        return Network.read(quantize.quantize(model, calibration, dense_per_channel=chosen.dense_per_channel))
+    def int8(model: Any) -> quantize.Quantized:
+        return quantize.quantize_corrected(
+            model,
+            calibration,
+            dense_per_channel=chosen.dense_per_channel,
+            outputs_of=lambda file, x: Network.read(file).predict(x),
+            unjudged=_plain_reason(chosen, data),
+        )
 
     def costs_of(model: Any, planned: sparsify.SparsityPlan) -> Mapping[str, sparsify.Curve]:
-        graph = dense.graph if model is loaded.model else int8(model).graph
+        graph = dense.graph
+        if model is not loaded.model:
+            file = quantize.quantize(model, calibration, dense_per_channel=chosen.dense_per_channel)
+            graph = Network.read(file).graph
         ops = quantize.match_kernels(graph, sparsify.iter_kernels(model))
         return sparsify.device_costs(graph, ops, planned, board.core, optimize=chosen.optimize)
 
     say("quantizing the dense model")
-    dense = int8(loaded.model)
+    int8_dense = int8(loaded.model)
+    dense = Network.read(int8_dense.data)
     _check_kernels(dense.graph, board, chosen, path)
     say("sparsifying")
     checkpoints = sparsify.Checkpoints(checkpoint_folder(target))
@@ -149,8 +160,9 @@ def convert(
     with checkpoints.dropped_on_error():
         pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training, costs=costs_of)
     say("quantizing the sparse model")
-    sparse = int8(pruned.model)
-    names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
+    int8_sparse = int8(pruned.model)
+    sparse = Network.read(int8_sparse.data)
+    names = quantize.check_zeros(sparse.graph, int8_sparse.model, pruned.masks)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
@@ -215,7 +227,8 @@ def convert(
             warnings,
             say,
         )
-        report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report}
+        quantization = {"method": "ptq", **int8_sparse.as_json(), "dense": int8_dense.as_json()}
+        report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report, "quantization": quantization}
         report["model"] |= shrunk
         _write(folder, report)
     checkpoints.discard()
@@ -537,6 +550,13 @@ def _check_kernels(graph: Graph, board: Board, settings: Settings, path: Path | 
     except UnsupportedError as error:
         where = f"{path}: " if path is not None else ""
         raise UnsupportedError(f"{where}{error}", error.names) from error
+
+
+def _plain_reason(settings: Settings, data: Dataset | None) -> str:
+    """Why int8 models are quantized without corrections; "" where samples decide."""
+    if not settings.correct:
+        return "--no-correct"
+    return "no samples; give --data FILE" if data is None else ""
 
 
 def _data_warnings(data: Dataset | None) -> list[str]:

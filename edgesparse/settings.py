@@ -74,6 +74,8 @@ class Settings:
     """.npz, .npy or package.module:function; None for synthetic calibration inputs."""
     dense_per_channel: bool = False
     """One scale per output of a Dense layer instead of one per layer."""
+    correct: bool = True
+    """Whether channels are equalized and biases corrected before quantization, where samples say that it helps."""
     board: str = "mps2-an386"
     """A folder of firmware_templates/boards."""
     runtime: str = "aot"

@@ -138,6 +138,7 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
         for name in ("int8_vs_float", "sparse_vs_float"):
             figures = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in fidelity[name].items())
             lines.append(f"{name.replace('_', ' ')} ({fidelity['samples']} inputs): {figures}")
+    lines += _corrections(report)
     lines += dataset_facts(report)
     for name, size in report["files"].items():
         lines.append(f"{name}: {size:,} bytes")
@@ -264,3 +265,18 @@ def doctor_table(rows: Sequence[Diagnosis]) -> RenderableType:
     for row in rows:
         table.add_row(row.tool, row.version or "missing", row.purpose, "" if row.version else row.remedy)
     return table
+
+
+def _corrections(report: Mapping[str, Any]) -> list[str]:
+    """What was done to an int8 model beyond plain quantization, one line each."""
+    lines = []
+    quantization = report.get("quantization", {})
+    for name, figures in (("int8", quantization.get("dense", {})), ("sparse int8", quantization)):
+        words = {"equalized": "channels equalized", "bias_corrected": "biases corrected"}
+        done = ", ".join(text for key, text in words.items() if figures.get(key))
+        if done:
+            lines.append(
+                f"{name}: {done}: output error {figures['output_error_plain']:.4g} -> {figures['output_error']:.4g} "
+                f"({figures['samples']} calibration samples)"
+            )
+    return lines

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from edgesparse.keras_model.backend import tensorflow
 from edgesparse.keras_model.loaded import iter_layers
 
-__all__ = ["OUTPUT_REASON", "ChannelAxis", "ChannelGraph", "ChannelGroup", "channel_graph"]
+__all__ = ["OUTPUT_REASON", "RULES", "ChannelAxis", "ChannelGraph", "ChannelGroup", "Rule", "Use", "channel_graph"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -100,13 +100,14 @@ class ChannelGraph:
         return [(axis, index) for axis, index in found if (index >= 0).any()]
 
 
-def channel_graph(model: Any) -> ChannelGraph:
+def channel_graph(model: Any, rules: Mapping[str, Rule] | None = None) -> ChannelGraph:
     """Number and tie the channels of a Functional or Sequential tf_keras model, nested models included.
 
     Nothing is changed. What is not understood pins the channels that it touches; a layer that is used in several
-    places has the channels of all of them tied.
+    places has the channels of all of them tied. rules: by class of layer, RULES by default; others answer other
+    questions than what can be removed.
     """
-    walk = _Walk()
+    walk = _Walk(RULES if rules is None else rules)
     inputs = [walk.pinned(_size(tensor), "it is the model's input") for tensor in model.inputs]
     for labels in walk.model("", model, inputs):
         walk.pin(labels, OUTPUT_REASON, first=True)
@@ -117,9 +118,10 @@ def channel_graph(model: Any) -> ChannelGraph:
 class _Walk:
     """The numbers while they are given: a forest of tied channels, each root with the reason why it is pinned."""
 
+    rules: Mapping[str, Rule]
     parents: list[int] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
-    axes: dict[tuple[str, int, int], ChannelAxis] = field(default_factory=dict)
+    axes: dict[tuple[str, int, int, str], ChannelAxis] = field(default_factory=dict)
     makers: dict[str, IntArray] = field(default_factory=dict)
     outputs: dict[str, IntArray] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
@@ -159,7 +161,7 @@ class _Walk:
     def axis(self, path: str, variable: Any, axis: int, role: str, labels: IntArray) -> None:
         """Note an axis, or tie it to what was noted at another use of the layer."""
         axis %= len(variable.shape)
-        known = self.axes.setdefault((path, id(variable), axis), ChannelAxis(path, variable, axis, role, labels))
+        known = self.axes.setdefault((path, id(variable), axis, role), ChannelAxis(path, variable, axis, role, labels))
         if known.channels is not labels:
             self.tie(known.channels, labels)
 
@@ -200,8 +202,8 @@ class _Walk:
         layer = node.layer
         if hasattr(layer, "layers") and getattr(layer, "_is_graph_network", False):
             return self.model(f"{path}/", layer, inputs)
-        rule = _RULES.get(type(layer).__name__)
-        use = _Use(self, path, layer, node, inputs, tuple(node.keras_inputs), tuple(outputs))
+        rule = self.rules.get(type(layer).__name__)
+        use = Use(self, path, layer, node, inputs, tuple(node.keras_inputs), tuple(outputs))
         if path in self.refused:
             return use.refuse("cannot take it at another place")
         if rule is None:
@@ -249,7 +251,7 @@ class _Walk:
 
 
 @dataclass(frozen=True, eq=False)
-class _Use:
+class Use:
     """One use of a layer: the channels of its inputs, and the tensors."""
 
     walk: _Walk
@@ -277,6 +279,7 @@ class _Use:
         return [walk.pinned(_size(tensor), reason) for tensor in self.output_tensors]
 
     def weight(self, variable: Any, axis: int, role: str, labels: IntArray) -> None:
+        """Note that an axis of a weight has these channels. role: as of ChannelAxis."""
         self.walk.axis(self.path, variable, axis, role, labels)
 
     def activated(self, labels: IntArray) -> list[IntArray]:
@@ -287,34 +290,38 @@ class _Use:
         return [labels]
 
 
+Rule = Callable[[Use], Sequence[IntArray]]
+"""From one use of a layer the channels of its outputs, with a note of each axis of each weight that has channels."""
+
+
 def _size(tensor: Any) -> int:
     shape = tensor.shape
     return int(shape[-1] or 0) if shape.rank else 0
 
 
-def _same(use: _Use) -> Sequence[IntArray]:
+def _same(use: Use) -> Sequence[IntArray]:
     """Works on each channel by itself, without weights."""
     return list(use.inputs)
 
 
-def _activation(use: _Use) -> Sequence[IntArray]:
+def _activation(use: Use) -> Sequence[IntArray]:
     return use.activated(use.inputs[0])
 
 
-def _product(use: _Use) -> Sequence[IntArray]:
+def _product(use: Use) -> Sequence[IntArray]:
     """Conv1D, Conv2D, Dense: kernel [..., in, out]."""
     if getattr(use.layer, "groups", 1) != 1:
         return use.refuse("has groups")
     return _made(use, use.layer.kernel, use.inputs[0])
 
 
-def _separable(use: _Use) -> Sequence[IntArray]:
+def _separable(use: Use) -> Sequence[IntArray]:
     """Depthwise kernel [..., in, multiplier], pointwise kernel [..., in * multiplier, out]."""
     use.weight(use.layer.depthwise_kernel, -2, "along", use.inputs[0])
     return _made(use, use.layer.pointwise_kernel, np.repeat(use.inputs[0], use.layer.depth_multiplier))
 
 
-def _made(use: _Use, kernel: Any, inputs: IntArray) -> Sequence[IntArray]:
+def _made(use: Use, kernel: Any, inputs: IntArray) -> Sequence[IntArray]:
     use.weight(kernel, -2, "in", inputs)
     outputs = use.walk.made(use.path, int(kernel.shape[-1]))
     use.weight(kernel, -1, "out", outputs)
@@ -323,7 +330,7 @@ def _made(use: _Use, kernel: Any, inputs: IntArray) -> Sequence[IntArray]:
     return use.activated(outputs)
 
 
-def _depthwise(use: _Use) -> Sequence[IntArray]:
+def _depthwise(use: Use) -> Sequence[IntArray]:
     """Kernel [..., in, multiplier], outputs in * multiplier: those of one input go together."""
     outputs = np.repeat(use.inputs[0], use.layer.depth_multiplier)
     use.weight(use.layer.depthwise_kernel, -2, "along", use.inputs[0])
@@ -332,7 +339,7 @@ def _depthwise(use: _Use) -> Sequence[IntArray]:
     return use.activated(outputs)
 
 
-def _normalization(use: _Use) -> Sequence[IntArray]:
+def _normalization(use: Use) -> Sequence[IntArray]:
     if list(use.layer.axis) != [use.input_tensors[0].shape.rank - 1]:
         return use.refuse("normalizes another axis than the last")
     for weight in use.layer.weights:
@@ -340,14 +347,14 @@ def _normalization(use: _Use) -> Sequence[IntArray]:
     return _same(use)
 
 
-def _prelu(use: _Use) -> Sequence[IntArray]:
+def _prelu(use: Use) -> Sequence[IntArray]:
     if int(use.layer.alpha.shape[-1]) != len(use.inputs[0]):
         return _same(use)  # one slope for all channels
     use.weight(use.layer.alpha, -1, "along", use.inputs[0])
     return _same(use)
 
 
-def _rescaling(use: _Use) -> Sequence[IntArray]:
+def _rescaling(use: Use) -> Sequence[IntArray]:
     if np.size(use.layer.scale) > 1 or np.size(use.layer.offset) > 1:
         return _constant_per_channel(use)
     return _same(use)
@@ -360,11 +367,11 @@ def _constant_per_channel(use: _Use) -> Sequence[IntArray]:
     return _same(use)
 
 
-def _flatten(use: _Use) -> Sequence[IntArray]:
+def _flatten(use: Use) -> Sequence[IntArray]:
     return _reordered(use, (-1,))
 
 
-def _reshape(use: _Use) -> Sequence[IntArray]:
+def _reshape(use: Use) -> Sequence[IntArray]:
     shape = tuple(use.output_tensors[0].shape)[1:]
     if None in shape or None in tuple(use.input_tensors[0].shape)[1:]:
         return use.refuse("has an input of unknown size")
@@ -373,7 +380,7 @@ def _reshape(use: _Use) -> Sequence[IntArray]:
     return found
 
 
-def _reordered(use: _Use, shape: tuple[int, ...]) -> list[IntArray]:
+def _reordered(use: Use, shape: tuple[int, ...]) -> list[IntArray]:
     """The same values in memory order with another shape: fine where the last axis has the same channels everywhere."""
     if None in tuple(use.input_tensors[0].shape)[1:]:
         return use.refuse("has an input of unknown size")
@@ -384,13 +391,13 @@ def _reordered(use: _Use, shape: tuple[int, ...]) -> list[IntArray]:
     return [np.ascontiguousarray(rows[0])]
 
 
-def _permute(use: _Use) -> Sequence[IntArray]:
+def _permute(use: Use) -> Sequence[IntArray]:
     if use.layer.dims[-1] != len(use.layer.dims):
         return use.refuse("moves the channels to another axis")
     return _same(use)
 
 
-def _merge(use: _Use) -> Sequence[IntArray]:
+def _merge(use: Use) -> Sequence[IntArray]:
     """Add, Multiply, ...: value by value, so that equal channels go together."""
     widest = max(use.inputs, key=len)
     for labels in use.inputs:
@@ -401,12 +408,12 @@ def _merge(use: _Use) -> Sequence[IntArray]:
     return [widest]
 
 
-def _concatenate(use: _Use) -> Sequence[IntArray]:
+def _concatenate(use: Use) -> Sequence[IntArray]:
     rank = use.input_tensors[0].shape.rank
     return [np.concatenate(use.inputs)] if use.layer.axis % rank == rank - 1 else _merge(use)
 
 
-def _operator(use: _Use) -> Sequence[IntArray]:
+def _operator(use: Use) -> Sequence[IntArray]:
     """TensorFlow's functions in a Keras graph, as `x + y` makes them: of tensors and single numbers."""
     if use.layer.get_config()["function"] not in _ELEMENTWISE_FUNCTIONS:
         return use.refuse("is not known to work channel by channel")
@@ -417,7 +424,7 @@ def _operator(use: _Use) -> Sequence[IntArray]:
     return _merge(use)
 
 
-_RULES: dict[str, Callable[[_Use], Sequence[IntArray]]] = {
+RULES: dict[str, Rule] = {
     **dict.fromkeys(("Conv1D", "Conv2D", "Dense"), _product),
     **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
     **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),

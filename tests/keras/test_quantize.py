@@ -188,6 +188,6 @@ def test_recurrent_layers_are_refused_by_name_before_the_converter_crashes_on_th
         lambda: quantize(model, np.zeros((2, 6, 2), np.float32), dense_per_channel=False),
         lambda: float_tflite(model),
     ):
-        with pytest.raises(UnsupportedError, match=rf"'{recurrent.name}' \({layer}\): .* Conv1D") as caught:
+        with pytest.raises(UnsupportedError, match=rf"'{recurrent.name}' \({layer}\): .*Conv1D") as caught:
             convert()
         assert caught.value.names == (layer,)
