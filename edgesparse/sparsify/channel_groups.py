@@ -360,7 +360,7 @@ def _rescaling(use: Use) -> Sequence[IntArray]:
     return _same(use)
 
 
-def _constant_per_channel(use: _Use) -> Sequence[IntArray]:
+def _constant_per_channel(use: Use) -> Sequence[IntArray]:
     """In its configuration, so that its channels stay; mostly they are the model's input, which stays anyway."""
     reason = f"{use.path!r} ({type(use.layer).__name__}) has a constant per channel"
     use.walk.pin(use.inputs[0], reason)
