@@ -70,6 +70,7 @@ _SPARSE_SETTINGS = (
     "schedule",
     "activity_l1",
     "data",
+    "quantize",
     "dense_per_channel",
 )
 
@@ -148,6 +149,9 @@ def convert(
     )
     with checkpoints.dropped_on_error():
         pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training, costs=costs_of)
+        if chosen.quantize == "qat":
+            say("training under fake quantization")
+            pruned = quantize.train_aware(pruned, loaded.model, training, dense_per_channel=chosen.dense_per_channel)
     say("quantizing the sparse model")
     sparse = int8(pruned.model)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
