@@ -1,7 +1,7 @@
 """Accuracy of the ways to prune, by four folds on real data: DS-CNN (kws) and 400 labelled inputs.
 
     EDGESPARSE_TEST_MODELS=folder python -m benchmarks.kws_folds [--method oneshot finetune] [--pattern unstructured]
-        [--sparsity 0.5] [--epochs 60] [--labels] [--seeds 0] [--folds 4]
+        [--sparsity 0.5] [--quantize ptq qat] [--epochs 60] [--labels] [--seeds 0] [--folds 4]
 
 Needs `kws_ref_model.h5` and `kws400.npz` in the folder. Each fold prunes (and trains) on 300 of the inputs, without
 their labels unless --labels is given, quantizes with these 300 and tests the int8 model, by the reference interpreter,
@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ import numpy.typing as npt
 
 from edgesparse.keras_model import LoadedModel, load, predict
 from edgesparse.network import Network
-from edgesparse.quantize import check_zeros, quantize
+from edgesparse.quantize import check_zeros, quantize, train_aware
+from edgesparse.settings import QUANTIZE_NAMES
 from edgesparse.sparsify import METHODS, Training, plan, sparsify
 
 _FOLDS = 4
@@ -32,11 +34,12 @@ _FOLDS = 4
 
 @dataclass(frozen=True)
 class Case:
-    """One row: a way to prune. `epochs` counts for finetune."""
+    """One row: a way to prune and to quantize. `epochs` counts for finetune, and for qat."""
 
     method: str
     pattern: str
     sparsity: float
+    quantize: str
     epochs: int
     labels: bool
     seed: int
@@ -58,6 +61,7 @@ def main() -> int:
     parser.add_argument("--method", nargs="+", choices=tuple(METHODS), default=["magnitude", "oneshot"])
     parser.add_argument("--pattern", nargs="+", default=["unstructured"])
     parser.add_argument("--sparsity", nargs="+", type=float, default=[0.5])
+    parser.add_argument("--quantize", nargs="+", choices=QUANTIZE_NAMES, default=["ptq"])
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--labels", action="store_true")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
@@ -75,12 +79,10 @@ def main() -> int:
     print(f"float {np.mean(floats):.4f}, int8 {np.mean(dense):.4f}\n")
     print("| method | pattern | sparsity | seed | top-1, int8 | lowest | highest | zeros |")
     print("| --- | --- |" + " ---: |" * 6)
-    for pattern in arguments.pattern:
-        for sparsity in arguments.sparsity:
-            for method in arguments.method:
-                for seed in arguments.seeds:
-                    case = Case(method, pattern, sparsity, arguments.epochs, arguments.labels, seed)
-                    print(row(case, loaded, folds), flush=True)
+    ways = product(arguments.pattern, arguments.sparsity, arguments.method, arguments.quantize, arguments.seeds)
+    for pattern, sparsity, method, quantized, seed in ways:
+        case = Case(method, pattern, sparsity, quantized, arguments.epochs, arguments.labels, seed)
+        print(row(case, loaded, folds), flush=True)
     return 0
 
 
@@ -88,8 +90,8 @@ def row(case: Case, loaded: LoadedModel, folds: Sequence[Samples]) -> str:
     """One line of the table."""
     results = [measure(case, loaded, samples) for samples in folds]
     top1, zeros = (np.array(column) for column in zip(*results, strict=True))
-    name = case.method
-    if case.method == "finetune":
+    name = case.method + (" + qat" if case.quantize == "qat" else "")
+    if case.method == "finetune" or case.quantize == "qat":
         name += f", {case.epochs} epochs, {'labels' if case.labels else 'no labels'}"
     figures = f"{top1.mean():.4f} | {top1.min():.4f} | {top1.max():.4f} | {zeros.min():.4f}"
     return f"| {name} | {case.pattern} | {case.sparsity:g} | {case.seed} | {figures} |"
@@ -107,6 +109,8 @@ def measure(case: Case, loaded: LoadedModel, samples: Samples) -> tuple[float, f
     labels = samples.y if case.labels else None
     training = Training(x=samples.x, y=labels, epochs=case.epochs, seed=case.seed)
     pruned = sparsify(loaded, planned, method=case.method, training=training)
+    if case.quantize == "qat":
+        pruned = train_aware(pruned, loaded.model, training, dense_per_channel=False)
     network = int8(pruned.model, samples)
     check_zeros(network.graph, pruned.model, pruned.masks)
     return score(network.predict(samples.x_test), samples), network.stats.sparsity

@@ -152,7 +152,11 @@ _sparsify_options = _options(
         help="oneshot, magnitude, or one that trains on --data: finetune, gradual, l1, group-lasso, targeted-dropout.  "
         "[default: oneshot]",
     ),
-    click.option("--epochs", type=int, help="Passes over the data for methods that train.  [default: 10]"),
+    click.option(
+        "--epochs",
+        type=int,
+        help="Passes over the data for methods that train; as many again for --quantize qat.  [default: 10]",
+    ),
     click.option("--labels/--no-labels", default=None, help="Whether training uses y.  [default: labels]"),
     click.option(
         "--distill/--no-distill",
@@ -173,6 +177,10 @@ _sparsify_options = _options(
 @click.argument("model", type=click.Path(path_type=Path))
 @_sparsify_options
 @click.option("--mobile-dtype", help="int8 or float32: the weights of model.sparse.tflite.  [default: int8]")
+@click.option(
+    "--quantize",
+    help="ptq, or qat: train on --data under fake quantization, pruned weights stay zero.  [default: ptq]",
+)
 @click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")
 @click.option(
     "--correct/--no-correct",

@@ -21,7 +21,7 @@ _PACKAGES = {
     "ai-edge-litert": ("checks model.sparse.tflite on LiteRT; bench-mobile", "pip install edgesparse[mobile]"),
     "tensorflow": ("convert and inspect of Keras models", "pip install edgesparse"),
     "tf-keras": ("convert and inspect of Keras models", "pip install edgesparse"),
-    "tensorflow-model-optimization": ("fine-tuning schedules", "pip install edgesparse"),
+    "tensorflow-model-optimization": ("schedules of gradual, fake quantization of qat", "pip install edgesparse"),
 }
 
 _PURPOSES = {

@@ -70,6 +70,7 @@ _SPARSE_SETTINGS = (
     "schedule",
     "activity_l1",
     "data",
+    "quantize",
     "dense_per_channel",
     "correct",
 )
@@ -122,13 +123,13 @@ def convert(
     samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
     calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
 
-    def int8(model: Any) -> quantize.Quantized:
+    def int8(model: Any, *, trained: bool = False) -> quantize.Quantized:
         return quantize.quantize_corrected(
             model,
             calibration,
             dense_per_channel=chosen.dense_per_channel,
             outputs_of=lambda file, x: Network.read(file).predict(x),
-            unjudged=_plain_reason(chosen, data),
+            unjudged="trained for int8" if trained else _plain_reason(chosen, data),
         )
 
     def costs_of(model: Any, planned: sparsify.SparsityPlan) -> Mapping[str, sparsify.Curve]:
@@ -159,8 +160,11 @@ def convert(
     )
     with checkpoints.dropped_on_error():
         pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training, costs=costs_of)
+        if chosen.quantize == "qat":
+            say("training under fake quantization")
+            pruned = quantize.train_aware(pruned, loaded.model, training, dense_per_channel=chosen.dense_per_channel)
     say("quantizing the sparse model")
-    int8_sparse = int8(pruned.model)
+    int8_sparse = int8(pruned.model, trained=chosen.quantize == "qat")
     sparse = Network.read(int8_sparse.data)
     names = quantize.check_zeros(sparse.graph, int8_sparse.model, pruned.masks)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
@@ -227,7 +231,7 @@ def convert(
             warnings,
             say,
         )
-        quantization = {"method": "ptq", **int8_sparse.as_json(), "dense": int8_dense.as_json()}
+        quantization = {"method": chosen.quantize, **int8_sparse.as_json(), "dense": int8_dense.as_json()}
         report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report, "quantization": quantization}
         report["model"] |= shrunk
         _write(folder, report)

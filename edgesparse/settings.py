@@ -24,6 +24,7 @@ __all__ = [
     "MOBILE_OPTIMIZE_NAMES",
     "OPTIMIZE_NAMES",
     "PATTERN_NAMES",
+    "QUANTIZE_NAMES",
     "RUNTIME_NAMES",
     "SCHEDULE_NAMES",
     "TOOLCHAIN_NAMES",
@@ -38,6 +39,7 @@ PATTERN_NAMES = ("auto", "unstructured", "block", "block1x4", "block2x4", "block
 TRAINING_METHOD_NAMES = ("finetune", "gradual", "l1", "group-lasso", "targeted-dropout")
 METHOD_NAMES = ("oneshot", "magnitude", *TRAINING_METHOD_NAMES)
 SCHEDULE_NAMES = ("polynomial", "constant")
+QUANTIZE_NAMES = ("ptq", "qat")
 RUNTIME_NAMES = ("aot", "tflm")
 TOOLCHAIN_NAMES = ("auto", "gcc", "zig")
 EMULATOR_NAMES = ("unicorn", "qemu")
@@ -61,7 +63,7 @@ class Settings:
     method: str = "oneshot"
     """One of METHOD_NAMES: oneshot uses the samples of `data` where there are any, magnitude never does."""
     epochs: int = 10
-    """Passes over the data for methods that train."""
+    """Passes over the data for methods that train; with qat as many for that, after the method."""
     labels: bool = True
     """Whether training uses y, where there is one."""
     distill: bool = True
@@ -72,6 +74,8 @@ class Settings:
     """Strength of the L1 penalty on the outputs of ReLUs in training, per mean output; 0 for none."""
     data: str | None = None
     """.npz, .npy or package.module:function; None for synthetic calibration inputs."""
+    quantize: str = "ptq"
+    """One of QUANTIZE_NAMES: quantize the sparse model as it is, or train it under fake quantization before."""
     dense_per_channel: bool = False
     """One scale per output of a Dense layer instead of one per layer."""
     correct: bool = True
@@ -119,6 +123,7 @@ class Settings:
             )
         self._check("method", self.method in METHOD_NAMES, f"one of {', '.join(METHOD_NAMES)}")
         self._check("schedule", self.schedule in SCHEDULE_NAMES, f"one of {', '.join(SCHEDULE_NAMES)}")
+        self._check("quantize", self.quantize in QUANTIZE_NAMES, f"one of {', '.join(QUANTIZE_NAMES)}")
         self._check("activity_l1", 0 <= self.activity_l1 <= 1e6, "a number from 0 to 1000000")
         self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
         self._check("runtime", self.runtime in RUNTIME_NAMES, f"one of {', '.join(RUNTIME_NAMES)}")
@@ -134,10 +139,11 @@ class Settings:
         self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
         if self.budget is not None:
             parse_budget(self.budget)
+        trains = f"method {self.method!r}" if self.method in TRAINING_METHOD_NAMES else f"quantize {self.quantize!r}"
         if self.trains and self.data is None:
-            raise SettingsError(f"method {self.method!r} trains, and needs --data FILE with x")
+            raise SettingsError(f"{trains} trains, and needs --data FILE with x")
         if self.trains and not (self.labels or self.distill):
-            raise SettingsError(f"method {self.method!r} without labels and without distill has nothing to learn from")
+            raise SettingsError(f"{trains} without labels and without distill has nothing to learn from")
         if self.activity_l1 and not self.trains:
             raise SettingsError(
                 f"activity_l1 works in training, method {self.method!r} does none; choose one of: "
@@ -146,8 +152,8 @@ class Settings:
 
     @property
     def trains(self) -> bool:
-        """Whether the weights are trained."""
-        return self.method in TRAINING_METHOD_NAMES
+        """Whether the weights are trained, by the method or for int8."""
+        return self.method in TRAINING_METHOD_NAMES or self.quantize == "qat"
 
     def _check(self, name: str, ok: bool, expected: str) -> None:
         if not ok:

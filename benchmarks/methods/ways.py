@@ -89,6 +89,18 @@ WAYS: tuple[Way, ...] = (
     Way("finetune", _TRAIN, "helps", _zeros("finetune", "unstructured", 0.95)),
     Way("finetune", "faster firmware than unstructured", "helps", _zeros("finetune", "auto", 0.8)),
     Way("finetune", "faster firmware than unstructured", "helps", _zeros("finetune", "auto", 0.9)),
+    Way(
+        "oneshot --quantize qat",
+        "compare with finetune",
+        "helps",
+        _zeros("oneshot", "unstructured", 0.75, quantize="qat"),
+    ),
+    Way(
+        "finetune --quantize qat",
+        "compare with finetune",
+        "helps",
+        _zeros("finetune", "unstructured", 0.9, quantize="qat"),
+    ),
     Way("finetune --no-labels", "samples without labels", "no", _zeros("finetune", "unstructured", 0.9, labels=False)),
     Way(
         "finetune --no-distill",

@@ -1,5 +1,6 @@
 """Pruned Keras model + calibration inputs -> int8 .tflite; and the proof that pruned weights stayed zero."""
 
+from edgesparse.quantize.aware import train_aware
 from edgesparse.quantize.choose import Quantized, quantize_corrected
 from edgesparse.quantize.convert import MAX_CALIBRATION, float_tflite, quantize
 from edgesparse.quantize.synthetic import synthetic_inputs
@@ -14,4 +15,5 @@ __all__ = [
     "quantize",
     "quantize_corrected",
     "synthetic_inputs",
+    "train_aware",
 ]

@@ -16,7 +16,7 @@ __all__ = ["finetune"]
 
 def finetune(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     """Prune to the plan and train, in place; errors as in train."""
-    course = prepare(model, training, method="finetune")  # before pruning: it notes what the model gives
+    course = prepare(model, training, option="--method finetune")  # before pruning: it notes what the model gives
     masks = prune_layerwise(model, plan, course.x, seed=training.seed, progress=training.progress)
     train(course, FixedMasks(model, masks))
     return masks

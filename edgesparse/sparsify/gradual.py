@@ -34,7 +34,7 @@ def gradual(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     """Prune to the plan while training, in place; errors as in train, SettingsError for an unknown schedule."""
     if training.schedule not in SCHEDULES:
         raise SettingsError(f"--schedule: expected one of {', '.join(SCHEDULES)}, got {training.schedule!r}")
-    course = prepare(model, training, method="gradual")
+    course = prepare(model, training, option="--method gradual")
     plan = share(course, plan)
     shaping = _Gradual(model, plan, course.steps, SCHEDULES[training.schedule])
     train(course, shaping)

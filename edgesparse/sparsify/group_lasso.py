@@ -23,7 +23,7 @@ __all__ = ["group_lasso", "penalise_channels"]
 
 def group_lasso(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     """Train with a penalty on the blocks that the plan may remove, then prune to it; errors as in train."""
-    course = prepare(model, training, method="group-lasso")
+    course = prepare(model, training, option="--method group-lasso")
     plan = share(course, plan)
     patterns = {layer.name: layer.pattern for layer in plan.layers if layer.pattern is not None}
     groups = {
@@ -42,7 +42,7 @@ def penalise_channels(model: Any, share: float, training: Training) -> None:
     A channel is what makes it: the filter or neuron with its bias, and its scale and offset in normalizations. Which
     channels are tied and can go, channel_graph says. Errors as in train.
     """
-    course = prepare(model, training, method="group-lasso")
+    course = prepare(model, training, option="--method group-lasso")
     train(course, _Channels(course, share))
 
 

@@ -17,7 +17,7 @@ __all__ = ["l1"]
 
 def l1(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     """Train with the Lasso's penalty on every weight that the plan may remove, then prune to it; errors as in train."""
-    course = prepare(model, training, method="l1")
+    course = prepare(model, training, option="--method l1")
     plan = share(course, plan)
     shaping = Proximal(course, plan, {kernel.name: single_weights(kernel) for kernel in iter_kernels(model)})
     train(course, shaping)

@@ -31,7 +31,7 @@ RATE = 0.9
 
 def targeted_dropout(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     """Train with dropout on the weights that the plan will remove, then prune to it; errors as in train."""
-    course = prepare(model, training, method="targeted-dropout")
+    course = prepare(model, training, option="--method targeted-dropout")
     shaping = _Dropping(course, share(course, plan))
     train(course, shaping)
     return shaping.masks

@@ -46,15 +46,17 @@ _WARMUP_SHARE = 0.05
 class Course:
     """What a model is to learn, fixed before it is changed.
 
-    loss: (samples, which of them are no mixtures, labels) -> scalar tensor.
+    option: what asked for the training, as in the command line, for messages. loss: (samples, which of them are no
+    mixtures, labels) -> scalar tensor; way: how it is computed, where that is not the same in all trainings.
     """
 
     model: Any
-    method: str
+    option: str
     training: Training
     x: FloatArray
     y: npt.NDArray[Any]
     loss: Callable[[Any, Any, Any], Any]
+    way: str = ""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -75,25 +77,31 @@ class Course:
         return self.training.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def prepare(model: Any, training: Training, *, method: str) -> Course:
+def prepare(
+    model: Any,
+    training: Training,
+    *,
+    option: str,
+    without_samples: str = "--method oneshot",
+    with_few: str = "--method magnitude",
+) -> Course:
     """Check the data and the settings, seed TensorFlow, and note what the model gives as it is now.
 
-    DataError for too few samples, and without labels where training.distill is off; SettingsError for epochs < 1 and
-    for a penalty on ReLUs where there are none.
+    option: see Course; without_samples, with_few: what to use instead where there are none, or too few. DataError for
+    too few samples, and without labels where training.distill is off; SettingsError for epochs < 1 and for a penalty on
+    ReLUs where there are none.
     """
     if training.x is None:
-        raise DataError(f"--method {method}: needs samples; give --data FILE.npz with x, or use --method oneshot")
+        raise DataError(f"{option}: needs samples; give --data FILE.npz with x, or use {without_samples}")
     if training.epochs < 1:
         raise SettingsError(f"--epochs: expected at least 1, got {training.epochs}")
     use_labels = training.labels and training.y is not None
     if not training.distill and not use_labels:
-        raise DataError(
-            f"--method {method} --no-distill: needs labels; give --data FILE.npz with x and y, and no --no-labels"
-        )
+        raise DataError(f"{option} --no-distill: needs labels; give --data FILE.npz with x and y, and no --no-labels")
     if len(training.x) < MIN_SAMPLES:
         raise DataError(
-            f"--data: --method {method} needs at least {MIN_SAMPLES} samples, got {len(training.x)}; give more, or use"
-            " --method magnitude"
+            f"--data: {option} needs at least {MIN_SAMPLES} samples, got {len(training.x)}; give more, or use"
+            f" {with_few}"
         )
     keras, tf = tf_keras(), tensorflow()
     keras.utils.set_random_seed(training.seed)
@@ -102,7 +110,7 @@ def prepare(model: Any, training: Training, *, method: str) -> Course:
     tf.config.optimizer.set_experimental_options({"remapping": False})
     x = np.asarray(training.x, dtype=np.float32)
     y = label_targets(model, training.y) if training.y is not None and use_labels else np.zeros(len(x), np.int64)
-    return Course(model, method, training, x, y, _losses(model, training))
+    return Course(model, option, training, x, y, _losses(model, training))
 
 
 def share(course: Course, plan: SparsityPlan) -> SparsityPlan:
@@ -137,8 +145,7 @@ def train(course: Course, shaping: Shaping) -> None:
             step += 1
         if not np.isfinite(losses).all():
             raise DataError(
-                f"--method {course.method}: the loss became {losses[-1]} in epoch {epoch + 1}; check the scale of x"
-                " and y"
+                f"{course.option}: the loss became {losses[-1]} in epoch {epoch + 1}; check the scale of x and y"
             )
         if training.progress is not None:
             zeros = f", zeros {shaping.sparsity():.1%}"
@@ -164,7 +171,12 @@ def _key(course: Course, shaping: Shaping) -> str:
     settings: dict[str, object] = {
         item.name: getattr(training, item.name) for item in fields(training) if item.name not in left_out
     }
-    settings |= {"method": course.method, "shaping": type(shaping).__name__, "kernels": list(shaping.kernels)}
+    settings |= {
+        "option": course.option,
+        "way": course.way,
+        "shaping": type(shaping).__name__,
+        "kernels": list(shaping.kernels),
+    }
     teacher = training.teacher.get_weights() if training.teacher is not None else []
     masks = [np.asarray(mask) for mask in shaping.state().values()]
     return digest(settings, [*course.model.get_weights(), *teacher, *masks, course.x, course.y])

@@ -58,6 +58,7 @@ def bad_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "short.h5").write_bytes((folder / "good.h5").read_bytes()[:3000])
     np.savez(folder / "shape.npz", x=np.zeros((4, 8, 8, 3), np.float32))
     np.savez(folder / "nan.npz", x=np.full((4, 8, 8, 4), np.nan, np.float32))
+    np.savez(folder / "few.npz", x=np.zeros((4, 8, 8, 4), np.float32))
     np.savez(folder / "labels.npz", x=np.zeros((4, 8, 8, 4), np.float32), y=np.array([0, 1, 2, 3]))
     return folder
 
@@ -75,6 +76,9 @@ def bad_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["good.h5", "--data", "nan.npz"], "NaN"),
         (["good.h5", "--data", "labels.npz"], "0 to 2"),
         (["good.h5", "--sparsity", "1.5"], "1.5"),
+        (["good.h5", "--quantize", "fp8"], "quantize: expected one of ptq, qat, got 'fp8'"),
+        (["good.h5", "--quantize", "qat"], "quantize 'qat' trains, and needs --data FILE with x"),
+        (["good.h5", "--quantize", "qat", "--data", "few.npz", "--method", "magnitude"], "use --quantize ptq"),
         (["good.h5", "--sparsity", "0.99", "--pattern", "block1x4"], "cannot be reached"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
