@@ -69,6 +69,7 @@ _SPARSE_SETTINGS = (
     "distill",
     "schedule",
     "activity_l1",
+    "cluster",
     "data",
     "dense_per_channel",
 )
@@ -142,6 +143,8 @@ def convert(
         distill=chosen.distill,
         schedule=chosen.schedule,
         activity_l1=chosen.activity_l1,
+        cluster=chosen.cluster,
+        dense_per_channel=chosen.dense_per_channel,
         seed=chosen.seed,
         checkpoints=checkpoints,
         progress=say,
@@ -151,6 +154,7 @@ def convert(
     say("quantizing the sparse model")
     sparse = int8(pruned.model)
     names = quantize.check_zeros(sparse.graph, pruned.model, pruned.masks)
+    quantize.check_values(sparse.graph, names, pruned.clustered, chosen.cluster)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})

@@ -70,6 +70,8 @@ class Settings:
     """One of SCHEDULE_NAMES: how the zeros of gradual grow."""
     activity_l1: float = 0.0
     """Strength of the L1 penalty on the outputs of ReLUs in training, per mean output; 0 for none."""
+    cluster: int = 0
+    """The most distinct int8 values that the weights of a prunable layer may have, 3 to 256; 0 for any number."""
     data: str | None = None
     """.npz, .npy or package.module:function; None for synthetic calibration inputs."""
     dense_per_channel: bool = False
@@ -118,6 +120,7 @@ class Settings:
         self._check("method", self.method in METHOD_NAMES, f"one of {', '.join(METHOD_NAMES)}")
         self._check("schedule", self.schedule in SCHEDULE_NAMES, f"one of {', '.join(SCHEDULE_NAMES)}")
         self._check("activity_l1", 0 <= self.activity_l1 <= 1e6, "a number from 0 to 1000000")
+        self._check("cluster", self.cluster == 0 or 3 <= self.cluster <= 256, "0, or a whole number from 3 to 256")
         self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
         self._check("runtime", self.runtime in RUNTIME_NAMES, f"one of {', '.join(RUNTIME_NAMES)}")
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")

@@ -18,9 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.errors import SettingsError
+from edgesparse.keras_model.loaded import iter_layers
 from edgesparse.sparsify.codebook import LEAST_VALUES, Codebook, first_codebook
 from edgesparse.sparsify.data import Training
 from edgesparse.sparsify.kernels import Kernel
+from edgesparse.sparsify.normalization import absorb, normalized
 from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.shaping import Shaping
 from edgesparse.sparsify.train import prepare, train
@@ -44,22 +46,34 @@ def cluster(model: Any, plan: SparsityPlan, training: Training, *, trains: bool)
             f"--cluster: expected 0, or {LEAST_VALUES} to {MAX_VALUES} values per layer, got {training.cluster}"
         )
     names = [layer.name for layer in plan.layers if layer.prunable]
+    norms = [] if training.dense_per_channel else _absorb(model, names)
     if training.progress is not None:
         training.progress(f"clustering the weights of {len(names)} layers: at most {training.cluster} values each")
     if not trains:
-        _Sharing(model, names, training)
+        _Sharing(model, names, training, norms)
         return tuple(names)
     shorter = replace(training, epochs=max(1, round(_EPOCHS_SHARE * training.epochs)))
     course = prepare(model, shorter, method="cluster")
-    train(course, _Sharing(model, names, shorter))
+    train(course, _Sharing(model, names, shorter, norms))
     return tuple(names)
 
 
-class _Sharing(Shaping):
-    """Kernels have shared values before and after each step."""
+def _absorb(model: Any, names: list[str]) -> list[Any]:
+    """Dense layers have one scale: that of a normalization behind them would be another for each output. It goes into
+    the weights now; the normalizations that have none any more."""
+    layers, norms = dict(iter_layers(model)), normalized(model, "Dense")
+    chosen = {path: norm for path, norm in norms.items() if path in names}
+    for path, norm in chosen.items():
+        absorb(layers[path], norm)
+    return list(chosen.values())
 
-    def __init__(self, model: Any, names: list[str], training: Training) -> None:
+
+class _Sharing(Shaping):
+    """Kernels have shared values before and after each step, and some normalizations no scale."""
+
+    def __init__(self, model: Any, names: list[str], training: Training, norms: list[Any]) -> None:
         super().__init__(model, set(names))
+        self.gammas = [norm.gamma for norm in norms if norm.scale]
         self.own = {name: _grouped(kernel, training).copy() for name, kernel in self.kernels.items()}
         self.books = {name: first_codebook(own, training.cluster) for name, own in self.own.items()}
         self.training = training
@@ -93,6 +107,8 @@ class _Sharing(Shaping):
             shared = self.books[name].shared(self.own[name]).astype(np.float32)
             kernel.variable.assign(kernel.from_tflite(shared.reshape(kernel.shape)))
             self._shared[name] = shared.astype(np.float64)
+        for gamma in self.gammas:
+            gamma.assign(np.ones(gamma.shape, np.float32))
 
 
 def _grouped(kernel: Kernel, training: Training) -> npt.NDArray[np.float64]:

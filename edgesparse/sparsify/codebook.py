@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """levels: the magnitudes beside zero, ascending whole numbers up to 127; scales: [groups, 1], what 127 stands for."""
+    """levels: magnitudes beside zero, ascending whole numbers up to 127; scales: [groups, 1], what 127 stands for."""
 
     levels: Floats
     scales: Floats
@@ -40,7 +40,7 @@ class Codebook:
         magnitudes = np.abs(weights)
         levels = np.concatenate([[0.0], self.levels])
         relative = magnitudes / np.where(self.scales > 0, self.scales, 1.0) * _LARGEST
-        codes = np.sign(weights) * levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, relative)]
+        codes: Floats = np.sign(weights) * levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, relative)]
         rows, largest = np.arange(len(weights)), np.argmax(magnitudes, axis=1)
         codes[rows, largest] = np.sign(weights[rows, largest]) * _LARGEST
         return codes
@@ -80,6 +80,7 @@ def first_codebook(weights: Floats, values: int) -> Codebook:
 
 def _whole(levels: Floats) -> Floats:
     """Whole numbers from 1 to 127, ascending, no more than there were; the last is 127."""
-    result = np.clip(np.rint(levels), 1, _LARGEST)
-    result[-1] = _LARGEST
-    return np.unique(result)
+    clipped = np.clip(np.rint(levels), 1, _LARGEST)
+    clipped[-1] = _LARGEST
+    result: Floats = np.unique(clipped)
+    return result
