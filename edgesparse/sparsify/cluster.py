@@ -18,12 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.errors import SettingsError
+from edgesparse.keras_model.backend import quiet
 from edgesparse.keras_model.loaded import iter_layers
 from edgesparse.sparsify.codebook import LEAST_VALUES, Codebook, first_codebook
 from edgesparse.sparsify.data import Training
 from edgesparse.sparsify.kernels import Kernel
-from edgesparse.sparsify.normalization import absorb, normalized
+from edgesparse.sparsify.layerwise import MIN_SAMPLES, choose_inputs, match_means
+from edgesparse.sparsify.normalization import absorb, normalized, unscale
 from edgesparse.sparsify.plan import SparsityPlan
+from edgesparse.sparsify.reference import kernel_layers, record
 from edgesparse.sparsify.shaping import Shaping
 from edgesparse.sparsify.train import prepare, train
 
@@ -38,8 +41,9 @@ _EPOCHS_SHARE = 0.5
 def cluster(model: Any, plan: SparsityPlan, training: Training, *, trains: bool) -> tuple[str, ...]:
     """Let each prunable kernel of a tf_keras model share at most training.cluster values; return their layers' paths.
 
-    Weights that are zero stay zero; others may become so. trains: whether the method trains; then the model goes on
-    training, and training.teacher says what it should give. SettingsError for a number of values out of range.
+    Weights that are zero stay zero; others may become so. With samples, biases and normalizations make up for what the
+    layers give on average. trains: whether the method trains; then the model goes on training, and training.teacher
+    says what it should give. SettingsError for a number of values out of range.
     """
     if not LEAST_VALUES <= training.cluster <= MAX_VALUES:
         raise SettingsError(
@@ -49,12 +53,17 @@ def cluster(model: Any, plan: SparsityPlan, training: Training, *, trains: bool)
     norms = [] if training.dense_per_channel else _absorb(model, names)
     if training.progress is not None:
         training.progress(f"clustering the weights of {len(names)} layers: at most {training.cluster} values each")
-    if not trains:
-        _Sharing(model, names, training, norms)
-        return tuple(names)
     shorter = replace(training, epochs=max(1, round(_EPOCHS_SHARE * training.epochs)))
-    course = prepare(model, shorter, method="cluster")
-    train(course, _Sharing(model, names, shorter, norms))
+    if training.x is None or len(training.x) < MIN_SAMPLES:
+        _Sharing(model, names, shorter, norms)
+        return tuple(names)
+    inputs = choose_inputs(model, training.x, training.seed)
+    with quiet():
+        reference = record(model, kernel_layers(model, None), inputs, training.seed)
+    sharing = _Sharing(model, names, shorter, norms)
+    match_means(model, inputs, reference, unscaled=norms)
+    if trains:
+        train(prepare(model, shorter, method="cluster"), sharing)
     return tuple(names)
 
 
@@ -73,7 +82,7 @@ class _Sharing(Shaping):
 
     def __init__(self, model: Any, names: list[str], training: Training, norms: list[Any]) -> None:
         super().__init__(model, set(names))
-        self.gammas = [norm.gamma for norm in norms if norm.scale]
+        self.norms = norms
         self.own = {name: _grouped(kernel, training).copy() for name, kernel in self.kernels.items()}
         self.books = {name: first_codebook(own, training.cluster) for name, own in self.own.items()}
         self.training = training
@@ -107,8 +116,8 @@ class _Sharing(Shaping):
             shared = self.books[name].shared(self.own[name]).astype(np.float32)
             kernel.variable.assign(kernel.from_tflite(shared.reshape(kernel.shape)))
             self._shared[name] = shared.astype(np.float64)
-        for gamma in self.gammas:
-            gamma.assign(np.ones(gamma.shape, np.float32))
+        for norm in self.norms:
+            unscale(norm)
 
 
 def _grouped(kernel: Kernel, training: Training) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ from edgesparse.keras_model.backend import quiet, tensorflow
 from edgesparse.keras_model.loaded import input_shape, iter_layers
 from edgesparse.sparsify.observe import Step, run_with
 
-__all__ = ["Moments", "absorb", "follow", "moments", "normalizations", "normalized"]
+__all__ = ["Moments", "absorb", "follow", "moments", "normalizations", "normalized", "unscale"]
 
 _IN_TRAINING_ONLY = frozenset({"Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization"})
 
@@ -98,8 +98,13 @@ def absorb(layer: Any, norm: Any) -> None:
     bias = layer.bias.numpy() if layer.use_bias else 0.0
     layer.kernel.assign((layer.kernel.numpy() * factor).astype(np.float32))
     norm.moving_mean.assign((factor * (norm.moving_mean.numpy() - bias)).astype(np.float32))
-    norm.moving_variance.assign(np.full(norm.moving_variance.shape, 1.0 - norm.epsilon, np.float32))
     if layer.use_bias:
         layer.bias.assign(np.zeros(layer.bias.shape, np.float32))
+    unscale(norm)
+
+
+def unscale(norm: Any) -> None:
+    """Make a normalization's scales 1, in place."""
+    norm.moving_variance.assign(np.full(norm.moving_variance.shape, 1.0 - norm.epsilon, np.float32))
     if norm.scale:
         norm.gamma.assign(np.ones(norm.gamma.shape, np.float32))

@@ -15,15 +15,17 @@ from edgesparse.graph import Graph
 from edgesparse.keras_model import predict
 from edgesparse.keras_model.backend import quiet, tf_keras
 from edgesparse.keras_model.loaded import iter_layers
-from edgesparse.quantize import check_values, check_zeros, quantize
+from edgesparse.quantize import check_values, check_zeros, match_kernels, quantize
 from edgesparse.settings import Settings
+from edgesparse.sparsify.cluster import cluster
 from edgesparse.sparsify.codebook import Codebook, first_codebook
 from edgesparse.sparsify.normalization import absorb, normalized
 from edgesparse.tflite import read_graph
 
 X = np.random.default_rng(0).standard_normal((64, 6, 6, 8)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 3, 64)
-LAYERS = {"plain", "normalized", "separable", "dense", "dense_norm", "dropped"}
+LAYERS_IN_ORDER = ["plain", "normalized", "separable", "dense", "dense_norm", "dropped"]
+LAYERS = set(LAYERS_IN_ORDER)
 
 
 def network() -> Any:
@@ -63,11 +65,11 @@ def small_network() -> Any:
     return model
 
 
-def clustered(cluster: int, **options: Any) -> tuple[sparsify.SparsifyResult, Graph]:
+def clustered(values: int, **options: Any) -> tuple[sparsify.SparsifyResult, Graph]:
     choices: dict[str, Any] = {"sparsity": 0.5, "pattern": "unstructured", "method": "magnitude", **options}
     per_channel = choices.get("dense_per_channel", False)
     model = network() if choices["method"] == "magnitude" else small_network()
-    result = sparsify.prune(model, (X, Y), cluster=cluster, **choices)
+    result = sparsify.prune(model, (X, Y), cluster=values, **choices)
     return result, read_graph(quantize(result.model, X[:32], dense_per_channel=per_channel))
 
 
@@ -117,6 +119,21 @@ def test_training_keeps_the_values_few_and_learns() -> None:
     assert losses[-1] < losses[8], "clustering costs, training brings some of it back"
     again, _ = clustered(6, **options)
     assert all(np.array_equal(a, b) for a, b in zip(result.model.get_weights(), again.model.get_weights(), strict=True))
+
+
+def test_biases_and_normalizations_make_up_for_what_few_values_do_to_the_means() -> None:
+    errors = {}
+    for samples in (X, None):
+        model = network()
+        plan = sparsify.plan(model, sparsity=0.0, pattern="unstructured")
+        logits = tf_keras().Model(model.inputs, model.get_layer("n3").output)
+        before = predict(logits, X)
+        assert cluster(model, plan, sparsify.Training(x=samples, cluster=5), trains=False) == tuple(LAYERS_IN_ORDER)
+        errors[samples is None] = float(np.abs(predict(logits, X) - before).mean())
+        graph = read_graph(quantize(model, X[:32], dense_per_channel=False))
+        ops = match_kernels(graph, sparsify.iter_kernels(model))
+        check_values(graph, ops, LAYERS_IN_ORDER, 5)
+    assert errors[False] < 0.5 * errors[True]
 
 
 def test_clustering_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
