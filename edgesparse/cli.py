@@ -170,6 +170,12 @@ _sparsify_options = _options(
         metavar="STRENGTH",
         help="Train for more zeros in activations: L1 penalty on the outputs of ReLUs.  [default: 0]",
     ),
+    click.option(
+        "--cluster",
+        type=int,
+        metavar="N",
+        help="Let the weights of a layer share at most N values, 3 to 256, zero among them.  [default: 0, any number]",
+    ),
 )
 
 

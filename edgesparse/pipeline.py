@@ -69,6 +69,7 @@ _SPARSE_SETTINGS = (
     "distill",
     "schedule",
     "activity_l1",
+    "cluster",
     "data",
     "quantize",
     "dense_per_channel",
@@ -123,13 +124,13 @@ def convert(
     samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
     calibration = _pick(samples, _CALIBRATION_SAMPLES, chosen.seed)
 
-    def int8(model: Any, *, trained: bool = False) -> quantize.Quantized:
+    def int8(model: Any, *, settled: str = "") -> quantize.Quantized:
         return quantize.quantize_corrected(
             model,
             calibration,
             dense_per_channel=chosen.dense_per_channel,
             outputs_of=lambda file, x: Network.read(file).predict(x),
-            unjudged="trained for int8" if trained else _plain_reason(chosen, data),
+            unjudged=settled or _plain_reason(chosen, data),
         )
 
     def costs_of(model: Any, planned: sparsify.SparsityPlan) -> Mapping[str, sparsify.Curve]:
@@ -154,6 +155,8 @@ def convert(
         distill=chosen.distill,
         schedule=chosen.schedule,
         activity_l1=chosen.activity_l1,
+        cluster=chosen.cluster,
+        dense_per_channel=chosen.dense_per_channel,
         seed=chosen.seed,
         checkpoints=checkpoints,
         progress=say,
@@ -164,9 +167,10 @@ def convert(
             say("training under fake quantization")
             pruned = quantize.train_aware(pruned, loaded.model, training, dense_per_channel=chosen.dense_per_channel)
     say("quantizing the sparse model")
-    int8_sparse = int8(pruned.model, trained=chosen.quantize == "qat")
+    int8_sparse = int8(pruned.model, settled=_settled(chosen))
     sparse = Network.read(int8_sparse.data)
     names = quantize.check_zeros(sparse.graph, int8_sparse.model, pruned.masks)
+    quantize.check_values(sparse.graph, names, pruned.clustered, chosen.cluster)
     sparse = sparse.named({index: identifier(name) for name, index in names.items()})
     if len(sparse.graph.ops) == len(dense.graph.ops):
         dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
@@ -554,6 +558,13 @@ def _check_kernels(graph: Graph, board: Board, settings: Settings, path: Path | 
     except UnsupportedError as error:
         where = f"{path}: " if path is not None else ""
         raise UnsupportedError(f"{where}{error}", error.names) from error
+
+
+def _settled(settings: Settings) -> str:
+    """Why nothing may correct the sparse model: its weights are made for int8; "" where they are not."""
+    if settings.quantize == "qat":
+        return "trained for int8"
+    return "its weights are clustered for int8" if settings.cluster else ""
 
 
 def _plain_reason(settings: Settings, data: Dataset | None) -> str:

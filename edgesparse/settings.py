@@ -72,6 +72,8 @@ class Settings:
     """One of SCHEDULE_NAMES: how the zeros of gradual grow."""
     activity_l1: float = 0.0
     """Strength of the L1 penalty on the outputs of ReLUs in training, per mean output; 0 for none."""
+    cluster: int = 0
+    """The most distinct int8 values that the weights of a prunable layer may have, 3 to 256; 0 for any number."""
     data: str | None = None
     """.npz, .npy or package.module:function; None for synthetic calibration inputs."""
     quantize: str = "ptq"
@@ -125,6 +127,7 @@ class Settings:
         self._check("schedule", self.schedule in SCHEDULE_NAMES, f"one of {', '.join(SCHEDULE_NAMES)}")
         self._check("quantize", self.quantize in QUANTIZE_NAMES, f"one of {', '.join(QUANTIZE_NAMES)}")
         self._check("activity_l1", 0 <= self.activity_l1 <= 1e6, "a number from 0 to 1000000")
+        self._check("cluster", self.cluster == 0 or 3 <= self.cluster <= 256, "0, or a whole number from 3 to 256")
         self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
         self._check("runtime", self.runtime in RUNTIME_NAMES, f"one of {', '.join(RUNTIME_NAMES)}")
         self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
@@ -144,6 +147,11 @@ class Settings:
             raise SettingsError(f"{trains} trains, and needs --data FILE with x")
         if self.trains and not (self.labels or self.distill):
             raise SettingsError(f"{trains} without labels and without distill has nothing to learn from")
+        if self.cluster and self.quantize == "qat":
+            raise SettingsError(
+                f"cluster {self.cluster} and quantize 'qat' exclude each other: training moves weights off the values"
+                " that they share; leave one out"
+            )
         if self.activity_l1 and not self.trains:
             raise SettingsError(
                 f"activity_l1 works in training, method {self.method!r} does none; choose one of: "

@@ -29,7 +29,9 @@ SUFFIXES = (".h5", ".keras")
 """Of the files that are written, in the format of Keras 2."""
 
 _COST_SAMPLES = 8
-_SETTINGS = frozenset("sparsity pattern channels method epochs labels distill schedule activity_l1 data seed".split())
+_SETTINGS = frozenset(
+    "sparsity pattern channels method epochs labels distill schedule activity_l1 cluster data seed".split()
+)
 
 
 def sparsify_file(
@@ -75,6 +77,7 @@ def sparsify_file(
         distill=chosen.distill,
         schedule=chosen.schedule,
         activity_l1=chosen.activity_l1,
+        cluster=chosen.cluster,
         seed=chosen.seed,
     )
     _save(result.model, target)

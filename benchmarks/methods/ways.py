@@ -30,12 +30,14 @@ class Way:
 
     @property
     def shape(self) -> str:
-        """What goes: zeros in a pattern, whole channels, or both."""
+        """What goes: zeros in a pattern, whole channels, both, and other values than a few."""
         parts = []
         if self.settings.get("channels"):
             parts.append(f"channels, {self.settings['channels']:.0%} of the MACs")
         if self.settings.get("sparsity"):
             parts.append(f"{self.settings['pattern']}, {self.settings['sparsity']:.0%}")
+        if self.settings.get("cluster"):
+            parts.append(f"at most {self.settings['cluster']} values per layer")
         return " + ".join(parts)
 
 
@@ -84,6 +86,7 @@ WAYS: tuple[Way, ...] = (
     Way("oneshot", "first choice; no labels, no training", "no", _zeros("oneshot", "unstructured", 0.75)),
     Way("oneshot", "the same, faster firmware", "no", _zeros("oneshot", "auto", 0.75)),
     Way("finetune", _TRAIN, "helps", _zeros("finetune", "unstructured", 0.75)),
+    Way("finetune", "smallest model.tflm.tflite", "helps", _zeros("finetune", "unstructured", 0.75, cluster=16)),
     Way("finetune", _TRAIN, "helps", _zeros("finetune", "unstructured", 0.8)),
     Way("finetune", _TRAIN, "helps", _zeros("finetune", "unstructured", 0.9)),
     Way("finetune", _TRAIN, "helps", _zeros("finetune", "unstructured", 0.95)),

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.keras_model import keras3_check
 from edgesparse.keras_model.backend import quiet, tf_keras
+from edgesparse.keras_model.drop_connect import CLASS_NAMES, is_drop_connect, strip_config
 from edgesparse.keras_model.files import ModelFile
 from edgesparse.keras_model.keras3_layers import ACTIVATIONS, CONTAINERS, LAYERS
 from edgesparse.keras_model.predict import predict
@@ -52,8 +53,10 @@ def load_keras3(file: ModelFile, *, unsafe: bool) -> Any:
         raise ModelError(
             f"{file.path}: a SavedModel of Keras 3 holds no layers; save it with model.save('model.keras')"
         )
-    (config,) = file.configs
-    check_config(file.path, [config], frozenset(LAYERS) | CONTAINERS | _layer_classes(config), unsafe=unsafe)
+    (stored,) = file.configs
+    known = frozenset(LAYERS) | CONTAINERS | CLASS_NAMES | _layer_classes(stored)
+    check_config(file.path, [stored], known, unsafe=unsafe)
+    config = strip_config(stored)
     _refuse_unknown(file.path, config)
     translated = translate(config)
     try:
@@ -245,7 +248,7 @@ def _copy_weights(file: ModelFile, model: Any) -> None:
             _copy_h5(file.path, archive["model_weights"], model)
         return
     with zipfile.ZipFile(file.path) as outer, h5py.File(io.BytesIO(outer.read("model.weights.h5")), "r") as archive:
-        _copy_keras(file.path, archive, model)
+        _copy_keras(file.path, archive, model, file.configs[0])
 
 
 def _copy_h5(path: Path, group: Any, model: Any) -> None:
@@ -260,11 +263,16 @@ def _copy_h5(path: Path, group: Any, model: Any) -> None:
         _assign(path, layer.name, variables, arrays)
 
 
-def _copy_keras(path: Path, group: Any, model: Any) -> None:
-    """`.keras`: layers/<snake_case class>[_n]/vars/<i>, n counting layers of the class in the model's order."""
+def _copy_keras(path: Path, group: Any, model: Any, config: Config) -> None:
+    """`.keras`: layers/<snake_case class>[_n]/vars/<i>, n counting layers of the class in the model's order.
+
+    config: the container's in the file. What a DropConnect wraps is at layers/drop_connect[_n]/layer.
+    """
+    stored_layers = {str(item["config"].get("name")): item for item in config["config"]["layers"]}
     counts: dict[str, int] = {}
     for layer in model.layers:
-        snake = _snake_case(type(layer).__name__)
+        wrapped = is_drop_connect(stored_layers.get(layer.name, {}))
+        snake = _snake_case("DropConnect" if wrapped else type(layer).__name__)
         number = counts.get(snake, 0)
         counts[snake] = number + 1
         key = f"layers/{snake}" if number == 0 else f"layers/{snake}_{number}"
@@ -274,8 +282,9 @@ def _copy_keras(path: Path, group: Any, model: Any) -> None:
                 raise ModelError(
                     f"{path}: layer {layer.name!r} has no weights in the file (expected {key}); save the model again"
                 )
-            _copy_keras(path, entry, layer)
+            _copy_keras(path, entry, layer, stored_layers[layer.name])
             continue
+        entry = entry.get("layer") if wrapped and entry is not None else entry
         stored = entry.get("vars") if entry is not None else None
         arrays = [np.asarray(stored[str(i)]) for i in range(len(stored))] if stored is not None else []
         _assign(path, layer.name, [*layer._trainable_weights, *layer._non_trainable_weights], arrays)
@@ -329,6 +338,7 @@ def _keras3_outputs(path: Path, x: npt.NDArray[np.float32]) -> npt.NDArray[np.fl
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": "0",
         "CUDA_VISIBLE_DEVICES": "-1",
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder) / "inputs.npy", Path(folder) / "outputs.npy"

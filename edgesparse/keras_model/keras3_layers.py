@@ -26,7 +26,9 @@ CONTAINERS = frozenset({"Functional", "Model", "Sequential"})
 
 LAYERS: dict[str, LayerRule] = {
     "Activation": _PLAIN,
+    "ActivityRegularization": _PLAIN,
     "Add": _PLAIN,
+    "AlphaDropout": _PLAIN,
     "Average": _PLAIN,
     "AveragePooling1D": _PLAIN,
     "AveragePooling2D": _PLAIN,

@@ -9,11 +9,12 @@ from typing import Any
 from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.keras_model.backend import quiet, tf_keras, tfmot
 from edgesparse.keras_model.bridge import load_keras3
+from edgesparse.keras_model.drop_connect import CLASS_NAMES, is_drop_connect, strip_config
 from edgesparse.keras_model.files import ModelFile, read_model_file
 from edgesparse.keras_model.loaded import LoadedModel
 from edgesparse.keras_model.scan import check_config, layer_configs
 from edgesparse.keras_model.timelimit import time_limit
-from edgesparse.keras_model.validate import check_model, check_shapes, free_batch
+from edgesparse.keras_model.validate import check_model, check_shapes, free_batch, rebuilt
 
 __all__ = ["from_object", "load"]
 
@@ -25,7 +26,7 @@ def load(path: Path, *, unsafe: bool = False) -> LoadedModel:
     """Load `.h5`, `.keras` or a SavedModel folder, of Keras 2 or Keras 3 (which one, the file says).
 
     unsafe: allow Lambda layers and modules outside of Keras, that is, code from the file. Keras 3 models are rebuilt in
-    tf_keras and compared with Keras 3. TF-MOT's pruning wrappers are stripped.
+    tf_keras and compared with Keras 3. TF-MOT's pruning wrappers and DropConnect are stripped.
     Raises ModelError (UnsupportedError where layers are the reason); nothing from the file runs before it was judged.
     """
     path = Path(path)
@@ -48,7 +49,7 @@ def from_object(model: Any) -> LoadedModel:
         config = {"class_name": type(model).__name__, "config": _config(model)}
         check_config(f"model {model.name!r}", [config], _known_layers(), unsafe=True)
         with time_limit(_LOAD_SECONDS, f"model {model.name!r}: copying"):
-            copy = free_batch(_strip_pruning(model), always=True)
+            copy = free_batch(_strip_drop_connect(_strip_pruning(model)), always=True)
         return _finish(copy, f"model {model.name!r}", "object", str(keras.__version__), str(model.name))
     if any(base.__module__.split(".")[0] == "keras" for base in type(model).__mro__) and hasattr(model, "save"):
         with tempfile.TemporaryDirectory() as folder:
@@ -87,20 +88,26 @@ def _known_layers() -> frozenset[str]:
     keras = tf_keras()
     names = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
     return frozenset(
-        names | {"Functional", "Model", "Sequential", "TFOpLambda", "SlicingOpLambda", "BatchNormalizationV1"}
+        names
+        | {"Functional", "Model", "Sequential", "TFOpLambda", "SlicingOpLambda", "BatchNormalizationV1"}
+        | CLASS_NAMES
     ) - {"Layer"}
 
 
 def _load_keras2(file: ModelFile, *, unsafe: bool) -> Any:
     keras = tf_keras()
-    pruned = any(item["class_name"] == _PRUNE_WRAPPER for config in file.configs for _, item in layer_configs(config))
+    items = [item for config in file.configs for _, item in layer_configs(config)]
+    pruned = any(item["class_name"] == _PRUNE_WRAPPER for item in items)
     custom_objects = _pruning_objects() if pruned else {}
+    if any(map(is_drop_connect, items)):
+        custom_objects |= _drop_connect_objects()
     options = {"safe_mode": not unsafe} if file.format == "keras" else {}
     try:
         with quiet(), time_limit(_LOAD_SECONDS, f"{file.path}: loading"):
             model = keras.models.load_model(file.path, compile=False, custom_objects=custom_objects, **options)
             if pruned:
                 model = _strip_pruning(model)
+            model = _strip_drop_connect(model)
             if file.format == "saved_model":
                 model = free_batch(model, always=True)
     except (
@@ -140,6 +147,22 @@ def _strip_pruning(model: Any) -> Any:
     if not any(type(layer).__name__ == _PRUNE_WRAPPER for layer in model._flatten_layers(include_self=False)):
         return model
     return tfmot().sparsity.keras.strip_pruning(model)
+
+
+def _drop_connect_objects() -> dict[str, Any]:
+    from edgesparse.keras_model.drop_connect_tf_keras import DropConnect  # imports TensorFlow
+
+    return dict.fromkeys(CLASS_NAMES, DropConnect)
+
+
+def _strip_drop_connect(model: Any) -> Any:
+    """A copy without the wrappers; the model itself where there are none, or where it has no config to change."""
+    if not getattr(model, "_is_graph_network", False):
+        return model
+    config = model.get_config()
+    if not any(is_drop_connect(item) for _, item in layer_configs(config)):
+        return model
+    return rebuilt(model, strip_config(config))
 
 
 def _one_line(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from edgesparse.errors import ModelError, UnsupportedError
+from edgesparse.keras_model.drop_connect import CLASS_NAMES
 
 __all__ = ["Finding", "check_config", "layer_configs"]
 
@@ -18,6 +19,7 @@ _KERAS_MODULES = ("keras", "tf_keras", "builtins", "tensorflow.keras", "tensorfl
 _FUNCTION_MODULES = (None, "builtins", "keras.activations", "tf_keras.activations")
 _PRUNING_MODULE = "tensorflow_model_optimization.python.core.sparsity.keras"
 _PRUNING_CLASSES = frozenset({"PruneLowMagnitude", "ConstantSparsity", "PolynomialDecay"})
+_DROP_CONNECT_MODULES = tuple(f"edgesparse.keras_model.drop_connect_{keras}" for keras in ("tf_keras", "keras3"))
 _TENSOR_FUNCTIONS = ("__operators__.", "math.", "nn.", "linalg.", "image.", "keras.activations.", "keras.backend.")
 """Namespaces of TensorFlow whose functions only compute; tf.io and tf.py_function are not among them."""
 _TENSOR_FUNCTION_NAMES = frozenset(
@@ -110,6 +112,8 @@ def _foreign_module(item: dict[str, Any]) -> str | None:
     if module is None or any(module == name or str(module).startswith(f"{name}.") for name in _KERAS_MODULES):
         return None
     if item["class_name"] in _PRUNING_CLASSES and str(module).startswith(_PRUNING_MODULE):
+        return None
+    if item["class_name"] in CLASS_NAMES and module in _DROP_CONNECT_MODULES:
         return None
     return str(module)
 

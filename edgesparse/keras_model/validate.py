@@ -11,7 +11,7 @@ from edgesparse.errors import ModelError
 from edgesparse.keras_model.backend import quiet, tf_keras
 from edgesparse.keras_model.loaded import iter_layers
 
-__all__ = ["check_model", "check_shapes", "free_batch", "model_from_config"]
+__all__ = ["check_model", "check_shapes", "free_batch", "model_from_config", "rebuilt"]
 
 
 def check_shapes(model: Any, source: str) -> None:
@@ -67,12 +67,17 @@ def free_batch(model: Any, *, always: bool = False) -> Any:
         return model
     config = copy.deepcopy(model.get_config())
     _open_batch(config)
-    rebuilt = model_from_config(model, config)
+    return rebuilt(model, config)
+
+
+def rebuilt(model: Any, config: dict[str, Any]) -> Any:
+    """A new model from a changed config of `model` that has the same layer paths, with its weights."""
+    result = model_from_config(model, config)
     with quiet():
         originals = dict(iter_layers(model))
-        for path, layer in iter_layers(rebuilt):
+        for path, layer in iter_layers(result):
             layer.set_weights(originals[path].get_weights())
-    return rebuilt
+    return result
 
 
 def model_from_config(model: Any, config: dict[str, Any]) -> Any:
@@ -81,10 +86,10 @@ def model_from_config(model: Any, config: dict[str, Any]) -> Any:
     with quiet(), _in_memory_code():
         # Not type(model): a subclass with a Functional constructor has a from_config of its own.
         base = keras.Sequential if isinstance(model, keras.Sequential) else keras.Model
-        rebuilt = base.from_config(config)
-        if not rebuilt.built:
-            rebuilt.build(model.input_shape)
-    return rebuilt
+        result = base.from_config(config)
+        if not result.built:
+            result.build(model.input_shape)
+    return result
 
 
 def _in_memory_code() -> Any:

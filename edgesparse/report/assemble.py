@@ -8,6 +8,8 @@ from collections.abc import Container, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+
 import edgesparse
 from edgesparse.analysis import LayerStats, ModelStats
 from edgesparse.boards import Board
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 SCHEMA = 1
+
+_WEIGHT_OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 _VERSIONS = (
     "numpy",
@@ -122,6 +126,7 @@ def layers_part(
                 "macs": layer.macs,
                 "weights": layer.weights,
                 "sparsity": sparsity_value(layer),
+                "weight_values": _weight_values(graph, index),
                 "activation_sparsity": _activation_sparsity(index, zero_inputs),
                 "prunable": layer.prunable,
                 "format": formats[0] if formats else "none",
@@ -135,6 +140,13 @@ def layers_part(
             }
         )
     return rows
+
+
+def _weight_values(graph: Graph, index: int) -> int | dict[str, str]:
+    """Distinct values of the weights of an op."""
+    op = graph.ops[index]
+    weights = graph.input(op, 1).data if op.kind in _WEIGHT_OPS and len(op.inputs) > 1 else None
+    return unavailable("no weights") if weights is None else len(np.unique(weights))
 
 
 def tflm_layers(layers: Sequence[Mapping[str, Any]], custom: Container[int]) -> list[dict[str, Any]]:

@@ -48,6 +48,7 @@ _LAYER_COLUMNS = (
     ("macs", "MACs", exact),
     ("weights", "weights", exact),
     ("sparsity", "zeros", percent),
+    ("weight_values", "distinct weights", exact),
     ("activation_sparsity", "zero inputs", percent),
     ("format", "format", exact),
     ("weight_bytes", "weight bytes", exact),

@@ -133,6 +133,8 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
             f"accuracy ({accuracy['metric']}, {accuracy['samples']} samples): float {accuracy['float']:.4g}, "
             f"int8 {accuracy['int8']:.4g}, sparse int8 {accuracy['sparse_int8']:.4g}"
         )
+    if report["settings"].get("cluster"):
+        lines.append(_clusters(report))
     fidelity = report["fidelity"]
     if "unavailable" not in fidelity:
         for name in ("int8_vs_float", "sparse_vs_float"):
@@ -152,6 +154,11 @@ def _facts(report: Mapping[str, Any]) -> list[str]:
         )
     lines += [describe_budget(row) for row in report.get("budgets", ())]
     return lines
+
+
+def _clusters(report: Mapping[str, Any]) -> str:
+    values = ", ".join(f"{row['name']} {row['weight_values']}" for row in report["layers"] if row["prunable"])
+    return f"distinct weights (--cluster {report['settings']['cluster']}): {values}"
 
 
 def _ram_weights(sparse: Mapping[str, Any], dense: Mapping[str, Any]) -> str:

@@ -34,6 +34,8 @@ class Training:
     distill: bool = True  # whether training learns from the outputs of the unpruned model
     activity_l1: float = 0.0  # strength of the penalty on the outputs of ReLUs
     schedule: str = "polynomial"  # of gradual: polynomial or constant
+    cluster: int = 0  # the most values that the weights of a layer share in the end; 0 for any number
+    dense_per_channel: bool = False  # whether quantization will give each output of a Dense layer a scale
     teacher: Any = None  # the unpruned tf_keras model, where the one to be made sparse has lost channels before
     checkpoints: Checkpoints | None = None  # where training that was interrupted goes on from
     progress: Callable[[str], None] | None = None

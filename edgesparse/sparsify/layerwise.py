@@ -10,7 +10,7 @@ make up for what earlier ones lost.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,14 @@ from edgesparse.keras_model.loaded import input_shape, iter_layers
 from edgesparse.sparsify.allocation import reallocate
 from edgesparse.sparsify.layer_inputs import has_rows
 from edgesparse.sparsify.masks import Masks
-from edgesparse.sparsify.normalization import follow, moments, normalizations
+from edgesparse.sparsify.normalization import follow, moments, normalizations, unscale
 from edgesparse.sparsify.observe import Step, linear, run_with
 from edgesparse.sparsify.patterns import Tiling, zeros_for
 from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.reference import KernelLayer, Reference, cost_curves, kernel_layers, problem_of, record
 from edgesparse.sparsify.second_order import prune_layer
 
-__all__ = ["MIN_SAMPLES", "choose_inputs", "prune_layerwise", "share_out", "solve_anew"]
+__all__ = ["MIN_SAMPLES", "choose_inputs", "match_means", "prune_layerwise", "share_out", "solve_anew"]
 
 MIN_SAMPLES = 16
 """Fewer say too little about what a layer's inputs have in common."""
@@ -86,6 +86,20 @@ def solve_anew(model: Any, inputs: Any, reference: Reference, *, progress: Calla
         _prune(model, kernel_layers(model, None), inputs, reference, progress or _silent)
 
 
+def match_means(model: Any, inputs: Any, reference: Reference, *, unscaled: Sequence[Any] = ()) -> None:
+    """Change biases and normalizations of a tf_keras model in place so that its layers give what is noted, on average.
+
+    Weights stay as they are. inputs, reference: as for solve_anew. unscaled: normalizations that keep scales of 1.
+    """
+
+    def change(entry: KernelLayer, x: Any, compute: Callable[[Any], Any]) -> None:
+        if entry.layer.use_bias:
+            _match_mean(entry, x, compute, reference)
+
+    with quiet():
+        _run(model, kernel_layers(model, None), inputs, reference, change, unscaled)
+
+
 def choose_inputs(model: Any, x: FloatArray, seed: int) -> Any:
     """Samples in their order, as many as MAX_SAMPLES and memory allow, as a tensor; DataError for too few."""
     _check_count(x)
@@ -116,8 +130,30 @@ def _choose(model: Any, x: FloatArray, seed: int) -> FloatArray:
 def _prune(
     model: Any, layers: dict[str, KernelLayer], inputs: Any, reference: Reference, say: Callable[[str], None]
 ) -> Masks:
-    """Run the network again, and change each layer when its turn comes; of several uses of it, at the first."""
+    """Run the network again, and give each layer its new weights when its turn comes."""
     masks: Masks = {}
+
+    def change(entry: KernelLayer, x: Any, compute: Callable[[Any], Any]) -> None:
+        if entry.pattern is not None:
+            say(f"second-order pruning: {entry.kernel.name}")
+        _change(entry, x, compute, reference, masks)
+
+    _run(model, layers, inputs, reference, change)
+    return masks
+
+
+def _run(
+    model: Any,
+    layers: dict[str, KernelLayer],
+    inputs: Any,
+    reference: Reference,
+    change: Callable[[KernelLayer, Any, Callable[[Any], Any]], None],
+    unscaled: Sequence[Any] = (),
+) -> None:
+    """Run the network, and change each layer when its turn comes, for its inputs; of several uses of it, at the first.
+
+    Normalizations follow.
+    """
     seen: set[str] = set()
 
     def kernel_step(path: str, entry: KernelLayer) -> Step:
@@ -125,9 +161,7 @@ def _prune(
             with linear(entry.layer) as activate:
                 if path not in seen:
                     seen.add(path)
-                    if entry.pattern is not None:
-                        say(f"second-order pruning: {path}")
-                    _change(entry, x, compute, reference, masks)
+                    change(entry, x, compute)
                 outputs = compute(x)
             return activate(outputs)
 
@@ -138,6 +172,8 @@ def _prune(
             if path not in seen:
                 seen.add(path)
                 follow(layer, reference.moments[path], moments(x.numpy()))
+                if any(layer is norm for norm in unscaled):
+                    unscale(layer)
             return compute(x)
 
         return step
@@ -145,7 +181,6 @@ def _prune(
     steps = {path: (entry.layer, kernel_step(path, entry)) for path, entry in layers.items()}
     steps |= {path: (layer, norm_step(path, layer)) for path, layer in normalizations(model).items()}
     run_with(model, inputs, steps)
-    return masks
 
 
 def _change(entry: KernelLayer, x: Any, compute: Callable[[Any], Any], reference: Reference, masks: Masks) -> None:
@@ -168,9 +203,14 @@ def _change(entry: KernelLayer, x: Any, compute: Callable[[Any], Any], reference
         masks[path] = kernel.from_tflite(pattern.mask(kernel.read(), sparsity))
         kernel.variable.assign(np.where(masks[path], kernel.variable.numpy(), np.float32(0)))
     if entry.layer.use_bias:
-        outputs = compute(x).numpy()
-        missing = reference.means[path] - outputs.reshape(-1, outputs.shape[-1]).mean(axis=0, dtype=np.float64)
-        entry.layer.bias.assign_add(missing.astype(np.float32))
+        _match_mean(entry, x, compute, reference)
+
+
+def _match_mean(entry: KernelLayer, x: Any, compute: Callable[[Any], Any], reference: Reference) -> None:
+    """Let the layer's bias take up the mean that its outputs are off."""
+    outputs = compute(x).numpy()
+    means = outputs.reshape(-1, outputs.shape[-1]).mean(axis=0, dtype=np.float64)
+    entry.layer.bias.assign_add((reference.means[entry.kernel.name] - means).astype(np.float32))
 
 
 def _silent(_: str) -> None: ...

@@ -12,6 +12,8 @@ import numpy as np
 from edgesparse.errors import SettingsError
 from edgesparse.keras_model.loaded import LoadedModel
 from edgesparse.keras_model.validate import free_batch
+from edgesparse.settings import TRAINING_METHOD_NAMES
+from edgesparse.sparsify.cluster import cluster
 from edgesparse.sparsify.data import Training, check_data
 from edgesparse.sparsify.finetune import finetune
 from edgesparse.sparsify.gradual import gradual
@@ -55,7 +57,8 @@ class SparsifyResult:
 
     plan: as carried out; a method may share the zeros out over the layers in another way than it was given. shrunk:
     what went before in whole channels, None for nothing; model, masks and plan are then those of the smaller model, and
-    prunable kernels that lost channels have a mask even where all of what is left stays.
+    prunable kernels that lost channels have a mask even where all of what is left stays. clustered: layers whose
+    weights share training.cluster values at most; they have a mask too.
     """
 
     model: Any
@@ -63,6 +66,7 @@ class SparsifyResult:
     plan: SparsityPlan
     warnings: tuple[str, ...] = ()
     shrunk: Shrunk | None = None
+    clustered: tuple[str, ...] = ()
 
 
 def sparsify(
@@ -102,9 +106,15 @@ def sparsify(
     copy = free_batch(model, always=True)
     masks = METHODS[method](copy, plan, training)
     plan = _carried_out(plan, masks)
-    if shrunk is not None:
-        masks = _whole_masks(copy, plan, shrunk) | masks
-    return SparsifyResult(copy, masks, plan, warnings, shrunk)
+    clustered: tuple[str, ...] = ()
+    if training.cluster:
+        taught = training if training.teacher is not None else replace(training, teacher=model)
+        if method == "magnitude":
+            taught = replace(taught, x=None, y=None)
+        clustered = cluster(copy, plan, taught, trains=method in TRAINING_METHOD_NAMES)
+    named = {layer.name for layer in shrunk.layers} if shrunk is not None else set()
+    masks = _whole_masks(copy, plan, named | set(clustered)) | masks
+    return SparsifyResult(copy, masks, plan, warnings, shrunk, clustered)
 
 
 def _penalised(loaded: LoadedModel, plan: SparsityPlan, training: Training) -> tuple[LoadedModel, Training]:
@@ -129,9 +139,9 @@ def _shrink(loaded: LoadedModel, plan: SparsityPlan, method: str, training: Trai
     )
 
 
-def _whole_masks(model: Any, plan: SparsityPlan, shrunk: Shrunk) -> Masks:
-    """Masks that keep everything, for kernels that lost channels: so that they are looked for in the int8 model too."""
-    named = {layer.name for layer in shrunk.layers} & {layer.name for layer in plan.layers if layer.prunable}
+def _whole_masks(model: Any, plan: SparsityPlan, names: set[str]) -> Masks:
+    """Masks that keep everything, for prunable kernels among `names`: so that they are looked for in the int8 model."""
+    named = names & {layer.name for layer in plan.layers if layer.prunable}
     return {
         kernel.name: np.ones(tuple(kernel.variable.shape), np.bool_)
         for kernel in iter_kernels(model)

@@ -26,7 +26,7 @@ def insert_decodes(data: bytes, encoded: Mapping[int, Encoded]) -> bytes:
     """A file with one subgraph whose weight tensors `encoded` (tensor index -> bytes) are behind TFLM_DECODE.
 
         before      weights ------------------------> CONV_2D
-        after       bitmap, ancillary -> TFLM_DECODE -> CONV_2D
+        after       codes, ancillary -> TFLM_DECODE -> CONV_2D
 
     Every op that reads such a tensor gets a TFLM_DECODE of its own, right before it. The tensor becomes an activation;
     new tensors come behind the others. Without encoded tensors the file stays as it is.
@@ -48,7 +48,7 @@ def insert_decodes(data: bytes, encoded: Mapping[int, Encoded]) -> bytes:
         subgraph.tensors.append(tensor)
         return len(subgraph.tensors) - 1
 
-    sources = {index: [add_constant(part.bitmap), add_constant(part.ancillary)] for index, part in encoded.items()}
+    sources = {index: [add_constant(part.codes), add_constant(part.ancillary)] for index, part in encoded.items()}
     expanded: set[int] = set()
     operators = []
     for operator in subgraph.operators:

@@ -7,27 +7,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesparse.graph import Graph
+from edgesparse.graph import Graph, Int8Array, Int32Array
+from edgesparse.tflite import decode_huffman, decode_lut, decode_pruning
 from edgesparse.tflite.arena import aligned, lifetimes, live_bytes, planned_bytes
-from edgesparse.tflite.decode import Encoded, encode
+from edgesparse.tflite.decode import Encoded
 from edgesparse.tflite.decode_ops import CUSTOM_CODE, WEIGHTS_INPUT, insert_decodes
 from edgesparse.tflite.read import read_graph
 
-__all__ = ["INSTRUCTIONS_PER_WEIGHT", "DecodeFile", "DecodeLayer", "plan_decodes"]
-
-INSTRUCTIONS_PER_WEIGHT = 17
-"""What TFLM_DECODE takes to expand a weight, zero or not; measured on a Cortex-M4."""
+__all__ = ["DecodeFile", "DecodeLayer", "plan_decodes"]
 
 _KINDS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 _SURE_BYTES = 512
 """A tensor that saves this much pays for its op, its two tensors and its two buffers in any case."""
 
+_SLOW_SHARE = 0.8
+"""Huffman codes take 27 to 60 instructions per weight: they must be this much smaller than all else."""
+
 
 @dataclass(frozen=True)
 class DecodeLayer:
-    """The encoded weights of one op; those that several ops read count for each."""
+    """The encoded weights of one op; those that several ops read count for each. kind: lut, huffman or pruning."""
 
+    kind: str
     encoded_bytes: int  # in the file
     dense_bytes: int
     arena_bytes: int  # while the op runs
@@ -80,10 +82,11 @@ def plan_decodes(data: bytes, graph: Graph, *, max_arena: int | None = None) -> 
         file, arena = _write(data, encoded)
     layers = {
         op: DecodeLayer(
+            kind=part.kind,
             encoded_bytes=part.nbytes,
             dense_bytes=graph.tensors[tensor].nbytes,
             arena_bytes=aligned(graph.tensors[tensor].nbytes),
-            instructions=INSTRUCTIONS_PER_WEIGHT * graph.tensors[tensor].elements,
+            instructions=part.instructions,
         )
         for tensor, part in encoded.items()
         for op in readers[tensor]
@@ -113,10 +116,22 @@ def _encode(graph: Graph, tensor: int, ops: list[int]) -> tuple[str, Encoded | N
         return f"TFLM_DECODE cannot expand weights with scales along axis {quantization.axis}", None
     along = [1] * dimensions
     along[quantization.axis] = len(quantization.scales)
-    encoded = encode(weights.data, quantization.zero_points.reshape(along))
+    last_axis = quantization.axis > 0 and len(quantization.scales) > 1
+    encoded = _choose(weights.data, quantization.zero_points.reshape(along), last_axis=last_axis)
     if encoded.nbytes >= weights.nbytes:
         return f"its encoding takes {encoded.nbytes:,} bytes, dense storage {weights.nbytes:,}", None
     return "", encoded
+
+
+def _choose(weights: Int8Array, zero_points: Int32Array, *, last_axis: bool) -> Encoded:
+    """The smallest encoding, Huffman's only where it is worth its time."""
+    pruning = decode_pruning.encode(weights, zero_points)
+    lut = decode_lut.encode(weights, last_axis=last_axis)
+    chosen = pruning if lut is None else min(pruning, lut, key=lambda encoded: (encoded.nbytes, encoded.instructions))
+    huffman = decode_huffman.encode(weights)
+    if huffman is not None and huffman.nbytes <= _SLOW_SHARE * min(chosen.nbytes, weights.nbytes):
+        return huffman
+    return chosen
 
 
 def _not_worth_it(data: bytes, graph: Graph, encoded: Mapping[int, Encoded]) -> list[int]:

@@ -16,7 +16,7 @@ PACKAGE = Path(edgesparse.__file__).parent
 LAYERS: list[list[str]] = [
     ["errors", "budgets", "graph", "fixedpoint", "settings", "boards", "data", "output"],
     ["tflite", "packing", "lowering", "memory", "tflm", "analysis", "fit"],
-    ["keras_model", "sparsify", "quantize", "firmware", "toolchain", "emulate", "flash", "oracle"],
+    ["keras_model", "layers", "sparsify", "quantize", "firmware", "toolchain", "emulate", "flash", "oracle"],
     ["diagnosis", "export", "report", "mobile"],
     ["network", "stock_tflm", "runtimes", "dataset_run"],
     ["baseline", "deploy", "device", "evaluate", "sparse_keras", "pipeline"],

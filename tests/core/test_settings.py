@@ -34,6 +34,9 @@ from edgesparse.settings import Settings, read_config
         ("optimize", "size"),
         ("dense_per_channel", 1),
         ("keep_metadata", "yes"),
+        ("quantize", "dynamic"),
+        ("cluster", 2),
+        ("cluster", 257),
         ("tflm_max_arena", 0),
         ("tflm_max_arena", 1.5),
         ("colour", "red"),
@@ -55,6 +58,12 @@ def test_finetune_needs_something_to_learn_from() -> None:
     assert Settings().updated(values).distill
     with pytest.raises(SettingsError, match="without labels and without distill has nothing to learn from"):
         Settings().updated({**values, "distill": False})
+
+
+def test_clusters_and_training_for_int8_exclude_each_other() -> None:
+    assert Settings().updated({"cluster": 16, "method": "finetune", "data": "x.npz"}).cluster == 16
+    with pytest.raises(SettingsError, match="cluster 16 and quantize 'qat' exclude each other"):
+        Settings().updated({"cluster": 16, "quantize": "qat", "data": "x.npz"})
 
 
 def test_a_pattern_n_of_m_sets_the_sparsity() -> None:

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 from keras import layers
 
-KINDS = ("residual", "nested", "shared", "sequential")
+from edgesparse.layers.keras3 import DropConnect
+
+KINDS = ("residual", "nested", "shared", "sequential", "drop_connect")
 
 
 def residual():
@@ -55,6 +57,29 @@ def sequential():
         ],
         name="sequential",
     )
+
+
+def drop_connect():
+    inner = keras.Sequential(
+        [keras.Input((6, 6, 8)), DropConnect(layers.DepthwiseConv2D(3)), layers.Conv2D(4, 1), layers.AlphaDropout(0.1)]
+    )
+    x = inputs = keras.Input((8, 8, 3))
+    x = inner(DropConnect(layers.Conv2D(8, 3, name="stem"), rate=0.2, seed=1)(x))
+    x = layers.ActivityRegularization(l1=0.1)(layers.Flatten()(x))
+    dense = DropConnect(layers.Dense(4, kernel_initializer="ones"), rate=0.25, seed=2, name="head")
+    model = keras.Model(inputs, dense(x), name="drop_connect")
+    kernel = dense.layer.kernel
+    ones = np.eye(kernel.shape[0], dtype=np.float32)
+    first, second = (np.asarray(dense(ones, training=True)).round(3) for _ in range(2))
+    assert set(np.unique(first)) == {0.0, np.float32(1.333)}
+    assert 0.1 < np.mean(first == 0) < 0.4
+    assert not np.array_equal(first, second)
+    assert np.array_equal(dense(ones), dense.layer(ones))
+    model.compile("adam", "mse")
+    before = [np.asarray(weight) for weight in model.trainable_weights]
+    model.fit(np.ones((4, 8, 8, 3)), np.zeros((4, 4)), verbose=0)
+    assert all(np.any(old != np.asarray(new)) for old, new in zip(before, model.trainable_weights, strict=True))
+    return model
 
 
 @keras.saving.register_keras_serializable(package="mine")

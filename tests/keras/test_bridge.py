@@ -38,7 +38,7 @@ def keras3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # Each load compares the outputs with Keras 3's.
-@pytest.mark.parametrize("name", ["residual.h5", "nested.keras", "shared.keras", "sequential.h5"])
+@pytest.mark.parametrize("name", ["residual.h5", "nested.keras", "shared.keras", "sequential.h5", "drop_connect.keras"])
 def test_a_keras3_model_gives_keras3s_outputs(keras3: Path, name: str) -> None:
     loaded = load(keras3 / name)
     assert loaded.keras_version.startswith("3.")
@@ -47,7 +47,7 @@ def test_a_keras3_model_gives_keras3s_outputs(keras3: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["residual.keras", "nested.h5", "shared.h5", "sequential.keras"])
+@pytest.mark.parametrize("name", ["residual.keras", "nested.h5", "shared.h5", "sequential.keras", "drop_connect.h5"])
 def test_a_keras3_model_in_the_other_format_gives_keras3s_outputs(keras3: Path, name: str) -> None:
     assert load(keras3 / name).keras_version.startswith("3.")
 

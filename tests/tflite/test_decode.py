@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from edgesparse.network import Network
 from edgesparse.oracle import decoded_weights, run_tflite_micro
 from edgesparse.stock_tflm import stock_model
-from edgesparse.tflite import objects, read_graph, slim
+from edgesparse.tflite import decode_huffman, decode_lut, objects, read_graph, slim
 from edgesparse.tflite.arena import Lifetime, lifetimes, planned_bytes
-from edgesparse.tflite.decode import Encoded, encode, expand
+from edgesparse.tflite.decode import Encoded
 from edgesparse.tflite.decode_ops import insert_decodes
-from edgesparse.tflite.decode_plan import plan_decodes
+from edgesparse.tflite.decode_plan import _choose, plan_decodes
+from edgesparse.tflite.decode_pruning import encode, expand
 from tests.support import tflm_allocations
 from tests.support.small_networks import conv_network
 from tests.support.tflite_builder import PADDING_SAME, TfliteBuilder
@@ -29,24 +30,25 @@ LIMITS = {"ad01_int8.tflite": 0.45, "pretrainedResnet_quant.tflite": 0.55, "kws_
 def test_the_bytes_are_those_of_format_md() -> None:
     weights = np.array([[0, 0, 0, 0, 5, 0, 0, -1], [0, 0, 0, 9, 0, 0, 7, 0], [3, 0, 0, 0, 0, 0, 0, 0]], np.int8)
     encoded = encode(weights, np.zeros((1, 1), np.int32))
-    assert list(encoded.bitmap) == [0b00001001, 0b00010010, 0b10000000]
+    assert list(encoded.codes) == [0b00001001, 0b00010010, 0b10000000]
     assert list(encoded.ancillary) == [2, 1, 0, 0, 1, *[0] * 11, 5, 255, 9, 7, 3]
     assert encoded.nbytes == 24
+    assert encoded.instructions == 24 * 17
 
 
 def test_the_last_byte_of_the_bitmap_is_filled_with_zeros() -> None:
     encoded = encode(np.array([0, 1, 2], np.int8), np.zeros(1, np.int32))
-    assert list(encoded.bitmap) == [0b01100000]
+    assert list(encoded.codes) == [0b01100000]
 
 
 def test_what_is_left_out_is_the_zero_point_of_the_channel() -> None:
     weights = np.array([[4, 0], [4, 7]], np.int8)
     by_row, by_column = np.array([[4], [7]], np.int32), np.array([[4, 7]], np.int32)
-    assert (list(encode(weights, by_row).bitmap), list(encode(weights, by_row).ancillary[16:])) == (
+    assert (list(encode(weights, by_row).codes), list(encode(weights, by_row).ancillary[16:])) == (
         [0b01100000],
         [0, 4],
     )
-    assert (list(encode(weights, by_column).bitmap), list(encode(weights, by_column).ancillary[16:])) == (
+    assert (list(encode(weights, by_column).codes), list(encode(weights, by_column).ancillary[16:])) == (
         [0b01000000],
         [0],
     )
@@ -63,6 +65,128 @@ def test_expanding_undoes_encoding(data: st.DataObject) -> None:
     weights = rng.integers(-128, 128, shape).astype(np.int8)
     weights = np.where(rng.random(shape) < 0.7, zero_points, weights).astype(np.int8)
     assert np.array_equal(expand(encode(weights, zero_points), zero_points, shape), weights)
+
+
+EXAMPLE = np.array([0, 5, -1, 0, 0, 5, 0, 0], np.int8)
+
+
+def test_the_bytes_of_a_lookup_table_are_those_of_format_md() -> None:
+    encoded = decode_lut.encode(EXAMPLE, last_axis=False)
+    assert encoded is not None
+    assert list(encoded.codes) == [0b01100001, 0b01100101]
+    assert list(encoded.ancillary) == [0, 1, 0, 0, 1, 2, *[0] * 10, 255, 0, 5]
+    assert encoded.instructions == 8 * 7
+
+
+def test_the_bytes_of_huffman_codes_are_those_of_format_md() -> None:
+    encoded = decode_huffman.encode(EXAMPLE)
+    assert encoded is not None
+    assert list(encoded.codes) == [0b01110001, 0b10000000, 0, 0]
+    assert list(encoded.ancillary[:16]) == [1, 1, 0, 0, 1, 16, *[0] * 10]
+    assert np.frombuffer(encoded.ancillary, "<u2", offset=16).tolist() == [0x8800, 0x8800, 0x90FF, 0x9005]
+    assert encoded.instructions == 8 * 27
+
+
+@pytest.mark.parametrize("values", [1, 2, 3, 4, 5, 16, 17, 100, 128, 129, 256])
+@pytest.mark.parametrize("zeros", [0.0, 0.8])
+def test_expanding_undoes_the_codes_of_any_number_of_values(values: int, zeros: float) -> None:
+    rng = np.random.default_rng(values)
+    weights = rng.choice(np.arange(-128, 128), values, replace=False)[rng.integers(0, values, 3001)]
+    weights = np.where(rng.random(3001) < zeros, weights[0], weights).astype(np.int8)
+    weights[:values] = np.unique(weights)[np.arange(values) % len(np.unique(weights))]
+    lut, huffman = decode_lut.encode(weights, last_axis=False), decode_huffman.encode(weights)
+    distinct = len(np.unique(weights))
+    assert (lut is None, huffman is None) == (distinct > 128, distinct == 1)
+    if lut is not None:
+        assert np.array_equal(decode_lut.expand(lut, weights.shape), weights)
+        assert len(lut.codes) == -(-3001 * max(1, (distinct - 1).bit_length()) // 8)
+    if huffman is not None:
+        assert np.array_equal(decode_huffman.expand(huffman, weights.shape), weights)
+        shares = np.unique(weights, return_counts=True)[1] / 3001
+        entropy = -float(np.sum(shares * np.log2(shares)))
+        assert entropy <= 8 * len(huffman.codes) / 3001 <= entropy + 1.1
+        assert len(huffman.ancillary) <= 16 + 2 * 2 * distinct
+
+
+def test_codes_that_are_very_long_have_many_tables() -> None:
+    """Fibonacci's numbers as frequencies give the longest codes that there are."""
+    counts = [1, 1]
+    while len(counts) < 20:
+        counts.append(counts[-1] + counts[-2])
+    weights = np.repeat(np.arange(20, dtype=np.int8), counts)
+    encoded = decode_huffman.encode(weights)
+    assert encoded is not None
+    assert np.array_equal(decode_huffman.expand(encoded, weights.shape), weights)
+    assert len(encoded.ancillary) <= 16 + 2 * 2 * 20
+    assert encoded.instructions > 27 * weights.size
+
+
+def few_values(shape: tuple[int, ...], values: int, zeros: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng(7)
+    weights = rng.integers(-(values // 2), values - values // 2, shape)
+    return np.where(rng.random(shape) < zeros, 0, weights).astype(np.int8)
+
+
+def clustered(zeros: float) -> bytes:
+    """16 distinct weights per layer; channels of CONV_2D end at any bit of the codes."""
+    scales = np.random.default_rng(7).uniform(0.02, 0.1, 19)
+    net = TfliteBuilder()
+    x = net.input((1, 6, 6, 16), 0.05, 3)
+    a, b = net.activation((1, 6, 6, 19), 0.3, -5), net.activation((1, 6, 6, 19), 0.9, 4)
+    flat, out = net.activation((1, 684), 0.9, 4), net.activation((1, 12), 4.0, 4)
+    conv = net.constant(few_values((19, 3, 3, 15), 16, zeros), scales)
+    depthwise = net.constant(few_values((1, 9, 9, 19), 16, zeros), scales, axis=3)
+    dense = net.constant(few_values((12, 684), 16, zeros), [0.04])
+    geometry = {"padding": PADDING_SAME, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    x15 = net.activation((1, 6, 6, 15), 0.05, 3)
+    net.op("CONV_2D", [x, net.constant(few_values((15, 1, 1, 16), 200), [0.001]), -1], [x15], **geometry)
+    net.op("CONV_2D", [x15, conv, net.constant(np.arange(19, dtype=np.int32))], [a], **geometry)
+    bias = net.constant(np.arange(19, dtype=np.int32))
+    net.op("DEPTHWISE_CONV_2D", [a, depthwise, bias], [b], depthMultiplier=1, **geometry)
+    net.op("RESHAPE", [b, net.constant(np.array([1, 684], np.int32))], [flat])
+    net.op("FULLY_CONNECTED", [flat, dense, net.constant(np.arange(12, dtype=np.int32))], [out])
+    return slim(net.build([out]))
+
+
+def all_widths() -> bytes:
+    """FULLY_CONNECTED layers whose weights take 1, 2, ... 7 bits."""
+    net = TfliteBuilder()
+    x = net.input((1, 120), 0.05, 3)
+    for values in (2, 4, 7, 16, 25, 60, 100):
+        y = net.activation((1, 120), 0.5, 1)
+        net.op("FULLY_CONNECTED", [x, net.constant(few_values((120, 120), values), [0.3 / values]), -1], [y])
+        x = y
+    return slim(net.build([x]))
+
+
+@pytest.mark.parametrize(
+    ("data", "kinds", "bits"),
+    [
+        (clustered(0.0), ["lut"] * 3, [4] * 3),
+        (clustered(0.75), ["huffman"] * 3, [2] * 3),
+        (all_widths(), ["lut"] * 7, [1, 2, 3, 4, 5, 6, 7]),
+    ],
+    ids=["clustered", "clustered and pruned", "all widths"],
+)
+def test_few_distinct_weights_take_few_bits_and_tflite_micro_gives_the_same_outputs(
+    data: bytes, kinds: list[str], bits: list[int]
+) -> None:
+    network = Network.read(data)
+    stock = stock_model(network, random_inputs(network.data), max_arena=None)
+    encoded = [layer for layer in stock.layers if "unavailable" not in layer]
+    assert [layer["kind"] for layer in encoded] == kinds
+    for layer, width in zip(encoded, bits, strict=True):
+        assert layer["encoded_bytes"] <= layer["dense_bytes"] * width / 8 + 16 + 128
+    assert stock.report["bit_exact"]["ok"]
+    assert not stock.warnings
+
+
+def test_huffman_codes_must_be_much_smaller() -> None:
+    rng = np.random.default_rng(0)
+    zero = np.zeros((1, 1), np.int32)
+    for spread, kind in ((3.0, "huffman"), (40.0, "pruning")):
+        weights = np.clip(np.rint(rng.standard_normal((64, 64)) * spread), -127, 127).astype(np.int8)
+        assert _choose(weights, zero, last_axis=False).kind == kind
 
 
 def with_zero_points(model: bytes, zero_points: dict[int, list[int]]) -> bytes:
@@ -284,7 +408,7 @@ def test_weights_that_differ_give_the_dense_file_and_say_so(monkeypatch: pytest.
     def wrong(weights: np.ndarray, zero_points: np.ndarray) -> Encoded:
         return encode(np.where(weights == zero_points, weights, np.int8(1)), zero_points)
 
-    monkeypatch.setattr("edgesparse.tflite.decode_plan.encode", wrong)
+    monkeypatch.setattr("edgesparse.tflite.decode_pruning.encode", wrong)
     network = Network.read(conv_network())
     stock = stock_model(network, random_inputs(network.data), max_arena=None)
     assert stock.data == network.data
