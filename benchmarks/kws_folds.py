@@ -1,7 +1,8 @@
 """Accuracy of the ways to prune, by four folds on real data: DS-CNN (kws) and 400 labelled inputs.
 
     EDGESPARSE_TEST_MODELS=folder python -m benchmarks.kws_folds [--method oneshot finetune] [--pattern unstructured]
-        [--sparsity 0.5] [--quantize ptq qat] [--epochs 60] [--labels] [--seeds 0] [--folds 4]
+        [--sparsity 0.5] [--quantize ptq qat] [--epochs 60] [--labels] [--no-correct]
+        [--seeds 0] [--folds 4]
 
 Needs `kws_ref_model.h5` and `kws400.npz` in the folder. Each fold prunes (and trains) on 300 of the inputs, without
 their labels unless --labels is given, quantizes with these 300 and tests the int8 model, by the reference interpreter,
@@ -25,7 +26,7 @@ import numpy.typing as npt
 
 from edgesparse.keras_model import LoadedModel, load, predict
 from edgesparse.network import Network
-from edgesparse.quantize import check_zeros, quantize, train_aware
+from edgesparse.quantize import Quantized, check_zeros, quantize_corrected, train_aware
 from edgesparse.settings import QUANTIZE_NAMES
 from edgesparse.sparsify import METHODS, Training, plan, sparsify
 
@@ -42,6 +43,7 @@ class Case:
     quantize: str
     epochs: int
     labels: bool
+    correct: bool
     seed: int
 
 
@@ -64,6 +66,7 @@ def main() -> int:
     parser.add_argument("--quantize", nargs="+", choices=QUANTIZE_NAMES, default=["ptq"])
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--labels", action="store_true")
+    parser.add_argument("--no-correct", dest="correct", action="store_false")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--folds", type=int, choices=range(1, _FOLDS + 1), default=_FOLDS, help="only the first ones")
     arguments = parser.parse_args()
@@ -75,13 +78,15 @@ def main() -> int:
     data = np.load(Path(folder) / "kws400.npz")
     folds = [fold_of(data, fold) for fold in range(arguments.folds)]
     floats = [score(predict(loaded.model, samples.x_test), samples) for samples in folds]
-    dense = [score(int8(loaded.model, samples).predict(samples.x_test), samples) for samples in folds]
+    dense = [
+        score(Network.read(int8(loaded.model, samples).data).predict(samples.x_test), samples) for samples in folds
+    ]
     print(f"float {np.mean(floats):.4f}, int8 {np.mean(dense):.4f}\n")
     print("| method | pattern | sparsity | seed | top-1, int8 | lowest | highest | zeros |")
     print("| --- | --- |" + " ---: |" * 6)
     ways = product(arguments.pattern, arguments.sparsity, arguments.method, arguments.quantize, arguments.seeds)
     for pattern, sparsity, method, quantized, seed in ways:
-        case = Case(method, pattern, sparsity, quantized, arguments.epochs, arguments.labels, seed)
+        case = Case(method, pattern, sparsity, quantized, arguments.epochs, arguments.labels, arguments.correct, seed)
         print(row(case, loaded, folds), flush=True)
     return 0
 
@@ -111,14 +116,22 @@ def measure(case: Case, loaded: LoadedModel, samples: Samples) -> tuple[float, f
     pruned = sparsify(loaded, planned, method=case.method, training=training)
     if case.quantize == "qat":
         pruned = train_aware(pruned, loaded.model, training, dense_per_channel=False)
-    network = int8(pruned.model, samples)
-    check_zeros(network.graph, pruned.model, pruned.masks)
+    settled = "trained for int8" if case.quantize == "qat" else "" if case.correct else "--no-correct"
+    quantized = int8(pruned.model, samples, settled=settled)
+    network = Network.read(quantized.data)
+    check_zeros(network.graph, quantized.model, pruned.masks)
     return score(network.predict(samples.x_test), samples), network.stats.sparsity
 
 
-def int8(model: Any, samples: Samples) -> Network:
+def int8(model: Any, samples: Samples, *, settled: str = "") -> Quantized:
     """The model quantized with the calibration part."""
-    return Network.read(quantize(model, samples.x, dense_per_channel=False))
+    return quantize_corrected(
+        model,
+        samples.x,
+        dense_per_channel=False,
+        outputs_of=lambda file, x: Network.read(file).predict(x),
+        unjudged=settled,
+    )
 
 
 def score(outputs: npt.NDArray[np.float32], samples: Samples) -> float:
