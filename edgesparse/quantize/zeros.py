@@ -17,6 +17,8 @@ __all__ = ["check_zeros", "match_kernels"]
 
 _WEIGHT_OPS = ("CONV_2D", "FULLY_CONNECTED")
 _MIN_SIMILARITY = 0.6
+_MIN_SIMILARITY_BY_COLUMNS = 0.9
+"""More, since the scales of the columns are fitted to the weights."""
 
 
 def check_zeros(graph: Graph, model: Any, masks: Masks) -> dict[str, int]:
@@ -78,7 +80,7 @@ def _match(kernels: Mapping[str, npt.NDArray[Any]], ops: Mapping[int, npt.NDArra
     folds into the weights of a dense layer.
     """
     mapping: dict[str, int] = {}
-    for similarity in (_similarity, _similarity_by_columns):
+    for similarity, least in ((_similarity, _MIN_SIMILARITY), (_similarity_by_columns, _MIN_SIMILARITY_BY_COLUMNS)):
         pairs = [
             (similarity(kernel, weights), name, index)
             for name, kernel in kernels.items()
@@ -87,7 +89,7 @@ def _match(kernels: Mapping[str, npt.NDArray[Any]], ops: Mapping[int, npt.NDArra
         ]
         pairs.sort(key=lambda pair: (-pair[0], list(kernels).index(pair[1]), pair[2]))
         for value, name, index in pairs:
-            if value >= _MIN_SIMILARITY and name not in mapping and index not in mapping.values():
+            if value >= least and name not in mapping and index not in mapping.values():
                 mapping[name] = index
     return mapping
 
