@@ -17,10 +17,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from edgesparse.keras_model.backend import quiet, tensorflow, tfmot
-from edgesparse.keras_model.loaded import input_shape, iter_layers
-from edgesparse.sparsify.normalization import normalizations
-from edgesparse.sparsify.observe import Step, linear, run_with, stepping
+from edgesparse.keras_model.backend import tensorflow, tfmot
+from edgesparse.keras_model.loaded import iter_layers
+from edgesparse.sparsify.normalization import normalized
+from edgesparse.sparsify.observe import Step, linear, stepping
 
 __all__ = ["fake_quantized"]
 
@@ -68,7 +68,7 @@ def fake_quantized(model: Any, *, dense_per_channel: bool) -> Callable[[], Abstr
     of layers, and what goes into softmax, sigmoid and the like, per tensor, with the ranges of the batch. Gradients
     pass as if nothing was rounded (straight-through). Zero stays zero. The model's variables are as before.
     """
-    folded = {} if dense_per_channel else _folded(model)
+    folded = {} if dense_per_channel else normalized(model, "Dense")
     steps = {
         path: (layer, _step(layer, folded.get(path), dense_per_channel=dense_per_channel))
         for path, layer in iter_layers(model)
@@ -150,35 +150,3 @@ def _scale(norm: Any) -> Any:
     gamma = norm.gamma if norm.scale else tf.ones_like(norm.moving_variance)
     scale = tf.abs(gamma) * tf.math.rsqrt(norm.moving_variance + norm.epsilon)
     return tf.stop_gradient(tf.maximum(scale, _SMALLEST))
-
-
-def _folded(model: Any) -> dict[str, Any]:
-    """Path of a Dense layer -> the normalization that reads what it makes, and has its scale go into the kernel."""
-    found: dict[str, Any] = {}
-    made: dict[int, tuple[str, Any]] = {}  # outputs by identity; holding the tensor keeps its id its own
-
-    def dense_step(path: str) -> Step:
-        def step(inputs: Any, compute: Callable[[Any], Any]) -> Any:
-            outputs = compute(inputs)
-            made[id(outputs)] = (path, outputs)
-            return outputs
-
-        return step
-
-    def norm_step(norm: Any) -> Step:
-        def step(inputs: Any, compute: Callable[[Any], Any]) -> Any:
-            if id(inputs) in made:
-                found[made[id(inputs)][0]] = norm
-            return compute(inputs)
-
-        return step
-
-    steps = {
-        path: (layer, dense_step(path))
-        for path, layer in iter_layers(model)
-        if type(layer).__name__ == "Dense" and _activation(layer) == "linear"
-    }
-    steps |= {path: (norm, norm_step(norm)) for path, norm in normalizations(model).items()}
-    with quiet():
-        run_with(model, tensorflow().zeros((1, *input_shape(model))), steps)
-    return found
