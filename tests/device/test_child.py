@@ -54,13 +54,21 @@ def descendants(of: int) -> list[int]:
     return found
 
 
-def runs(process: int, word: str) -> bool:
-    """Whether it is alive, no zombie, and `word` is in its command."""
+def alive(process: int) -> bool:
+    """Whether it has not ended; a zombie has."""
     try:
-        state = (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z" and word.encode() in (PROC / str(process) / "cmdline").read_bytes()
+        return (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def runs(process: int, word: str) -> bool:
+    """Whether `word` is in its command, and setpriv has done its part: before that it is not tied to its parent."""
+    try:
+        command = (PROC / str(process) / "cmdline").read_bytes()
+    except OSError:
+        return False
+    return alive(process) and word.encode() in command and b"--pdeathsig" not in command
 
 
 def wait_for(condition: Callable[[], bool]) -> bool:
@@ -99,8 +107,7 @@ def test_emulators_end_with_a_killed_parent(
         parent.send_signal(signal.SIGKILL)
         parent.wait()
     try:
-        assert wait_for(lambda: not any(runs(process, word) for process in children))
+        assert wait_for(lambda: not any(map(alive, children)))
     finally:
-        for process in children:
-            if runs(process, word):
-                os.kill(process, signal.SIGKILL)
+        for process in filter(alive, children):
+            os.kill(process, signal.SIGKILL)
