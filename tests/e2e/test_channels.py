@@ -85,6 +85,7 @@ def test_the_pattern_channel_makes_a_smaller_network(
     assert "wide 32 to" in text or "dense 24 to" in text
 
 
+@pytest.mark.slow
 def test_channels_and_blocks_together(tmp_path: Path, data: str) -> None:
     report = convert(
         tmp_path / "out", channels=0.4, sparsity=0.5, pattern="block1x4", data=data, method="finetune", epochs=2

@@ -79,6 +79,7 @@ def test_convert_ends_with_few_values_and_the_outputs_of_the_reference(model: Pa
     assert [len(np.unique(part)) <= 16 for part in weights if part is not None] == [True, True, False]
 
 
+@pytest.mark.slow
 def test_sparsify_writes_a_model_whose_dense_layers_have_few_values(
     model: Path, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

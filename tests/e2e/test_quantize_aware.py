@@ -13,6 +13,7 @@ from tests.keras.test_quantize_aware import network, task
 from tests.support.small_networks import conv_network
 
 
+@pytest.mark.slow
 def test_qat_ends_with_exact_firmware_and_the_same_dense_twin(tmp_path: Path) -> None:
     x, y = task()
     np.savez(tmp_path / "samples.npz", x=x, y=y)

@@ -215,6 +215,7 @@ def test_what_stays_makes_up_for_what_goes(loaded: LoadedModel) -> None:
     assert errors["oneshot"] < 0.5 * errors["magnitude"]
 
 
+@pytest.mark.slow
 def test_finetuning_learns_from_the_model_that_had_all_channels() -> None:
     model = network()
     kernel, bias = model.get_layer("out").get_weights()
