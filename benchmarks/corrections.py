@@ -25,7 +25,7 @@ from edgesparse.network import Network
 from edgesparse.quantize import float_tflite, quantize, quantize_corrected, synthetic_inputs
 from edgesparse.quantize.bias_correction import correct_biases
 from edgesparse.quantize.equalize import equalize
-from edgesparse.quantize.scalable_channels import scalable_channels
+from edgesparse.quantize.scalable_channels import rescale_channels, scalable_channels
 
 _MODELS = ("kws_ref_model", "pretrainedResnet", "ad01")
 _CALIBRATION = 100
@@ -57,13 +57,7 @@ def uneven(model: Any, spread: float, seed: int) -> Any:
     graph = scalable_channels(copy).graph
     generator = np.random.default_rng(seed)
     for group in graph.groups:
-        sizes = np.exp(generator.normal(0, spread, len(group.channels)))
-        for axis, position in graph.members(group):
-            factors = np.where(position >= 0, sizes[position], 1.0)
-            if axis.role in ("in", "out"):
-                values = np.moveaxis(axis.variable.numpy(), axis.axis, -1)
-                values = values * factors if axis.role == "out" else values / factors
-                axis.variable.assign(np.moveaxis(values, -1, axis.axis))
+        rescale_channels(graph, group, np.exp(-generator.normal(0, spread, len(group.channels))))
     return copy
 
 

@@ -9,21 +9,11 @@ from edgesparse.lowering.call import KernelCall
 from edgesparse.lowering.channelwise import constant_position, lower_channelwise
 from edgesparse.lowering.context import Context
 from edgesparse.lowering.linear_add import linear_add
-from edgesparse.lowering.two_bytes import Sum, product, sum_or_difference
+from edgesparse.lowering.two_bytes import Product, Sum, product, sum_or_difference
 
-__all__ = ["lower_add", "lower_mul", "lower_sub"]
+__all__ = ["lower_mul", "lower_sum"]
 
 _T = TypeVar("_T")
-
-
-def lower_add(context: Context) -> tuple[KernelCall, ...]:
-    """One linear form where that is exact, the reference's three rescalings where not."""
-    return _lower_sum(context)
-
-
-def lower_sub(context: Context) -> tuple[KernelCall, ...]:
-    """As ADD."""
-    return _lower_sum(context)
 
 
 def lower_mul(context: Context) -> tuple[KernelCall, ...]:
@@ -32,7 +22,6 @@ def lower_mul(context: Context) -> tuple[KernelCall, ...]:
         return lower_channelwise(context)
     swapped, repeats = _broadcast(context)
     values = product(context)
-    larger, smaller = _swap(values.zero_points[:2], swapped)
     inputs = _swap((context.op.inputs[0], context.op.inputs[1]), swapped)
     elements = context.result().elements
     return (
@@ -45,11 +34,7 @@ def lower_mul(context: Context) -> tuple[KernelCall, ...]:
                 *_broadcast_fields(repeats),
                 ("multiplier", values.scale[0]),
                 ("shift", values.scale[1]),
-                ("zero_point_1", larger),
-                ("zero_point_2", smaller),
-                ("zero_point_out", values.zero_points[2]),
-                ("activation_min", values.low),
-                ("activation_max", values.high),
+                *_byte_fields(values, swapped),
             ),
             inputs=inputs,
             output=context.op.outputs[0],
@@ -59,7 +44,8 @@ def lower_mul(context: Context) -> tuple[KernelCall, ...]:
     )
 
 
-def _lower_sum(context: Context) -> tuple[KernelCall, ...]:
+def lower_sum(context: Context) -> tuple[KernelCall, ...]:
+    """ADD and SUB: one linear form where that is exact, the reference's three rescalings where not."""
     if constant_position(context.graph, context.op) is not None:
         return lower_channelwise(context)
     swapped, repeats = _broadcast(context)
@@ -97,7 +83,6 @@ def _equal_call(context: Context, values: Sum, *, swapped: bool) -> KernelCall:
     """ADD of equal shapes. The kernel's first input is the one with the larger scale: its multiplier is one half."""
     elements = context.result().elements
     multiplier_2, shift_2 = values.first if swapped else values.second
-    zero_1, zero_2 = _swap(values.zero_points[:2], swapped)
     return KernelCall(
         op_index=context.op_index,
         function="es_add_s8",
@@ -109,11 +94,7 @@ def _equal_call(context: Context, values: Sum, *, swapped: bool) -> KernelCall:
             ("multiplier_out", values.output[0]),
             ("shift_2", shift_2),
             ("shift_out", values.output[1]),
-            ("zero_point_1", zero_1),
-            ("zero_point_2", zero_2),
-            ("zero_point_out", values.zero_points[2]),
-            ("activation_min", values.low),
-            ("activation_max", values.high),
+            *_byte_fields(values, swapped),
         ),
         inputs=_swap((context.op.inputs[0], context.op.inputs[1]), swapped),
         output=context.op.outputs[0],
@@ -125,7 +106,6 @@ def _equal_call(context: Context, values: Sum, *, swapped: bool) -> KernelCall:
 def _general_call(context: Context, values: Sum, repeats: Broadcast, *, swapped: bool) -> KernelCall:
     """What the other two kernels do not take: one input repeated, and differences that are no linear form."""
     (multiplier_1, shift_1), (multiplier_2, shift_2) = _swap((values.first, values.second), swapped)
-    zero_1, zero_2 = _swap(values.zero_points[:2], swapped)
     sign_1, sign_2 = _swap((1, -1 if values.difference else 1), swapped)
     inputs = _swap((context.op.inputs[0], context.op.inputs[1]), swapped)
     return KernelCall(
@@ -143,11 +123,7 @@ def _general_call(context: Context, values: Sum, repeats: Broadcast, *, swapped:
             ("shift_out", values.output[1]),
             ("sign_1", sign_1),
             ("sign_2", sign_2),
-            ("zero_point_1", zero_1),
-            ("zero_point_2", zero_2),
-            ("zero_point_out", values.zero_points[2]),
-            ("activation_min", values.low),
-            ("activation_max", values.high),
+            *_byte_fields(values, swapped),
         ),
         inputs=inputs,
         output=context.op.outputs[0],
@@ -175,6 +151,18 @@ def _broadcast_fields(repeats: Broadcast) -> tuple[tuple[str, int], ...]:
         ("inner", repeats.inner),
         ("step_outer", repeats.step_outer),
         ("step_inner", repeats.step_inner),
+    )
+
+
+def _byte_fields(values: Sum | Product, swapped: bool) -> tuple[tuple[str, int], ...]:
+    """What all three kernels end with."""
+    zero_point_1, zero_point_2 = _swap(values.zero_points[:2], swapped)
+    return (
+        ("zero_point_1", zero_point_1),
+        ("zero_point_2", zero_point_2),
+        ("zero_point_out", values.zero_points[2]),
+        ("activation_min", values.low),
+        ("activation_max", values.high),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from edgesparse.boards import Core
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph, Op
-from edgesparse.lowering.binary import lower_add, lower_mul, lower_sub
+from edgesparse.lowering.binary import lower_mul, lower_sum
 from edgesparse.lowering.call import KernelCall
 from edgesparse.lowering.channelwise import lower_channelwise, merged_into
 from edgesparse.lowering.context import Context, Lowering
@@ -44,7 +44,7 @@ from edgesparse.lowering.reduce import (
 __all__ = ["FORMATS_OF", "LOWERINGS", "lower", "supported_kinds"]
 
 LOWERINGS: dict[str, Lowering] = {
-    "ADD": lower_add,
+    "ADD": lower_sum,
     "AVERAGE_POOL_2D": lower_average_pool_2d,
     "CONCATENATION": lower_concatenation,
     "CONV_2D": lower_conv_2d,
@@ -68,7 +68,7 @@ LOWERINGS: dict[str, Lowering] = {
     "RESHAPE": lower_reshape,
     "RESIZE_NEAREST_NEIGHBOR": lower_resize_nearest_neighbor,
     "SOFTMAX": lower_softmax,
-    "SUB": lower_sub,
+    "SUB": lower_sum,
     "TANH": lower_tanh,
 }
 """The kernels that exist, by TFLite's op name."""

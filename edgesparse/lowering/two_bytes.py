@@ -121,7 +121,7 @@ def product(context: Context) -> Product:
 
 
 def _quantizations(context: Context) -> tuple[Quantization, Quantization, Quantization]:
-    return (*(context.operand(position).quant for position in (0, 1)), context.result().quant)  # type: ignore[return-value]
+    return context.operand(0).quant, context.operand(1).quant, context.result().quant
 
 
 def _range(context: Context, out: Quantization) -> tuple[int, int]:

@@ -16,9 +16,15 @@ from edgesparse.graph import FloatArray
 from edgesparse.keras_model.backend import quiet, tensorflow
 from edgesparse.keras_model.loaded import iter_layers
 from edgesparse.keras_model.validate import free_batch
-from edgesparse.quantize.rounding_noise import Float64, GroupNoise, Values, group_noise, spread
-from edgesparse.quantize.scalable_channels import ScalableChannels, scalable_channels
-from edgesparse.sparsify.channel_groups import ChannelAxis, ChannelGroup
+from edgesparse.quantize.rounding_noise import GroupNoise, Values, group_noise
+from edgesparse.quantize.scalable_channels import (
+    Float64,
+    ScalableChannels,
+    rescale_channels,
+    scalable_channels,
+    spread,
+)
+from edgesparse.sparsify.channel_groups import ChannelGroup
 from edgesparse.sparsify.kernels import iter_kernels
 from edgesparse.sparsify.observe import Step, run_with
 
@@ -108,20 +114,11 @@ def _choose(noise: GroupNoise) -> Float64 | None:
 
 
 def _apply(found: ScalableChannels, group: ChannelGroup, scales: Float64, values: Values) -> None:
-    """Divide what makes the channels, multiply what reads them, in place; and follow in what was observed."""
+    """Scale a group in place, and follow in what was observed."""
+    rescale_channels(found.graph, group, scales)
     for axis, position in found.graph.members(group):
-        factors = spread(scales, position)
-        if axis.role == "out":
-            _multiply(axis, 1.0 / factors)
-        elif axis.role == "in":
-            _multiply(axis, factors)
-            values.read[axis.path] = values.read[axis.path].divided(factors)
+        if axis.role == "in":
+            values.read[axis.path] = values.read[axis.path].divided(spread(scales, position))
     for path in group.layers:
         if path in values.made:
             values.made[path] = values.made[path].divided(spread(scales, found.outputs_of(group, path)))
-
-
-def _multiply(axis: ChannelAxis, factors: Float64) -> None:
-    """Along one axis of a weight, in place."""
-    values = np.moveaxis(axis.variable.numpy().astype(np.float64), axis.axis, -1) * factors
-    axis.variable.assign(np.moveaxis(values, -1, axis.axis).astype(np.float32))

@@ -21,12 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.keras_model.loaded import iter_layers
-from edgesparse.quantize.scalable_channels import ScalableChannels
+from edgesparse.quantize.scalable_channels import Float64, ScalableChannels, spread
 from edgesparse.sparsify.channel_groups import ChannelGroup, IntArray
 
-__all__ = ["Float64", "GroupNoise", "Seen", "Values", "group_noise", "spread"]
-
-Float64 = npt.NDArray[np.float64]
+__all__ = ["GroupNoise", "Seen", "Values", "group_noise"]
 
 _SMALLEST = 2.0**-10
 """Of a channel's size, relative to the largest: what is smaller on the samples may not be so elsewhere."""
@@ -246,11 +244,6 @@ class _Kernels:
 
 def _square_of_step(step: Any) -> Any:
     return step * step / 12
-
-
-def spread(scales: Float64, position: IntArray) -> Float64:
-    """The scales of a group per index of an axis, 1 for channels of others."""
-    return np.where(position >= 0, scales[position], 1.0)
 
 
 def _relative(sizes: Float64) -> Float64:

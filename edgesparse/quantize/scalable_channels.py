@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesparse.sparsify.channel_groups import RULES, ChannelGraph, ChannelGroup, IntArray, Rule, Use, channel_graph
 
-__all__ = ["ScalableChannels", "scalable_channels"]
+__all__ = ["Float64", "ScalableChannels", "rescale_channels", "scalable_channels", "spread"]
+
+Float64 = npt.NDArray[np.float64]
 
 _HOMOGENEOUS = frozenset({"leaky_relu", "linear", "relu"})
 """Activation functions with f(a x) = a f(x) for a > 0."""
@@ -68,6 +71,23 @@ def scalable_channels(model: Any) -> ScalableChannels:
 
     graph = channel_graph(model, {**_RULES, "BatchNormalization": normalization})
     return ScalableChannels(graph, norms)
+
+
+def rescale_channels(graph: ChannelGraph, group: ChannelGroup, scales: Float64) -> None:
+    """Divide what makes the channels of a group by scales [n], and multiply what reads them, in place.
+
+    graph: of scalable_channels; the model that it is of then computes the same.
+    """
+    for axis, position in graph.members(group):
+        if axis.role in ("in", "out"):
+            factors = spread(scales if axis.role == "in" else 1.0 / scales, position)
+            values = np.moveaxis(axis.variable.numpy().astype(np.float64), axis.axis, -1) * factors
+            axis.variable.assign(np.moveaxis(values, -1, axis.axis).astype(np.float32))
+
+
+def spread(scales: Float64, position: IntArray) -> Float64:
+    """The scales of a group per index of an axis, 1 for channels of others."""
+    return np.where(position >= 0, scales[position], 1.0)
 
 
 def _activation(layer: Any) -> str:

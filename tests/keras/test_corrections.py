@@ -17,7 +17,7 @@ from edgesparse.network import Network
 from edgesparse.quantize import Quantized, check_zeros, float_tflite, quantize, quantize_corrected
 from edgesparse.quantize.bias_correction import correct_biases
 from edgesparse.quantize.equalize import equalize
-from edgesparse.quantize.scalable_channels import scalable_channels
+from edgesparse.quantize.scalable_channels import rescale_channels, scalable_channels
 from edgesparse.sparsify import plan, sparsify
 from edgesparse.sparsify.kernels import iter_kernels
 from edgesparse.tflite import objects, read_graph
@@ -60,13 +60,7 @@ def separable_network(sizes: float = 0.0) -> Any:
     rng = np.random.default_rng(1)
     graph = scalable_channels(model).graph
     for group in graph.groups:
-        scales = np.exp(rng.normal(0, sizes, len(group.channels)))
-        for axis, position in graph.members(group):
-            factors = np.where(position >= 0, scales[position], 1.0)
-            if axis.role in ("in", "out"):
-                values = np.moveaxis(axis.variable.numpy(), axis.axis, -1)
-                values = values * factors if axis.role == "in" else values / factors
-                axis.variable.assign(np.moveaxis(values, -1, axis.axis))
+        rescale_channels(graph, group, np.exp(rng.normal(0, sizes, len(group.channels))))
     return model
 
 
@@ -147,8 +141,7 @@ def test_channels_go_through_homogeneous_layers_and_stop_at_others() -> None:
     assert groups(chain(lambda layers: layers.BatchNormalization(name="norm"))) == {"norm"}
     assert groups(chain(lambda layers: layers.BatchNormalization(scale=False))) == set()
     # Behind a ReLU it is not folded into the kernel.
-    norm: Callable[[Any], Any] = lambda layers: layers.BatchNormalization()  # noqa: E731
-    assert groups(chain(lambda layers: layers.ReLU(), norm)) == set()
+    assert groups(chain(lambda layers: layers.ReLU(), lambda layers: layers.BatchNormalization())) == set()
 
 
 def test_a_cap_that_two_places_share_stops_both() -> None:
