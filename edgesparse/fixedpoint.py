@@ -150,8 +150,9 @@ def _rescaled(real: float, input_zero_point: int, output_zero_point: int, low: i
 
 def relu6_table(input_scale: float, input_zero_point: int) -> Int8Array:
     """RELU6 as a table [256]: TFLM clamps the input's own values and ignores the output's quantization."""
-    six = input_zero_point + _round_half_away(float(np.float32(6.0) / np.float32(input_scale)))
-    six = min(six, 127)
+    with np.errstate(over="ignore"):
+        steps = float(np.float32(6.0) / np.float32(input_scale))
+    six = min(input_zero_point + _round_half_away(min(steps, 255.0)), 127)
     return np.array([six if q > six else max(q, input_zero_point) for q in _INT8], np.int8)
 
 

@@ -67,7 +67,7 @@ def output_folder(out: Path, *, force: bool) -> Iterator[Path]:
         if old is not None:
             shutil.rmtree(old)
     except OSError as error:
-        raise OutputError(f"{out}: cannot write the output: {error.strerror or error}") from error
+        raise OutputError(f"{out}: cannot write the output: {_why(error)}") from error
     finally:
         if staging.is_dir():
             shutil.rmtree(staging)
@@ -122,3 +122,11 @@ def _marks(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(report, dict) and "edgesparse" in report and "schema" in report
+
+
+def _why(error: OSError) -> str:
+    """In few words; shutil.Error lists every file of a folder that it could not copy, here the first one stands."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list) and error.args[0]:
+        _, target, why = error.args[0][0]
+        return f"{Path(target).name}: {str(why).partition(': ')[0]}"
+    return error.strerror or str(error)

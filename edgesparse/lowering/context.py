@@ -88,7 +88,30 @@ class Context:
 
     def integers(self, position: int) -> tuple[int, ...]:
         """A constant input of integers, flattened."""
-        return tuple(int(value) for value in np.asarray(self.constant(position), np.int64).reshape(-1))
+        data = self.constant(position)
+        if not np.issubdtype(data.dtype, np.integer):
+            raise self.unsupported(f"input {position} is {data.dtype}, expected integers; the file is damaged")
+        return tuple(int(value) for value in np.asarray(data, np.int64).reshape(-1))
+
+    def image(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """The four sizes of an image [n, h, w, c], or of filters."""
+        if len(shape) != 4:
+            raise self.unsupported(f"shape {shape}; expected four axes")
+        return shape[0], shape[1], shape[2], shape[3]
+
+    def elements(self) -> int:
+        """How many values an op has that gives one for each value of its first input."""
+        given, elements = self.graph.input(self.op, 0).elements, self.graph.output(self.op).elements
+        if given != elements:
+            raise self.unsupported(f"{given} values in and {elements} out, expected as many; the file is damaged")
+        return elements
+
+    def axes(self, position: int, rank: int) -> set[int]:
+        """A constant input of axes of a tensor, counted from 0."""
+        axes = self.integers(position)
+        if any(not -rank <= axis < rank for axis in axes):
+            raise self.unsupported(f"axes {list(axes)} of a tensor of {rank} axes; the file is damaged")
+        return {axis % rank for axis in axes}
 
     def weights(self, position: int) -> tuple[Tensor, Int8Array]:
         """Constant int8 weights with zero points of 0."""

@@ -32,9 +32,9 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     assert isinstance(options, DepthwiseConv2DOptions)
     source, target = context.activation(0), context.result()
     tensor, weights = context.weights(1)
-    _, in_h, in_w, in_c = source.shape
-    _, out_h, out_w, out_c = target.shape
-    _, kernel_h, kernel_w, filter_c = weights.shape
+    _, in_h, in_w, in_c = context.image(source.shape)
+    _, out_h, out_w, out_c = context.image(target.shape)
+    _, kernel_h, kernel_w, filter_c = context.image(weights.shape)
     if filter_c != out_c or out_c % in_c:
         raise context.unsupported(
             f"{filter_c} filters for {in_c} input and {out_c} output channels; the file is damaged"

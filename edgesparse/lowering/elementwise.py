@@ -30,7 +30,7 @@ __all__ = [
 
 
 def _lookup(context: Context, table: Int8Array) -> tuple[KernelCall, ...]:
-    elements = context.graph.output(context.op).elements
+    elements = context.elements()
     return (
         KernelCall(
             op_index=context.op_index,
@@ -110,7 +110,7 @@ def lower_quantize(context: Context) -> tuple[KernelCall, ...]:
         raise context.unsupported(f"input is {source.dtype}, expected int8 or float32")
     fields = (
         ("scale", target.quant.scale),
-        ("elements", target.elements),
+        ("elements", context.elements()),
         ("zero_point", target.quant.zero_point),
     )
     return (
@@ -140,7 +140,7 @@ def lower_dequantize(context: Context) -> tuple[KernelCall, ...]:
             struct="es_quantize",
             fields=(
                 ("scale", source.quant.scale),
-                ("elements", target.elements),
+                ("elements", context.elements()),
                 ("zero_point", source.quant.zero_point),
             ),
             inputs=(context.op.inputs[0],),

@@ -19,6 +19,8 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
     assert isinstance(options, FullyConnectedOptions)
     source, target = context.activation(0), context.result()
     tensor, weights = context.weights(1)
+    if weights.ndim != 2:
+        raise context.unsupported(f"weights {weights.shape}; expected two axes, outputs and inputs")
     out_dim, in_dim = weights.shape
     rows, rest = divmod(source.elements, in_dim)
     if rest or target.elements != rows * out_dim:

@@ -137,7 +137,8 @@ def lower(
             )
             for index, op in enumerate(graph.ops)
         ]
-        lowered = [LOWERINGS[op.kind](context) for op, context in zip(graph.ops, contexts, strict=True)]
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as a rescaling factor
+            lowered = [LOWERINGS[op.kind](context) for op, context in zip(graph.ops, contexts, strict=True)]
         wide = _kinds_with_wide_sums(graph, lowered) - portable if core.has_dsp else frozenset()
         wasteful = frozenset() if forced else _format_that_does_not_pay(contexts, lowered) - excluded
         if not wide and not wasteful:

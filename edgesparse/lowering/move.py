@@ -29,8 +29,8 @@ def lower_pad(context: Context) -> tuple[KernelCall, ...]:
     source, target = context.activation(0), context.result()
     context.same_quantization(source, target)
     rank = len(source.shape)
-    if rank > 4:
-        raise context.unsupported(f"{rank} axes; at most 4 have a kernel")
+    if rank > 4 or len(target.shape) != rank:
+        raise context.unsupported(f"{source.shape} is not padded to {target.shape}; up to 4 axes have a kernel")
     pairs = context.integers(1)
     before, after = pairs[0::2], pairs[1::2]
     if len(pairs) != 2 * rank or any(
@@ -102,7 +102,8 @@ def lower_resize_nearest_neighbor(context: Context) -> tuple[KernelCall, ...]:
     assert isinstance(options, ResizeNearestOptions)
     source, target = context.activation(0), context.result()
     context.same_quantization(source, target)
-    if len(source.shape) != 4 or len(target.shape) != 4 or source.shape[3] != target.shape[3] or source.shape[0] != 1:
+    batch, channels = ({shape[axis] for shape in map(context.image, (source.shape, target.shape))} for axis in (0, 3))
+    if batch != {1} or len(channels) != 1:
         raise context.unsupported(f"{source.shape} is not resized to {target.shape} along its two middle axes")
     rows, columns = (_nearest(source.shape[axis], target.shape[axis], options) for axis in (1, 2))
     return (

@@ -27,8 +27,8 @@ def _pool(context: Context, function: str) -> tuple[KernelCall, ...]:
     assert isinstance(options, Pool2DOptions)
     source, target = context.activation(0), context.result()
     context.same_quantization(source, target)
-    _, in_h, in_w, channels = source.shape
-    _, out_h, out_w, _ = target.shape
+    _, in_h, in_w, channels = context.image(source.shape)
+    _, out_h, out_w, _ = context.image(target.shape)
     rows = window(options.padding, in_h, out_h, options.filter_h, options.stride_h, 1, context.where)
     columns = window(options.padding, in_w, out_w, options.filter_w, options.stride_w, 1, context.where)
     low, high = activation_range(options.activation, target.quant.scale, target.quant.zero_point)
@@ -100,7 +100,7 @@ def _reduced(context: Context, what: str) -> tuple[int, int, int]:
     """The input as [outer, reduced, inner]."""
     source = context.activation(0)
     rank = len(source.shape)
-    axes = {axis % rank for axis in context.integers(1)}
+    axes = context.axes(1, rank)
     long_axes = [axis for axis in range(rank) if source.shape[axis] > 1]
     reduced_axes = [axis for axis in long_axes if axis in axes]
     run = [axis for axis in long_axes if reduced_axes and reduced_axes[0] <= axis <= reduced_axes[-1]]
@@ -110,7 +110,13 @@ def _reduced(context: Context, what: str) -> tuple[int, int, int]:
         )
     reduced = math.prod(source.shape[axis] for axis in reduced_axes)
     outer = math.prod(source.shape[: reduced_axes[0]]) if reduced_axes else 1
-    return outer, reduced, source.elements // (outer * reduced)
+    inner = source.elements // (outer * reduced)
+    if outer * inner != context.result().elements:
+        raise context.unsupported(
+            f"{what} over axes {sorted(axes)} of {source.shape} gives {outer * inner} values, the output has"
+            f" {context.result().elements}; the file is damaged"
+        )
+    return outer, reduced, inner
 
 
 def lower_reduce_max(context: Context) -> tuple[KernelCall, ...]:
@@ -148,7 +154,7 @@ def lower_softmax(context: Context) -> tuple[KernelCall, ...]:
     out = target.quant
     if out.scale != 1 / 256 or out.zero_point != -128:
         raise context.unsupported(f"output scale {out.scale:g}, zero point {out.zero_point}; expected 1/256, -128")
-    depth = source.shape[-1]
+    depth = source.shape[-1] if source.shape else 1
     if depth >= 4096:
         raise context.unsupported(f"{depth} values in a row; at most 4095 sum without overflow")
     exponentials = softmax_exponentials(source.quant.scale, options.beta)
@@ -160,7 +166,7 @@ def lower_softmax(context: Context) -> tuple[KernelCall, ...]:
             struct="es_softmax",
             fields=(
                 ("exponentials", Array("exponentials", "int32_t", exponentials, "table")),
-                ("rows", source.elements // depth),
+                ("rows", context.elements() // depth),
                 ("depth", depth),
                 ("entries", len(exponentials)),
             ),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,21 @@ def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text('{"schema": 2}')
     with pytest.raises(OutputError, match="schema 1"):
         read_report(tmp_path)
+
+
+def test_a_full_disk_is_one_short_line(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.h", "b.h"):
+        (tmp_path / "in" / name).write_text(name)
+
+    def full(source: str, target: str, **_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source, None, target)
+
+    with (
+        pytest.raises(
+            OutputError, match=r"out: cannot write the output: [ab]\.h: \[Errno 28\] No space left on device$"
+        ),
+        output_folder(tmp_path / "out", force=False) as folder,
+    ):
+        shutil.copytree(tmp_path / "in", folder / "in", copy_function=full)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
