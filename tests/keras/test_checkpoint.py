@@ -12,6 +12,7 @@ from edgesparse.errors import DataError
 from edgesparse.keras_model.backend import tf_keras
 from edgesparse.sparsify import METHODS, Checkpoints, SparsifyResult, Training, plan, prune, sparsify
 from edgesparse.sparsify.checkpoint import State
+from tests.support.interrupt import Stop
 
 TRAINS = [name for name in METHODS if name not in ("oneshot", "magnitude")]  # finetune is the first
 EPOCHS = 4
@@ -34,18 +35,6 @@ def small_model() -> Any:
 
 def samples() -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.random.default_rng(2).standard_normal((40, 6, 6, 4)).astype(np.float32)
-
-
-class Stop:
-    """Interrupts when a line of progress says so; notes all lines."""
-
-    def __init__(self, at: str = "") -> None:
-        self.at, self.lines = at, list[str]()
-
-    def __call__(self, line: str) -> None:
-        self.lines.append(line)
-        if self.at and line.startswith(self.at):
-            raise KeyboardInterrupt
 
 
 def train(method: str, pattern: str, checkpoints: Checkpoints | None, progress: Stop, seed: int = 0) -> SparsifyResult:

@@ -21,6 +21,7 @@ from edgesparse.sparsify.cluster import cluster
 from edgesparse.sparsify.codebook import Codebook, first_codebook
 from edgesparse.sparsify.normalization import absorb, normalized
 from edgesparse.tflite import read_graph
+from tests.support.interrupt import Stop
 
 X = np.random.default_rng(0).standard_normal((64, 6, 6, 8)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 3, 64)
@@ -146,13 +147,9 @@ def test_clustering_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     }
     whole = sparsify.prune(small_network(), (X, Y), **options)
 
-    def interrupting(line: str) -> None:
-        if line.startswith("epoch 2/2"):
-            raise KeyboardInterrupt
-
     checkpoints = sparsify.Checkpoints(tmp_path / "state", every_s=0.0)
     with pytest.raises(KeyboardInterrupt):
-        sparsify.prune(small_network(), (X, Y), checkpoints=checkpoints, progress=interrupting, **options)
+        sparsify.prune(small_network(), (X, Y), checkpoints=checkpoints, progress=Stop("epoch 2/2"), **options)
     lines: list[str] = []
     resumed = sparsify.prune(small_network(), (X, Y), checkpoints=checkpoints, progress=lines.append, **options)
     assert any("going on after epoch 1/2" in line for line in lines)

@@ -21,6 +21,7 @@ from edgesparse.sparsify.observe import stepping
 from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.shaping import Shaping
 from tests.support.fast_share import few
+from tests.support.interrupt import Stop
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -110,33 +111,23 @@ def test_it_repeats_by_seed_and_says_how_far_it_is() -> None:
     assert lines[1].endswith("zeros 75.0%")
 
 
-class _Stop:
-    def __init__(self, at: str = "") -> None:
-        self.at, self.lines = at, list[str]()
-
-    def __call__(self, line: str) -> None:
-        self.lines.append(line)
-        if self.at and line.startswith(self.at):
-            raise KeyboardInterrupt
-
-
 def test_training_that_was_interrupted_goes_on_and_ends_with_the_same_weights(tmp_path: Path) -> None:
     x, _ = task()
     loaded, before = pruned()
     checkpoints = Checkpoints(tmp_path / "state", every_s=0)
 
-    def run(progress: _Stop, *, dense_per_channel: bool = False) -> SparsifyResult:
+    def run(progress: Stop, *, dense_per_channel: bool = False) -> SparsifyResult:
         training = Training(x=x, epochs=3, checkpoints=checkpoints, progress=progress)
         return train_aware(before, loaded.model, training, dense_per_channel=dense_per_channel)
 
-    whole = run(_Stop())
+    whole = run(Stop())
     checkpoints.discard()
     with pytest.raises(KeyboardInterrupt):
-        run(_Stop(at="epoch 2/"))
-    other = _Stop()
+        run(Stop(at="epoch 2/"))
+    other = Stop()
     run(other, dense_per_channel=True)
     assert not any("going on" in line for line in other.lines)
-    again = _Stop()
+    again = Stop()
     resumed = run(again)
     assert again.lines[0].startswith("going on after epoch ")
     assert weights_of(resumed) == weights_of(whole)
