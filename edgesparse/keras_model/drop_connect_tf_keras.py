@@ -12,6 +12,7 @@ __all__ = ["DropConnect"]
 _keras = tf_keras()
 
 
+# BaseRandomLayer is what Keras' own Dropout is: a seed, and a state that a saved model keeps. Keras has no types.
 @_keras.utils.register_keras_serializable(package="edgesparse")
 class DropConnect(_keras.layers.Wrapper, _keras.__internal__.layers.BaseRandomLayer):  # type: ignore[misc, name-defined]
     """Drops single weights of a Dense or convolution layer at random in training; in inference, that layer.
