@@ -207,12 +207,12 @@ def convert(
     **given: Any,
 ) -> None:
     """Turn a Keras model (.h5, .keras, SavedModel) into sparse int8 firmware, and measure it."""
-    from edgesparse import pipeline
+    from edgesparse.commands.convert import convert as command
 
     settings = _settings(config, given)
     _check_junit(junit, settings)
     with _progress(verbose) as progress:
-        report = pipeline.convert(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
+        report = command(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
     _show(report, as_json)
     _check_budgets(report, junit)
 
@@ -236,15 +236,15 @@ def sparsify(
     **given: Any,
 ) -> None:
     """Write a sparse copy of a Keras model, to train or deploy elsewhere."""
-    from edgesparse import pipeline
+    from edgesparse.commands.sparsify import sparsify as command
 
     settings = _settings(config, given)
     with _progress(verbose) as progress:
-        result = pipeline.sparsify(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
+        result = command(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
     if as_json:
         _print_json(result)
     else:
-        from edgesparse.report.sparsification import sparsification
+        from edgesparse.report.show.sparsification import sparsification
 
         _print(sparsification(result))
 
@@ -263,12 +263,12 @@ def firmware(
     **given: Any,
 ) -> None:
     """Turn an int8 .tflite into firmware, weights as they are, and measure it."""
-    from edgesparse import pipeline
+    from edgesparse.commands.firmware import firmware as command
 
     settings = _settings(config, given)
     _check_junit(junit, settings)
     with _progress(verbose) as progress:
-        report = pipeline.firmware(model, out=out, force=force, progress=progress, **settings)
+        report = command(model, out=out, force=force, progress=progress, **settings)
     _show(report, as_json)
     _check_budgets(report, junit)
 
@@ -278,10 +278,10 @@ def firmware(
 @_options(_toolchain, _json, _verbose)
 def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> None:
     """Compile the firmware and its dense twin again."""
-    from edgesparse import pipeline
+    from edgesparse.commands.build import build as command
 
     with _progress(verbose) as progress:
-        report = pipeline.build(folder, toolchain=toolchain, progress=progress)
+        report = command(folder, toolchain=toolchain, progress=progress)
     _show(report, as_json)
     _check_budgets(report, None, only_measured=True)
 
@@ -311,11 +311,11 @@ def emulate(
     verbose: bool,
 ) -> None:
     """Run the firmware and its dense twin on the emulated board, and compare with the reference."""
-    from edgesparse import pipeline
+    from edgesparse.commands.emulate import emulate as command
 
     _check_junit(junit)
     with _progress(verbose) as progress:
-        report = pipeline.emulate(
+        report = command(
             folder,
             emulator=emulator,
             toolchain=toolchain,
@@ -336,9 +336,9 @@ def emulate(
 @_json
 def report(folder: Path, as_json: bool) -> None:
     """Write report.html of DIR again, from its report.json, and print the summary."""
-    from edgesparse import pipeline
+    from edgesparse.commands.report import report as command
 
-    _show(pipeline.report(folder), as_json)
+    _show(command(folder), as_json)
 
 
 @cli.command()
@@ -353,12 +353,12 @@ def compare(
     old: Path, new: Path, tolerance: str, accuracy_tolerance: str, any_board: bool, junit: Path | None, as_json: bool
 ) -> None:
     """Compare two reports (folders or report.json); exit 3 where NEW is worse than tolerated."""
-    from edgesparse import pipeline
-    from edgesparse.report.junit import comparison_cases
-    from edgesparse.report.terminal import comparison_parts
+    from edgesparse.commands.compare import compare as command
+    from edgesparse.report.show.junit import comparison_cases
+    from edgesparse.report.show.terminal import comparison_parts
 
     _check_junit(junit)
-    result = pipeline.compare(old, new, tolerance=tolerance, accuracy_tolerance=accuracy_tolerance, any_board=any_board)
+    result = command(old, new, tolerance=tolerance, accuracy_tolerance=accuracy_tolerance, any_board=any_board)
     if as_json:
         _print_json(result.as_json())
     else:
@@ -388,10 +388,10 @@ def flash(
     verbose: bool,
 ) -> None:
     """Program a real board, and read the same figures from it."""
-    from edgesparse import pipeline
+    from edgesparse.commands.flash import flash as command
 
     with _progress(verbose) as progress:
-        report, run = pipeline.flash(
+        report, run = command(
             folder,
             probe=probe,
             probe_id=probe_id,
@@ -401,8 +401,8 @@ def flash(
             progress=progress,
         )
     if dry_run:
-        for command in run.commands:
-            click.echo(command)
+        for line in run.commands:
+            click.echo(line)
     else:
         _show(report, as_json)
 
@@ -415,14 +415,14 @@ def flash(
 @_options(_json, _verbose)
 def bench_mobile(folder: Path, threads: int, rounds: int, runs: int, as_json: bool, verbose: bool) -> None:
     """Measure model.sparse.tflite beside its dense twin on the runtimes that phones use."""
-    from edgesparse import pipeline
+    from edgesparse.commands.bench_mobile import bench_mobile as command
 
     with _progress(verbose) as progress:
-        result = pipeline.bench_mobile(folder, threads=threads, rounds=rounds, runs=runs, progress=progress)
+        result = command(folder, threads=threads, rounds=rounds, runs=runs, progress=progress)
     if as_json:
         _print_json(result)
     else:
-        from edgesparse.report.phones import phone_bench
+        from edgesparse.report.show.mobile import phone_bench
 
         _print(phone_bench(result))
 
@@ -435,9 +435,9 @@ def bench_mobile(folder: Path, threads: int, rounds: int, runs: int, as_json: bo
 @_force
 def export(folder: Path, format_: str, out: Path | None, as_json: bool, force: bool) -> None:
     """Write the firmware of DIR as a library of the ecosystem that you flash from."""
-    from edgesparse import pipeline
+    from edgesparse.commands.export import export as command
 
-    result = pipeline.export(folder, format=format_, out=out, force=force)
+    result = command(folder, format=format_, out=out, force=force)
     if as_json:
         _print_json(result)
     else:
@@ -450,15 +450,15 @@ def export(folder: Path, format_: str, out: Path | None, as_json: bool, force: b
 @_options(_unsafe, _json, _verbose)
 def inspect(model: Path, unsafe: bool, as_json: bool, verbose: bool) -> None:
     """Show layers, shapes, MACs, zeros, and why each layer can or cannot gain."""
-    from edgesparse import pipeline
+    from edgesparse.commands.inspect import inspect as command
 
     with _progress(verbose) as progress:
         progress("reading the model")
-        result = pipeline.inspect(model, unsafe=unsafe)
+        result = command(model, unsafe=unsafe)
     if as_json:
         _print_json(result)
     else:
-        from edgesparse.report.terminal import inspection
+        from edgesparse.report.show.terminal import inspection
 
         _print(inspection(result))
 
@@ -470,7 +470,7 @@ def boards(as_json: bool) -> None:
     from dataclasses import asdict
 
     from edgesparse.boards import board_names, load_board
-    from edgesparse.report.terminal import board_table
+    from edgesparse.report.show.terminal import board_table
 
     found = [load_board(name) for name in board_names()]
     if as_json:
@@ -485,8 +485,8 @@ def doctor(as_json: bool) -> None:
     """Say which tools are installed, and how to get those that are not."""
     from dataclasses import asdict
 
-    from edgesparse.diagnosis import diagnose
-    from edgesparse.report.terminal import doctor_table
+    from edgesparse.doctor import diagnose
+    from edgesparse.report.show.terminal import doctor_table
 
     rows = diagnose()
     if as_json:
@@ -523,7 +523,7 @@ def _show(report: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         _print_json(report)
         return
-    from edgesparse.report.terminal import summary
+    from edgesparse.report.show.terminal import summary
 
     _print(summary(report))
 
@@ -544,7 +544,7 @@ def _check_budgets(report: Mapping[str, Any], junit: Path | None, *, only_measur
     only_measured: but for those on figures that the command does not measure.
     """
     from edgesparse.budgets import describe_budget
-    from edgesparse.report.junit import budget_cases
+    from edgesparse.report.show.junit import budget_cases
 
     if junit is not None:
         _write_junit(junit, "edgesparse.budgets", budget_cases(report))
@@ -558,7 +558,7 @@ def _write_junit(path: Path, suite: str, cases: Sequence[Any]) -> None:
     import datetime
 
     from edgesparse.output import write_text
-    from edgesparse.report.junit import render_junit
+    from edgesparse.report.show.junit import render_junit
 
     write_text(path, render_junit(suite, cases, now=datetime.datetime.now(datetime.timezone.utc)))
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from edgesparse.emulate.instructions import Instruction
-from edgesparse.emulate.pipeline import CoreTiming, MemoryProfile
-from edgesparse.emulate.replay import CountsArray
+from edgesparse.emulate.timing.instructions import Instruction
+from edgesparse.emulate.timing.model import CoreTiming, MemoryProfile
+from edgesparse.emulate.timing.replay import CountsArray
 from edgesparse.toolchain.elf import Elf
 
 __all__ = ["Block", "Line", "Part", "Profile", "make_profile"]

@@ -9,6 +9,7 @@ import mmap
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,12 @@ from edgesparse.emulate.blocks import (
     PythonBlockCounter,
     Watch,
 )
-from edgesparse.emulate.cycles import BlockCosts, estimate_cycles
 from edgesparse.emulate.host_c import host_library
-from edgesparse.emulate.pipeline import CoreTiming, MemoryProfile, Region, core_timing
 from edgesparse.emulate.profile import Profile, make_profile
-from edgesparse.emulate.replay import CReplay, Timing
 from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
+from edgesparse.emulate.timing.cycles import BlockCosts, estimate_cycles
+from edgesparse.emulate.timing.model import CoreTiming, MemoryProfile, Region, core_timing
+from edgesparse.emulate.timing.replay import CReplay, Timing
 from edgesparse.emulate.trace import LOST_STACK, Fault, Trace, describe_fault, describe_layer, layers_of, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
@@ -355,7 +356,7 @@ class _Machine:
             guard_bytes=guard_end - guard,
             invoke_address=elf.symbol("model_invoke").address,
         )
-        library = None if python_counter else host_library("block_counter.c")
+        library = None if python_counter else host_library(Path(__file__).parent / "block_counter.c")
         return CBlockCounter(library, watch) if library is not None else PythonBlockCounter(watch)
 
     def _layer(self) -> int:

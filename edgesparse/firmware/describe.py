@@ -13,9 +13,9 @@ from edgesparse.firmware.ctext import array_text, c_name, float_text, number_tex
 from edgesparse.firmware.model import CallView, FirmwareModel, LayerView, TableView, TensorView
 from edgesparse.firmware.weights_crc import weights_crc
 from edgesparse.graph import Graph, Op, Tensor
+from edgesparse.lowering.arena import MemoryPlan
 from edgesparse.lowering.call import Array, FieldValue, KernelCall
 from edgesparse.lowering.model import PackedModel
-from edgesparse.memory import MemoryPlan
 
 __all__ = ["describe", "tensor_view"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesparse.mobile.encode import PhoneFile, encode_for_phones
 from edgesparse.mobile.xnnpack import sparse_plan
 from edgesparse.oracle import PHONE_RUNTIMES, run_on_phone_runtime, runtime_remedy, runtime_version
 from edgesparse.tflite import read_graph
-from edgesparse.tflite.phone import PhoneFile, encode_for_phones
 
 __all__ = ["PhoneModel", "phone_model"]
 

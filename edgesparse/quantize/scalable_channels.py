@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.sparsify.channel_groups import RULES, ChannelGraph, ChannelGroup, IntArray, Rule, Use, channel_graph
+from edgesparse.keras_model.channel_graph import RULES, ChannelGraph, ChannelGroup, IntArray, Rule, Use, channel_graph
 
 __all__ = ["Float64", "ScalableChannels", "rescale_channels", "scalable_channels", "spread"]
 

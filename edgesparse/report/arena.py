@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from edgesparse.graph import Graph
+from edgesparse.lowering.arena import Buffer, MemoryPlan
 from edgesparse.lowering.model import PackedModel
-from edgesparse.memory import Buffer, MemoryPlan
 
 __all__ = ["arena_part"]
 

@@ -15,8 +15,9 @@ from edgesparse.analysis import LayerStats, ModelStats
 from edgesparse.boards import Board
 from edgesparse.emulate import Trace
 from edgesparse.graph import Graph
+from edgesparse.lowering.arena import MemoryPlan
 from edgesparse.lowering.model import PackedModel
-from edgesparse.memory import MemoryPlan
+from edgesparse.missing import unavailable
 from edgesparse.toolchain import Elf
 
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
     "run_part",
     "sparsity_value",
     "tflm_layers",
-    "unavailable",
 ]
 
 SCHEMA = 1
@@ -50,11 +50,6 @@ _VERSIONS = (
     "ai-edge-litert",
     "unicorn",
 )
-
-
-def unavailable(reason: str) -> dict[str, str]:
-    """What stands where a figure was not measured."""
-    return {"unavailable": reason}
 
 
 def environment_part(toolchain: str, emulator: str) -> dict[str, Any]:

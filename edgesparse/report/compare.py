@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from edgesparse.errors import InputError, SettingsError
-from edgesparse.report.figures import exact, is_missing
+from edgesparse.report.show.figures import exact, is_missing
 
 __all__ = ["Comparison", "Figure", "compare_reports", "parse_percent", "parse_points"]
 

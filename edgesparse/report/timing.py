@@ -11,8 +11,8 @@ from rich.text import Text
 
 from edgesparse.boards import Board
 from edgesparse.emulate import MemoryProfile, Profile
-from edgesparse.emulate.pipeline import memory_profile_names
-from edgesparse.report.assemble import unavailable
+from edgesparse.emulate.timing.model import memory_profile_names
+from edgesparse.missing import unavailable
 
 __all__ = ["memory_fact", "memory_part", "no_memory_profile", "profile_tables"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesparse.sparsify.data import Training
 from edgesparse.sparsify.layerwise import prune_layerwise
-from edgesparse.sparsify.masks import Masks, apply_masks, masks_for
+from edgesparse.sparsify.masks import masks_for
 from edgesparse.sparsify.plan import SparsityPlan
+from edgesparse.training.masks import Masks, apply_masks
+from edgesparse.training.request import Training
 
 __all__ = ["magnitude", "oneshot"]
 

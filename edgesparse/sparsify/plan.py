@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from edgesparse.errors import ModelError, SettingsError
+from edgesparse.keras_model.kernels import Kernel, iter_kernels
 from edgesparse.keras_model.loaded import final_layer
 from edgesparse.settings import PATTERN_NAMES, parse_n_of_m
-from edgesparse.sparsify.kernels import Kernel, iter_kernels
 from edgesparse.sparsify.patterns import NOfM, Pattern, pattern_named
 
 __all__ = [

@@ -11,8 +11,8 @@ import pytest
 
 from edgesparse.boards import CORES
 from edgesparse.emulate.blocks import BLOCK_DTYPE, count_instructions
-from edgesparse.emulate.cycles import block_cycles, estimate_cycles
-from edgesparse.emulate.pipeline import core_timing, has_timing
+from edgesparse.emulate.timing.cycles import block_cycles, estimate_cycles
+from edgesparse.emulate.timing.model import core_timing, has_timing
 from edgesparse.errors import SettingsError
 
 BLOCKS = {

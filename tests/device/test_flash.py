@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edgesparse import pipeline
 from edgesparse.boards import Board, board_names, load_board
 from edgesparse.cli import cli
+from edgesparse.commands.firmware import firmware
+from edgesparse.commands.flash import flash
 from edgesparse.errors import CrashError, EdgesparseError, MismatchError, SettingsError, ToolMissingError
 from edgesparse.flash import PROBERS, Command, ProbeOptions, Steps, check_elf, choose_prober, console_of
 from edgesparse.flash.st_flash import binary_image
@@ -35,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toolchain_or_skip("gcc")
     root = tmp_path_factory.mktemp("flash")
     (root / "net.tflite").write_bytes(conv_network())
-    pipeline.firmware(root / "net.tflite", out=root / "out", toolchain="gcc", vectors=3)
+    firmware(root / "net.tflite", out=root / "out", toolchain="gcc", vectors=3)
     return root / "out"
 
 
@@ -87,7 +88,7 @@ def test_a_programmed_board_gives_the_reports_figures(folder: Path, qemu: str, g
 
 def test_the_dense_twin_stands_beside_the_sparse_build(folder: Path, qemu: str, gdb: str) -> None:
     with board_in_qemu() as port:
-        report, _ = pipeline.flash(folder, gdb_port=port, dense=True)
+        report, _ = flash(folder, gdb_port=port, dense=True)
     assert report["device"]["dense"]["bit_exact"]["ok"]
     assert abs(report["device"]["dense"]["ticks"] * 40 - report["dense"]["instructions"]) <= 80
 
@@ -101,7 +102,7 @@ def test_other_outputs_than_the_references_end_with_code_5(folder: Path, qemu: s
     assert source.read_text() != text
     try:
         with board_in_qemu() as port, pytest.raises(MismatchError, match="firmware on mps2-an386") as caught:
-            pipeline.flash(folder, gdb_port=port)
+            flash(folder, gdb_port=port)
     finally:
         source.write_text(text)
     assert caught.value.exit_code == 5

@@ -12,8 +12,8 @@ import pytest
 
 from edgesparse.boards import Board, load_board
 from edgesparse.emulate import Unicorn, choose_memory_profile
-from edgesparse.emulate.instructions import Decoder, Instruction
-from edgesparse.emulate.pipeline import (
+from edgesparse.emulate.timing.instructions import Decoder, Instruction
+from edgesparse.emulate.timing.model import (
     CacheShape,
     Memory,
     MemoryProfile,

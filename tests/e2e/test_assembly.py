@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgesparse import pipeline
+from edgesparse.commands.firmware import firmware
 from edgesparse.lowering.conv_2d_formats import CONV_2D_FORMATS
 from tests.kernels.networks import ACTIVATIONS, SAME, VALID
 from tests.support.tflite_builder import TfliteBuilder
@@ -74,7 +74,7 @@ def test_every_format_is_exact_in_the_emulator(
     monkeypatch.setattr(lower, "_KERNEL_BYTES", dict.fromkeys(lower._KERNEL_BYTES, -(10**9)))
     model = tmp_path / "net.tflite"
     model.write_bytes(_many_convolutions(np.random.default_rng(channels), channels, 24))
-    report = pipeline.firmware(model, out=tmp_path / "out", toolchain=gcc, vectors=2)
+    report = firmware(model, out=tmp_path / "out", toolchain=gcc, vectors=2)
     assert report["bit_exact"]["ok"]
     assert {layer["format"] for layer in report["layers"] if layer["op"] == "CONV_2D"} == {format}
     assert f"es_conv_2d_rows_{format}.c" in (tmp_path / "out" / "firmware" / "config.mk").read_text()

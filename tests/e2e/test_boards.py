@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgesparse import pipeline
 from edgesparse.boards import CORES, board_names, load_board
-from edgesparse.deploy import contents_of, plan_firmware, projects
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware
 from edgesparse.emulate import EMULATORS, default_emulator, diagnose
 from edgesparse.errors import SettingsError
-from edgesparse.fit import flash_parts, ram_parts
+from edgesparse.firmware.room import flash_parts, ram_parts
 from edgesparse.flash import check_elf
 from edgesparse.lowering.lower import FORMATS_OF, lower
-from edgesparse.report.terminal import summary as summary_of
+from edgesparse.measure.twins import contents_of, plan_firmware, projects
+from edgesparse.report.show.terminal import summary as summary_of
 from edgesparse.settings import Settings
 from edgesparse.tflite.read import read_graph
 from edgesparse.toolchain import read_elf
@@ -58,7 +59,7 @@ def test_a_small_network_agrees_everywhere(
     model.write_bytes(conv_network())
     out = tmp_path / "out"
     core = load_board(board).core.name
-    first = pipeline.firmware(model, out=out, board=board, toolchain=toolchain, vectors=4)
+    first = firmware(model, out=out, board=board, toolchain=toolchain, vectors=4)
     assert first["board"]["core"] == core
     assert_room(out, board, toolchain)
     if core == "cortex-m55":
@@ -69,7 +70,7 @@ def test_a_small_network_agrees_everywhere(
         return
     assert_complete(first)
     assert first["sparse"]["cycles"] > 0
-    qemu = pipeline.emulate(out, emulator="qemu")
+    qemu = emulate(out, emulator="qemu")
     assert qemu["bit_exact"]["ok"]
     assert_agree(first, qemu)
 
@@ -81,7 +82,7 @@ def test_firmware_of_a_real_board_runs_in_its_memories(tmp_path: Path, board: st
     tools = toolchain_or_skip(toolchain)
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
-    report = pipeline.firmware(model, out=tmp_path / "out", board=board, toolchain=tools.name, vectors=2)
+    report = firmware(model, out=tmp_path / "out", board=board, toolchain=tools.name, vectors=2)
     assert report["bit_exact"]["ok"]
     target = load_board(board)
     sparse = report["sparse"]
@@ -128,9 +129,9 @@ def test_an_emulator_that_lacks_the_core_is_refused_at_once(tmp_path: Path) -> N
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
     with pytest.raises(SettingsError, match=r"unicorn does not model the core 'cortex-m55'.*use --emulator qemu"):
-        pipeline.firmware(model, out=tmp_path / "out", board="mps3-an547", emulator="unicorn")
+        firmware(model, out=tmp_path / "out", board="mps3-an547", emulator="unicorn")
     with pytest.raises(SettingsError, match=r"QEMU does not model the board 'rpi-pico'; use --emulator unicorn"):
-        pipeline.firmware(model, out=tmp_path / "out", board="rpi-pico", emulator="qemu")
+        firmware(model, out=tmp_path / "out", board="rpi-pico", emulator="qemu")
     assert not (tmp_path / "out").exists()
 
 

@@ -13,7 +13,7 @@ import edgesparse
 from edgesparse.cli import main
 from edgesparse.keras_model import iter_layers, load
 from edgesparse.keras_model.backend import quiet, tf_keras
-from edgesparse.report.terminal import _facts
+from edgesparse.report.show.terminal import _facts
 from edgesparse.tflite import read_graph
 from tests.support.small_networks import conv_network
 

@@ -10,7 +10,7 @@ import pytest
 
 import edgesparse
 from edgesparse.keras_model.backend import tf_keras
-from edgesparse.report.terminal import summary
+from edgesparse.report.show.terminal import summary
 from edgesparse.tflite import read_graph
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edgesparse import pipeline
 from edgesparse.boards import Board, MemoryRegion, load_board
+from edgesparse.commands.firmware import firmware
 from tests.device.conftest import toolchain_or_skip
 from tests.support.small_networks import conv_network
 
@@ -18,14 +18,14 @@ def small_board(monkeypatch: pytest.MonkeyPatch, *, flash: int, ram: int) -> Boa
     """The Cortex-M4 board with less memory, wherever a board is loaded."""
     board = load_board("mps2-an386")
     small = replace(board, flash=MemoryRegion(0, flash), ram=MemoryRegion(board.ram.origin, ram))
-    monkeypatch.setattr(pipeline, "load_board", lambda _name: small)
+    monkeypatch.setattr("edgesparse.commands.folder.load_board", lambda _name: small)
     return small
 
 
 def convert(tmp_path: Path) -> dict[str, Any]:
     toolchain_or_skip("gcc")
     (tmp_path / "net.tflite").write_bytes(conv_network())
-    return pipeline.firmware(tmp_path / "net.tflite", out=tmp_path / "out", toolchain="gcc", vectors=2)
+    return firmware(tmp_path / "net.tflite", out=tmp_path / "out", toolchain="gcc", vectors=2)
 
 
 def test_a_dense_twin_without_room_runs_with_more_memory_and_a_warning(

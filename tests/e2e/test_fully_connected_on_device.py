@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgesparse import pipeline
+from edgesparse.commands.firmware import firmware
 from edgesparse.errors import ModelError
 from edgesparse.lowering import fully_connected_formats
 from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS, FcChoice, FcLayer
@@ -80,7 +80,7 @@ def test_kernels_are_exact_on_the_device(format: str, toolchain: str, tmp_path: 
     for seed in range(2):
         model = tmp_path / f"chain{seed}.tflite"
         model.write_bytes(chain(seed))
-        report: dict[str, Any] = pipeline.firmware(
+        report: dict[str, Any] = firmware(
             model, out=tmp_path / f"out{seed}", toolchain=toolchain, vectors=40, seed=seed
         )
         assert report["bit_exact"]["ok"]

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from edgesparse import keras_model, pipeline, quantize, sparsify
+from edgesparse import keras_model, quantize, sparsify
+from edgesparse.commands.bench_mobile import bench_mobile
+from edgesparse.commands.convert import convert
 from edgesparse.keras_model.backend import tf_keras
 from edgesparse.mobile import phone_model
 from edgesparse.network import Network
+from edgesparse.training.request import Training
 
 LARGEST_SHARE = {
     ("ad01", "unstructured"): 0.50,
@@ -33,12 +36,12 @@ def test_a_float_file_meets_xnnpacks_conditions_and_is_measured_beside_its_twin(
         x = layers.Conv2D(channels, 1, activation="relu")(x)
     outputs = layers.Dense(4)(layers.GlobalAveragePooling2D()(x))
     out = tmp_path / "out"
-    report = pipeline.convert(
+    report = convert(
         keras.Model(inputs, outputs), out=out, sparsity=0.75, pattern="block4x1", mobile_dtype="float32", vectors=1
     )
     assert {"model.float32.tflite", "model.sparse.tflite", "model.int8.tflite"} <= set(report["files"])
     assert report["files"]["model.sparse.tflite"] < report["files"]["model.float32.tflite"]
-    measured = pipeline.bench_mobile(out, rounds=1, runs=1)
+    measured = bench_mobile(out, rounds=1, runs=1)
     assert measured["dtype"] == "float32"
     assert [layer["block"] for layer in measured["layers"] if layer["meets_conditions"]] == [4, 4]
     assert all(layer["storage"] == "block4x1" for layer in measured["layers"] if layer["meets_conditions"])
@@ -51,7 +54,7 @@ def test_a_float_file_meets_xnnpacks_conditions_and_is_measured_beside_its_twin(
 def test_published_networks_are_small_and_equal(models: Path, name: str, pattern: str) -> None:
     loaded = keras_model.load(models / f"{name}.h5")
     plan = sparsify.plan(loaded.model, sparsity=0.8, pattern=pattern)
-    training = sparsify.Training(x=None, y=None, epochs=1, seed=0, progress=lambda _: None)
+    training = Training(x=None, y=None, epochs=1, seed=0, progress=lambda _: None)
     pruned = sparsify.sparsify(loaded, plan, method="oneshot", training=training)
     samples = quantize.synthetic_inputs(keras_model.input_shape(loaded.model), n=32, seed=0)
     int8 = quantize.quantize(pruned.model, samples, dense_per_channel=False)

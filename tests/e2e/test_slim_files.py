@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgesparse import pipeline
+from edgesparse.commands.build import build
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware
 from edgesparse.tflite import objects
 from tests.support.small_networks import conv_network
 
@@ -20,17 +22,17 @@ def named_model(folder: Path) -> Path:
 
 def test_layer_names_outlive_the_slimmed_file(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    first = pipeline.firmware(named_model(tmp_path), out=out, vectors=1)
+    first = firmware(named_model(tmp_path), out=out, vectors=1)
     names = [layer["name"] for layer in first["layers"]]
     assert all(name.startswith("stage_") for name in names), names
     assert b"stage_" not in (out / "model.int8.tflite").read_bytes()
     assert "stage_" in (out / "firmware" / "model" / "model.c").read_text()
-    pipeline.build(out)
-    assert pipeline.emulate(out) == first
+    build(out)
+    assert emulate(out) == first
 
 
 def test_encoded_weights_are_reported_by_layer_and_in_total(tmp_path: Path) -> None:
-    report = pipeline.firmware(named_model(tmp_path), out=tmp_path / "out", vectors=2)
+    report = firmware(named_model(tmp_path), out=tmp_path / "out", vectors=2)
     total, layers = report["tflm_decode"], report["layers"]
     encoded = [layer for layer in layers if "encoded_bytes" in layer["tflm_decode"]]
     assert total["layers"] == len(encoded) > 0
@@ -43,7 +45,7 @@ def test_encoded_weights_are_reported_by_layer_and_in_total(tmp_path: Path) -> N
     assert layers[2]["tflm_decode"] == {"unavailable": "no weights"}
     assert report["files"]["model.tflm.tflite"] < report["files"]["model.int8.tflite"]
 
-    limited = pipeline.firmware(
+    limited = firmware(
         named_model(tmp_path), out=tmp_path / "limited", vectors=1, tflm_max_arena=total["dense_arena_bytes"]
     )
     assert limited["tflm_decode"]["arena_bytes"] == total["dense_arena_bytes"]
@@ -52,8 +54,8 @@ def test_encoded_weights_are_reported_by_layer_and_in_total(tmp_path: Path) -> N
 
 def test_metadata_stays_on_request_and_the_machine_code_is_the_same(tmp_path: Path) -> None:
     model = named_model(tmp_path)
-    slim = pipeline.firmware(model, out=tmp_path / "slim", vectors=1)
-    kept = pipeline.firmware(model, out=tmp_path / "kept", vectors=1, keep_metadata=True)
+    slim = firmware(model, out=tmp_path / "slim", vectors=1)
+    kept = firmware(model, out=tmp_path / "kept", vectors=1, keep_metadata=True)
     assert b"stage_" in (tmp_path / "kept" / "model.int8.tflite").read_bytes()
     assert slim["files"]["model.int8.tflite"] < kept["files"]["model.int8.tflite"]
     assert slim["layers"] == kept["layers"]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgesparse import pipeline
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware
 from tests.support.small_networks import conv_network
 
 PUBLISHED = ("ad01_int8.tflite", "kws_ref_model.tflite", "pretrainedResnet_quant.tflite")
@@ -48,10 +49,10 @@ def test_a_small_network_agrees_everywhere(tmp_path: Path, toolchain: str, reque
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
     out = tmp_path / "out"
-    unicorn = pipeline.firmware(model, out=out, toolchain=toolchain)
+    unicorn = firmware(model, out=out, toolchain=toolchain)
     assert_complete(unicorn)
     assert unicorn["ratio"]["weights"] > 1
-    qemu = pipeline.emulate(out, emulator="qemu")
+    qemu = emulate(out, emulator="qemu")
     assert qemu["bit_exact"]["ok"]
     assert "unavailable" in qemu["sparse"]["cycles"]
     assert_agree(unicorn, qemu)
@@ -62,14 +63,14 @@ def test_a_small_network_agrees_everywhere(tmp_path: Path, toolchain: str, reque
 def test_what_is_optimized_is_never_worse_than_dense(tmp_path: Path, optimize: str, density: float) -> None:
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network(density=density))
-    report = pipeline.firmware(model, out=tmp_path / "out", optimize=optimize, vectors=1)
+    report = firmware(model, out=tmp_path / "out", optimize=optimize, vectors=1)
     assert report["settings"]["optimize"] == optimize
     if optimize == "latency":
         for layer in report["layers"]:
             assert layer["instructions"] <= 1.02 * layer["dense_instructions"], layer["name"]
     else:
         assert report["sparse"]["flash_bytes"] <= report["dense"]["flash_bytes"]
-    again = pipeline.emulate(tmp_path / "out")
+    again = emulate(tmp_path / "out")
     assert again["sparse"]["instructions"] == report["sparse"]["instructions"]
 
 
@@ -79,7 +80,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     outs = [tmp_path / "a", tmp_path / "elsewhere" / "b"]
     for out in outs:
-        pipeline.firmware(model, out=out)
+        firmware(model, out=out)
     files = sorted(p.relative_to(outs[0]) for p in outs[0].rglob("*") if p.is_file() and p.suffix not in (".o", ".d"))
     assert any(p.suffix == ".elf" for p in files)
     for name in files:
@@ -95,7 +96,7 @@ def test_published_models_agree_everywhere(
     if toolchain == "gcc":
         request.getfixturevalue("gcc")
     request.getfixturevalue("qemu")
-    unicorn = pipeline.firmware(models / name, out=tmp_path / "out", toolchain=toolchain)
+    unicorn = firmware(models / name, out=tmp_path / "out", toolchain=toolchain)
     assert_complete(unicorn)
     assert unicorn["sparse"]["arena_bytes"] <= TFLM_ARENA_BYTES[name]
-    assert_agree(unicorn, pipeline.emulate(tmp_path / "out", emulator="qemu"))
+    assert_agree(unicorn, emulate(tmp_path / "out", emulator="qemu"))

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from edgesparse import pipeline
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware
 from edgesparse.emulate import diagnose
 from edgesparse.errors import SettingsError
-from edgesparse.report.terminal import summary
+from edgesparse.report.show.terminal import summary
 from tests.conftest import skip_or_fail
 from tests.support.small_networks import conv_network
 
@@ -39,7 +40,7 @@ def printed(report: dict[str, object]) -> str:
 
 
 def test_a_board_without_waits_says_what_its_latency_leaves_out(model: Path, tmp_path: Path) -> None:
-    report = pipeline.firmware(model, out=tmp_path / "out", vectors=2)
+    report = firmware(model, out=tmp_path / "out", vectors=2)
     for build in ("sparse", "dense"):
         reason = report[build]["memory"]["unavailable"]
         assert "cycles and latency are the core's alone" in reason
@@ -51,7 +52,7 @@ def test_a_board_without_waits_says_what_its_latency_leaves_out(model: Path, tmp
 
 def test_memory_waits_come_on_top_and_are_named(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = pipeline.firmware(model, out=out, memory_profile="stm32l4r5", vectors=2)
+    report = firmware(model, out=out, memory_profile="stm32l4r5", vectors=2)
     for build in ("sparse", "dense"):
         memory = report[build]["memory"]
         assert memory["profile"] == "stm32l4r5"
@@ -62,17 +63,17 @@ def test_memory_waits_come_on_top_and_are_named(model: Path, tmp_path: Path) -> 
         assert "%" in memory["error"]
     assert report["settings"]["memory_profile"] == "stm32l4r5"
     assert "with the memories of stm32l4r5" in printed(report)
-    again = pipeline.emulate(out)
+    again = emulate(out)
     assert again["sparse"]["memory"] == report["sparse"]["memory"], "the same ELF, the same figure"
-    other = pipeline.emulate(out, memory_profile="stm32l4r5-single-bank")
+    other = emulate(out, memory_profile="stm32l4r5-single-bank")
     assert other["sparse"]["memory"]["cycles"] < report["sparse"]["memory"]["cycles"], "wider lines, fewer waits"
 
 
 def test_a_profile_says_where_the_cycles_go(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = pipeline.firmware(model, out=out, vectors=2)
+    report = firmware(model, out=out, vectors=2)
     assert "profile" not in report
-    profiled = pipeline.emulate(out, profile=True)
+    profiled = emulate(out, profile=True)
     for build in ("sparse", "dense"):
         profile = profiled["profile"][build]
         assert profile["total"]["instructions"] == profiled[build]["instructions"]
@@ -83,13 +84,13 @@ def test_a_profile_says_where_the_cycles_go(model: Path, tmp_path: Path) -> None
     text = printed(profiled)
     assert "profile of the sparse build" in text
     assert profiled["profile"]["sparse"]["blocks"][0]["disassembly"][0] in text
-    assert "profile" not in pipeline.emulate(out), "an old profile does not stay behind"
+    assert "profile" not in emulate(out), "an old profile does not stay behind"
 
 
 def test_qemu_has_no_profile(model: Path, tmp_path: Path, qemu: str) -> None:
     out = tmp_path / "out"
-    pipeline.firmware(model, out=out, vectors=1)
-    report = pipeline.emulate(out, emulator=qemu, memory_profile="stm32l4r5", profile=True)
+    firmware(model, out=out, vectors=1)
+    report = emulate(out, emulator=qemu, memory_profile="stm32l4r5", profile=True)
     assert "--emulator unicorn" in report["sparse"]["memory"]["unavailable"]
     assert "--emulator unicorn" in report["profile"]["sparse"]["unavailable"]
 
@@ -103,5 +104,5 @@ def test_qemu_has_no_profile(model: Path, tmp_path: Path, qemu: str) -> None:
 )
 def test_a_wrong_profile_is_refused_before_any_work(name: str, words: str, model: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=words):
-        pipeline.firmware(model, out=tmp_path / "out", memory_profile=name)
+        firmware(model, out=tmp_path / "out", memory_profile=name)
     assert not (tmp_path / "out").exists()

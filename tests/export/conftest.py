@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgesparse import pipeline
+from edgesparse.commands.export import export as export_command
+from edgesparse.commands.firmware import firmware as firmware_command
 from edgesparse.oracle import reference_outputs
 from tests.conftest import skip_or_fail
 from tests.support.small_networks import conv_network, depthwise_network, float_network
@@ -43,7 +44,7 @@ class Firmware:
 def make_firmware(folder: Path, model: bytes, stem: str, board: str) -> Path:
     path = folder / f"{stem}.tflite"
     path.write_bytes(model)
-    pipeline.firmware(path, out=folder / "out", board=board, vectors=1)
+    firmware_command(path, out=folder / "out", board=board, vectors=1)
     return folder / "out"
 
 
@@ -76,7 +77,7 @@ def export(tmp_path: Path) -> Callable[..., Path]:
     """Export a folder; returns the library's folder."""
 
     def run(folder: Path, format: str) -> Path:
-        pipeline.export(folder, format=format, out=tmp_path / format)
+        export_command(folder, format=format, out=tmp_path / format)
         return tmp_path / format
 
     return run

@@ -12,8 +12,9 @@ import pytest
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from edgesparse import pipeline
 from edgesparse.boards import CORES
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware as firmware_command
 from edgesparse.network import Network
 from edgesparse.oracle import reference_outputs
 from edgesparse.output import read_report
@@ -78,7 +79,7 @@ def test_published_networks_give_the_bytes_of_the_reference(
     name: str, board: str, models: Path, export: Export, host_gcc: str, tmp_path: Path
 ) -> None:
     path = models / f"{name}.tflite"
-    pipeline.firmware(path, out=tmp_path / "out", board=board, vectors=1)
+    firmware_command(path, out=tmp_path / "out", board=board, vectors=1)
     network = Network.load(path)
     library = export(tmp_path / "out", "cmsis-pack")
     (tmp_path / "driver.c").write_text(DRIVER.format(name=f"edgesparse_{name.lower()}"))
@@ -201,6 +202,6 @@ def test_the_device_gives_the_same_bytes_with_an_ecosystems_own_options(
         assert "-fno-strict-aliasing" in text
         text = text.replace("OPTIMIZE ?= -O2", f"OPTIMIZE ?= {options}").replace("-fno-strict", "-fstrict")
         makefile.write_text(text)
-    report = pipeline.emulate(tmp_path / "out", toolchain="gcc")  # raises where bytes differ
+    report = emulate(tmp_path / "out", toolchain="gcc")  # raises where bytes differ
     before = read_report(dsp_folder)["dense"]["instructions"]
     assert report["dense"]["instructions"] < 1.05 * before, "the kernels keep their speed"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgesparse import pipeline
+from edgesparse.commands.firmware import firmware
 from tests.support.small_networks import conv_network
 
 
@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("report")
     model = place / "network.tflite"
     model.write_bytes(conv_network())
-    pipeline.firmware(model, out=place / "out", vectors=2, budget="flash=1M,instructions=1")
+    firmware(model, out=place / "out", vectors=2, budget="flash=1M,instructions=1")
     return place / "out"
 
 

@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 import pytest
 from tinyhtml5.parser import HTMLParser
 
-from edgesparse import pipeline
+from edgesparse.commands.report import report as report_command
 from edgesparse.errors import InputError
-from edgesparse.report.figures import clean, exact, percent
-from edgesparse.report.html import render_html, render_stored
-from edgesparse.report.reproduce import command_line
+from edgesparse.report.show.figures import clean, exact, percent
+from edgesparse.report.show.html import render_html, render_stored
+from edgesparse.report.show.reproduce import command_line
 from edgesparse.report.verdict import verdict
 
 HOSTILE = (
@@ -225,7 +225,7 @@ def test_the_page_is_the_same_every_time_and_written_by_every_command(folder: Pa
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page == render_html(report)
     (folder / "report.html").unlink()
-    assert pipeline.report(folder) == report
+    assert report_command(folder) == report
     assert (folder / "report.html").read_text(encoding="utf-8") == page
     assert json.loads((folder / "report.json").read_text()) == report
 

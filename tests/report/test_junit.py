@@ -7,7 +7,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from edgesparse.report.compare import compare_reports
-from edgesparse.report.junit import Case, budget_cases, comparison_cases, render_junit
+from edgesparse.report.show.junit import Case, budget_cases, comparison_cases, render_junit
 from tests.report.test_compare import OLD, changed
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)

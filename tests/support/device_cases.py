@@ -15,7 +15,7 @@ import numpy as np
 from edgesparse.boards import Board, templates_folder
 from edgesparse.emulate import Emulator
 from edgesparse.firmware.render import kernel_source, render_board
-from edgesparse.memory import plan_memory
+from edgesparse.lowering.arena import plan_memory
 from edgesparse.toolchain import Elf, Toolchain, build
 from tests.support.host_kernels import Case, parameters_text
 

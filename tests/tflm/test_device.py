@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from edgesparse import pipeline
 from edgesparse.boards import load_board
+from edgesparse.commands.convert import convert
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware as firmware_command
 from edgesparse.emulate import EMULATORS
 from edgesparse.errors import RefusedError
 from edgesparse.firmware import set_arena
-from edgesparse.runtimes import RUNTIMES
+from edgesparse.measure.runtimes import RUNTIMES
 from edgesparse.tflm import ARENA_ALIGNMENT, TflmLibrary
 from edgesparse.toolchain import find
 from tests.support.small_networks import conv_network
@@ -37,7 +39,7 @@ def firmware(library: TflmLibrary, tmp_path_factory: pytest.TempPathFactory) -> 
     """A small network on TFLite Micro: its output folder and report."""
     folder = tmp_path_factory.mktemp("tflm")
     (folder / "net.tflite").write_bytes(conv_network())
-    return folder / "out", pipeline.firmware(folder / "net.tflite", out=folder / "out", runtime="tflm", vectors=3)
+    return folder / "out", firmware_command(folder / "net.tflite", out=folder / "out", runtime="tflm", vectors=3)
 
 
 def assert_good(report: dict[str, Any]) -> None:
@@ -66,7 +68,7 @@ def test_sparse_layers_run_as_custom_ops_and_everything_agrees(firmware: tuple[P
 
 def test_qemu_agrees(firmware: tuple[Path, dict[str, Any]], qemu: str) -> None:
     out, report = firmware
-    again = pipeline.emulate(out, emulator="qemu")
+    again = emulate(out, emulator="qemu")
     assert_good(again)
     for build in ("sparse", "dense"):
         assert abs(again[build]["instructions"] - report[build]["instructions"]) <= 80
@@ -129,12 +131,12 @@ def test_make_alone_builds_and_runs_it(firmware: tuple[Path, dict[str, Any]], li
 
 def test_the_baseline_of_generated_code_is_tflite_micro(library: TflmLibrary, tmp_path: Path) -> None:
     (tmp_path / "net.tflite").write_bytes(conv_network())
-    report = pipeline.firmware(tmp_path / "net.tflite", out=tmp_path / "out", vectors=1)
+    report = firmware_command(tmp_path / "net.tflite", out=tmp_path / "out", vectors=1)
     baseline = report["baseline"]
     assert baseline["runtime"].startswith(library.description)
     assert baseline["bit_exact"]["ok"]
     assert baseline["instructions"] > report["dense"]["instructions"]
-    other = pipeline.firmware(tmp_path / "net.tflite", out=tmp_path / "other", runtime="tflm", vectors=1)
+    other = firmware_command(tmp_path / "net.tflite", out=tmp_path / "other", runtime="tflm", vectors=1)
     assert baseline["instructions"] == other["dense"]["instructions"]
 
 
@@ -144,7 +146,7 @@ def test_real_networks_reach_the_goals(
     library: TflmLibrary, models: Path, tmp_path: Path, name: str, qemu: str
 ) -> None:
     out = tmp_path / "out"
-    report = pipeline.convert(models / FILES[name], out=out, runtime="tflm", sparsity=0.8, pattern="block", vectors=2)
+    report = convert(models / FILES[name], out=out, runtime="tflm", sparsity=0.8, pattern="block", vectors=2)
     assert_good(report)
     assert report["ratio"]["instructions"] >= FEWER[name]
-    assert_good(pipeline.emulate(out, emulator="qemu"))
+    assert_good(emulate(out, emulator="qemu"))
