@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["unavailable"]
+from dataclasses import dataclass
+
+__all__ = ["Missing", "unavailable"]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A figure that is not there, and why; `{"unavailable": reason}` in JSON."""
+
+    reason: str
 
 
 def unavailable(reason: str) -> dict[str, str]:

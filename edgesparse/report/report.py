@@ -1,0 +1,53 @@
+"""Report: all that a run found out, as attributes, as JSON, and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgesparse import record, result
+from edgesparse.missing import Missing
+from edgesparse.record import Json, optional
+from edgesparse.settings import Settings
+
+__all__ = ["SCHEMA", "Report"]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """The object of report.json; see edgesparse.result for its parts.
+
+    `sparse` is the firmware, `dense` its dense twin. `profile`, `dataset`, `device`: once somebody asked for them.
+    """
+
+    schema: int
+    edgesparse: str
+    source: result.Source
+    settings: Settings
+    environment: result.Environment
+    accuracy: result.Accuracy | Missing
+    fidelity: result.Fidelity | Missing
+    model: result.ModelFacts
+    files: Mapping[str, int]
+    board: result.BoardFacts
+    sparse: result.BuildFigures
+    dense: result.BuildFigures
+    baseline: result.Baseline | Missing
+    ratio: result.Ratio
+    bit_exact: result.BitExact | Missing
+    layers: tuple[result.LayerFigures, ...]
+    arena_plan: tuple[result.ArenaBuffer, ...] | Missing
+    tflm_decode: result.DecodeFigures
+    mobile: result.Mobile
+    quantization: result.Quantization | Missing
+    budgets: tuple[result.BudgetRow, ...]
+    warnings: tuple[str, ...]
+    profile: Mapping[str, result.CodeProfile | Missing] | None = optional()
+    dataset: result.Dataset | None = optional()
+    device: result.Device | None = optional()
+
+    def to_json(self) -> Json:
+        """The object of report.json."""
+        return record.to_json(self)
