@@ -1,16 +1,19 @@
-"""The process that an interpreter runs in: `python -m edgesparse.oracle.worker RUNTIME MODEL INPUTS OUTPUTS`.
+"""The process that an interpreter runs in: `python -m edgesparse.oracle.worker`, a request a line, an answer a line.
 
+A request is the JSON list [RUNTIME, MODEL, INPUTS, OUTPUTS], the last three paths; it ends where standard input does.
 RUNTIME is `tflite-micro`, `tflite-runtime` or `litert` (reference kernels), `tflite-runtime-default` or
 `litert-default` (default kernels, XNNPACK included), `tflite-micro-decoded`, whose outputs are the weights that the
 TFLM_DECODE ops have expanded, one after the other, or `tflite-runtime-zeros`, whose outputs are the shares of int8
 values at the zero point, by tensor (NaN for others).
-INPUTS is a .npy [n, ...] of the model's input dtype; OUTPUTS gets a .npy [n, ...]. Exit 3: the runtime refuses the
-model, with the reason as the last line of stderr. Exit 4: the runtime is not installed.
+INPUTS is a .npy [n, ...] of the model's input dtype; OUTPUTS gets a .npy [n, ...]. The answer is [code, reason]: 0 and
+nothing, REFUSED with the reason why the runtime does not take the model, or RUNTIME_MISSING where it is not installed.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -126,22 +129,27 @@ _RUNTIMES: dict[str, Callable[[bytes], Run]] = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Run one model on all inputs; the exit code."""
-    runtime, model_path, inputs_path, outputs_path = arguments
+def main() -> None:
+    """Answer requests until there are no more."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)  # what interpreters print is no answer
+    for request in sys.stdin:
+        answers.write(json.dumps(_run(*json.loads(request))) + "\n")
+
+
+def _run(runtime: str, model_path: str, inputs_path: str, outputs_path: str) -> tuple[int, str]:
+    """Run one model on all inputs; the answer."""
     inputs = np.load(inputs_path)
     try:
         run = _RUNTIMES[runtime](Path(model_path).read_bytes())
         outputs = np.stack([run(sample) for sample in inputs])
     except ImportError as error:
-        print(error, file=sys.stderr)
-        return RUNTIME_MISSING
+        return RUNTIME_MISSING, str(error)
     except (RuntimeError, ValueError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return REFUSED
+        return REFUSED, " ".join(str(error).split())
     np.save(outputs_path, outputs)
-    return 0
+    return 0, ""
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
