@@ -2,52 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from edgesparse.boards import load_board
-from edgesparse.commands.folder import (
-    silent,
-    stored_settings,
-    write_report,
-)
-from edgesparse.measure.runtimes import RUNTIMES, find_toolchain
-from edgesparse.measure.twins import Progress, measured_zero_inputs, plan_firmware, projects
-from edgesparse.missing import unavailable
-from edgesparse.output import (
-    read_report,
-)
+from edgesparse.commands.folder import write_report
+from edgesparse.firmware.build import read_twins
+from edgesparse.measure.setup import set_up
+from edgesparse.missing import Missing
+from edgesparse.output import read_report
+from edgesparse.progress import Progress
 from edgesparse.report import assemble
+from edgesparse.report.budgets import judge_budgets
+from edgesparse.report.report import Report
 
 __all__ = ["build"]
 
+_STALE = Missing("built again since; run edgesparse emulate")
 
-def build(folder: str | Path, *, toolchain: str | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """Compile the two projects of an output folder again; returns the updated object of report.json."""
-    say = progress or silent
+
+def build(folder: str | Path, *, toolchain: str | None = None, progress: Progress | None = None) -> Report:
+    """Compile the two projects of an output folder again; the report with their sizes, and nothing measured before."""
     folder = Path(folder)
-    report = read_report(folder)
-    settings = stored_settings(report, toolchain=toolchain)
-    board = load_board(settings.board)
-    tools = find_toolchain(settings, board)
-    runtime = RUNTIMES[settings.runtime]
-    for name, (project, model) in projects(folder).items():
-        say(f"building {project.name}")
-        elf = runtime.build(project, tools, board)
-        _, memory = plan_firmware(
-            model.graph,
-            board,
-            settings,
-            dense_only=name == "dense",
-            zero_inputs=measured_zero_inputs(report["layers"]),
-        )
-        sizes = runtime.build_part(elf, memory)
-        stale = unavailable("built again since; run edgesparse emulate")
-        report[name] = dict.fromkeys(report[name], stale) | sizes
-    report["settings"]["toolchain"] = settings.toolchain
-    report["environment"]["toolchain"] = tools.version()
-    report["bit_exact"] = report["baseline"] = unavailable("built again since; run edgesparse emulate")
-    report["ratio"] = assemble.ratio_part(report["sparse"], report["dense"])
-    report.pop("dataset", None)
+    report, twins = read_report(folder), read_twins(folder)
+    settings = report.settings.updated({"toolchain": toolchain} if toolchain is not None else {})
+    setup = set_up(settings, progress, emulates=False)
+    figures = []
+    for twin in twins:
+        setup.say(f"building {twin.name}")
+        elf = setup.runtime.build(folder / twin.name, setup.tools, twin.board)
+        figures.append(assemble.figures_of(setup.runtime.sizes(elf, twin.memory), _STALE, setup.board, _STALE))
+    sparse, dense = figures
+    report = replace(
+        report,
+        settings=settings,
+        environment=replace(report.environment, toolchain=setup.tools.version()),
+        sparse=sparse,
+        dense=dense,
+        baseline=_STALE,
+        ratio=assemble.ratio_of(sparse, dense),
+        bit_exact=_STALE,
+        layers=assemble.layers_measured_again(report.layers, _STALE, _STALE),
+        budgets=judge_budgets(settings.budget, sparse, report.accuracy, report.fidelity),
+        profile=None,
+        dataset=None,
+    )
     write_report(folder, report)
     return report

@@ -1,44 +1,36 @@
-"""`edgesparse convert`: a Keras model to sparse int8 firmware, built and measured."""
+"""`edgesparse convert`: a Keras model to sparse int8 firmware, built and measured. The whole flow, in its order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgesparse import emulate as emulators
-from edgesparse.analysis import ModelStats
 from edgesparse.budgets import check_budgets
-from edgesparse.commands.folder import (
-    check_kernels,
-    output_target,
-    pick_samples,
-    refuse_for_tflite,
-    settings_for_board,
-    sha256_of,
-    silent,
-    write_report,
-)
+from edgesparse.commands.firmware import firmware, refuse_for_tflite
+from edgesparse.commands.folder import Converted, output_target, plan_twin, sha256_of, write_folder
+from edgesparse.commands.samples import NO_LABELS, Samples, choose_samples
 from edgesparse.data import Dataset, load_data
 from edgesparse.errors import ModelError
-from edgesparse.measure.runtimes import find_toolchain
-from edgesparse.measure.twins import Progress, deploy
-from edgesparse.missing import unavailable
-from edgesparse.mobile import phone_model
+from edgesparse.measure.setup import Setup, choose_settings, set_up
+from edgesparse.missing import Missing
+from edgesparse.mobile import PhoneModel, phone_model
 from edgesparse.network import Network
-from edgesparse.output import (
-    check_replaceable,
-    output_folder,
-)
+from edgesparse.oracle import interpreters
+from edgesparse.output import check_replaceable
+from edgesparse.progress import Progress
 from edgesparse.report.fidelity import compare_outputs, score
-from edgesparse.settings import Settings
+from edgesparse.report.report import Report
+from edgesparse.result import Accuracy, Fidelity, Quantization, Source
 from edgesparse.tflite import identifier
-from edgesparse.training.checkpoints import checkpoint_folder
+
+if TYPE_CHECKING:
+    from edgesparse.keras_model import LoadedModel
+    from edgesparse.quantize import Quantized
+    from edgesparse.sparsify import Curve, SparsifyResult, SparsityPlan
+    from edgesparse.training.checkpoints import Checkpoints
 
 __all__ = ["convert"]
-
-_CALIBRATION_SAMPLES = 100
-_FIDELITY_SAMPLES = 200
 
 
 def convert(
@@ -49,77 +41,119 @@ def convert(
     unsafe: bool = False,
     progress: Progress | None = None,
     **settings: Any,
-) -> dict[str, Any]:
-    """Sparsify, quantize, pack, build and measure a Keras model; returns the object of report.json.
+) -> Report:
+    """Sparsify, quantize, pack, build and measure a Keras model.
 
     model: path of a .h5, .keras, SavedModel or int8 .tflite, or a Keras model object.
     out: the output folder, `./<stem>.edgesparse` by default. `force` replaces a folder that edgesparse did not write.
     unsafe: load Lambda layers, which execute code from the file.
     settings: fields of edgesparse.settings.Settings.
     """
-    say = progress or silent
-    if isinstance(model, str | Path) and Path(model).suffix == ".tflite":
-        refuse_for_tflite(settings)
-        from edgesparse.commands.firmware import firmware
-
-        return firmware(model, out=out, force=force, progress=progress, **settings)
-    chosen, board = settings_for_board(settings)
-    tools = find_toolchain(chosen, board)
-    emulators.choose_memory_profile(chosen.memory_profile, board)
-    emulators.require(chosen.emulator, board)
-    data = load_data(chosen.data) if chosen.data else None
-    no_labels = "no labels; give --data FILE with x and y"
-    check_budgets(chosen.budget, accuracy="" if data is not None and data.evaluation[1] is not None else no_labels)
     path = Path(model) if isinstance(model, str | Path) else None
+    if path is not None and path.suffix == ".tflite":
+        refuse_for_tflite(settings)
+        return firmware(path, out=out, force=force, progress=progress, **settings)
+    setup, data, target = _begin(path, out, settings, progress, force=force)
+    from edgesparse import keras_model
+    from edgesparse.training.checkpoints import Checkpoints, checkpoint_folder
+
+    checkpoints = Checkpoints(checkpoint_folder(target))
+    with interpreters():
+        setup.say("loading the model")
+        loaded = keras_model.load(path, unsafe=unsafe) if path is not None else keras_model.from_object(model)
+        samples = choose_samples(loaded.model, data, setup.settings)
+        plan = _plan(loaded, setup)
+        setup.say("quantizing the dense model")
+        int8_dense = _quantize(loaded.model, samples, setup)
+        dense = Network.read(int8_dense.data)
+        dense_plan = plan_twin(dense, path, setup)
+        pruned = _sparsify(loaded, plan, dense, samples, setup, checkpoints)
+        setup.say("quantizing the sparse model")
+        int8_sparse = _quantize(pruned.model, samples, setup, settled=_settled(setup))
+        sparse, dense = _named_alike(_proven(int8_sparse, pruned, setup), dense)
+        sparse, dense = (net.slimmed(keep_metadata=setup.settings.keep_metadata) for net in (sparse, dense))
+        setup.say("encoding for phones")
+        in_float = _float_file(pruned, setup)
+        mobile = _mobile(in_float or sparse, samples, setup)
+        setup.say("comparing with the float model")
+        accuracy, fidelity = _judge(loaded, dense, sparse, samples)
+        converted = Converted(
+            source=_source(path, loaded, unsafe=unsafe),
+            sparse=sparse,
+            dense=dense,
+            dense_plan=dense_plan,
+            vectors=samples.vectors,
+            mobile=mobile,
+            samples=samples.real,
+            accuracy=accuracy,
+            fidelity=fidelity,
+            quantization=_quantization(int8_sparse, int8_dense, setup),
+            channels=pruned.shrunk.figures if pruned.shrunk is not None else None,
+            warnings=(*samples.warnings, *pruned.plan.warnings, *pruned.warnings, *mobile.warnings),
+            float_data=in_float.data if in_float is not None else None,
+        )
+        report = write_folder(target, converted, setup, force=force)
+    checkpoints.discard()
+    return report
+
+
+def _begin(
+    path: Path | None, out: str | Path | None, settings: Mapping[str, Any], progress: Progress | None, *, force: bool
+) -> tuple[Setup, Dataset | None, Path]:
+    """All that can be refused before TensorFlow is loaded: settings, tools, data, budgets, the output folder."""
+    setup = set_up(choose_settings(settings), progress)
+    data = load_data(setup.settings.data) if setup.settings.data else None
+    has_labels = data is not None and data.evaluation[1] is not None
+    check_budgets(setup.settings.budget, accuracy="" if has_labels else NO_LABELS)
     if path is not None and not path.exists():
         raise ModelError(f"{path}: no such file or folder")
     target = output_target(path, out)
     check_replaceable(target, force=force)
+    return setup, data, target
 
-    say("loading the model")
-    from edgesparse import keras_model, quantize, sparsify
-    from edgesparse.keras_model.check_data import check_data
+
+def _quantize(model: Any, samples: Samples, setup: Setup, *, settled: str = "") -> Quantized:
+    """The int8 model. settled: why nothing may correct it, "" where samples decide."""
+    from edgesparse import quantize
+
+    return quantize.quantize_corrected(
+        model,
+        samples.calibration,
+        dense_per_channel=setup.settings.dense_per_channel,
+        outputs_of=lambda file, x: Network.read(file).predict(x),
+        unjudged=settled or ("--no-correct" if not setup.settings.correct else samples.unjudged),
+    )
+
+
+def _plan(loaded: LoadedModel, setup: Setup) -> SparsityPlan:
+    from edgesparse import sparsify
+
+    chosen = setup.settings
+    return sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern, channels=chosen.channels)
+
+
+def _sparsify(
+    loaded: LoadedModel, plan: SparsityPlan, dense: Network, samples: Samples, setup: Setup, checkpoints: Checkpoints
+) -> SparsifyResult:
+    """The pruned model, trained where the settings say so; zeros shared out by what the board gains."""
+    from edgesparse import quantize, sparsify
     from edgesparse.keras_model.kernels import iter_kernels
-    from edgesparse.training.checkpoints import Checkpoints
     from edgesparse.training.request import Training
 
-    loaded = keras_model.load(path, unsafe=unsafe) if path is not None else keras_model.from_object(model)
-    if data is not None:
-        for x, y in ((data.x, data.y), (data.x_test, data.y_test)):
-            if x is not None:
-                check_data(loaded.model, x, y)
-    warnings = _data_warnings(data)
-    plan = sparsify.plan(loaded.model, sparsity=chosen.sparsity, pattern=chosen.pattern, channels=chosen.channels)
-    shape = keras_model.input_shape(loaded.model)
-    samples = data.x if data is not None else quantize.synthetic_inputs(shape, n=_CALIBRATION_SAMPLES, seed=chosen.seed)
-    calibration = pick_samples(samples, _CALIBRATION_SAMPLES, chosen.seed)
+    chosen = setup.settings
 
-    def int8(model: Any, *, settled: str = "") -> quantize.Quantized:
-        return quantize.quantize_corrected(
-            model,
-            calibration,
-            dense_per_channel=chosen.dense_per_channel,
-            outputs_of=lambda file, x: Network.read(file).predict(x),
-            unjudged=settled or _plain_reason(chosen, data),
-        )
-
-    def costs_of(model: Any, planned: sparsify.SparsityPlan) -> Mapping[str, sparsify.Curve]:
+    def costs_of(model: Any, planned: SparsityPlan) -> Mapping[str, Curve]:
         graph = dense.graph
         if model is not loaded.model:
-            file = quantize.quantize(model, calibration, dense_per_channel=chosen.dense_per_channel)
+            file = quantize.quantize(model, samples.calibration, dense_per_channel=chosen.dense_per_channel)
             graph = Network.read(file).graph
         ops = quantize.match_kernels(graph, iter_kernels(model))
-        return sparsify.device_costs(graph, ops, planned, board.core, optimize=chosen.optimize)
+        return sparsify.device_costs(graph, ops, planned, setup.board.core, optimize=chosen.optimize)
 
-    say("quantizing the dense model")
-    int8_dense = int8(loaded.model)
-    dense = Network.read(int8_dense.data)
-    check_kernels(dense.graph, board, chosen, path)
-    say("sparsifying")
-    checkpoints = Checkpoints(checkpoint_folder(target))
+    setup.say("sparsifying")
     training = Training(
-        x=None if data is None else data.x,
-        y=None if data is None else data.y,
+        x=samples.training,
+        y=samples.training_labels,
         epochs=chosen.epochs,
         labels=chosen.labels,
         distill=chosen.distill,
@@ -129,116 +163,103 @@ def convert(
         dense_per_channel=chosen.dense_per_channel,
         seed=chosen.seed,
         checkpoints=checkpoints,
-        progress=say,
+        progress=setup.say,
     )
     with checkpoints.dropped_on_error():
         pruned = sparsify.sparsify(loaded, plan, method=chosen.method, training=training, costs=costs_of)
         if chosen.quantize == "qat":
-            say("training under fake quantization")
+            setup.say("training under fake quantization")
             pruned = quantize.train_aware(pruned, loaded.model, training, dense_per_channel=chosen.dense_per_channel)
-    say("quantizing the sparse model")
-    int8_sparse = int8(pruned.model, settled=_settled(chosen))
-    sparse = Network.read(int8_sparse.data)
-    names = quantize.check_zeros(sparse.graph, int8_sparse.model, pruned.masks)
-    quantize.check_values(sparse.graph, names, pruned.clustered, chosen.cluster)
-    sparse = sparse.named({index: identifier(name) for name, index in names.items()})
-    if len(sparse.graph.ops) == len(dense.graph.ops):
-        dense = dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
-    sparse, dense = (network.slimmed(keep_metadata=chosen.keep_metadata) for network in (sparse, dense))
-    say("encoding for phones")
-    in_float = None
-    if chosen.mobile_dtype == "float32":
-        in_float = Network.read(quantize.float_tflite(pruned.model)).slimmed(keep_metadata=chosen.keep_metadata)
-    mobile = in_float or sparse
-    phone = phone_model(
-        mobile.data,
-        mobile.quantized(pick_samples(samples, chosen.vectors, chosen.seed)),
-        optimize=chosen.mobile_optimize,
-        names=[op.name for op in mobile.graph.ops],
-    )
-    warnings += [*plan.warnings, *pruned.warnings, *phone.warnings, *_sparsity_warnings(sparse.stats, chosen)]
-    shrunk = {"channels": pruned.shrunk.as_json()} if pruned.shrunk is not None else {}
-
-    say("comparing with the float model")
-    inputs, labels = data.evaluation if data is not None else (samples, None)
-    judged = inputs if labels is not None else pick_samples(inputs, _FIDELITY_SAMPLES, chosen.seed)
-    float_outputs = keras_model.predict(loaded.model, judged)
-    int8_outputs, sparse_outputs = dense.predict(judged), sparse.predict(judged)
-    classes = keras_model.final_activation(loaded.model) == "softmax" or (
-        labels is not None and labels.dtype.kind == "i"
-    )
-    fidelity = {
-        "samples": len(judged),
-        "int8_vs_float": compare_outputs(int8_outputs, float_outputs, classes=classes),
-        "sparse_vs_float": compare_outputs(sparse_outputs, float_outputs, classes=classes),
-    }
-    accuracy: dict[str, Any] = unavailable(no_labels)
-    if labels is not None:
-        accuracy = {
-            "metric": "top1" if labels.dtype.kind == "i" else "mse",
-            "samples": len(labels),
-            "float": score(float_outputs, labels),
-            "int8": score(int8_outputs, labels),
-            "sparse_int8": score(sparse_outputs, labels),
-        }
-    vectors = pick_samples(inputs, chosen.vectors, chosen.seed)
-    source = {
-        "path": str(path) if path is not None else loaded.name,
-        "sha256": sha256_of(path) if path is not None else keras_model.fingerprint(loaded.model),
-        "format": loaded.format,
-        "keras_version": loaded.keras_version,
-    }
-    with output_folder(target, force=force) as folder:
-        (folder / "model.sparse.tflite").write_bytes(phone.data)
-        if in_float is not None:
-            (folder / "model.float32.tflite").write_bytes(in_float.data)
-        report = deploy(
-            folder,
-            source,
-            chosen,
-            board,
-            tools,
-            sparse,
-            dense,
-            vectors,
-            calibration if data is not None else None,
-            warnings,
-            say,
-        )
-        quantization = {"method": chosen.quantize, **int8_sparse.as_json(), "dense": int8_dense.as_json()}
-        report |= {"accuracy": accuracy, "fidelity": fidelity, "mobile": phone.report, "quantization": quantization}
-        report["model"] |= shrunk
-        write_report(folder, report)
-    checkpoints.discard()
-    return report
+    return pruned
 
 
-def _settled(settings: Settings) -> str:
+def _settled(setup: Setup) -> str:
     """Why nothing may correct the sparse model: its weights are made for int8; "" where they are not."""
-    if settings.quantize == "qat":
+    if setup.settings.quantize == "qat":
         return "trained for int8"
-    return "its weights are clustered for int8" if settings.cluster else ""
+    return "its weights are clustered for int8" if setup.settings.cluster else ""
 
 
-def _plain_reason(settings: Settings, data: Dataset | None) -> str:
-    """Why int8 models are quantized without corrections; "" where samples decide."""
-    if not settings.correct:
-        return "--no-correct"
-    return "no samples; give --data FILE" if data is None else ""
+def _proven(int8: Quantized, pruned: SparsifyResult, setup: Setup) -> Network:
+    """The sparse network with the names of its layers; ModelError unless its zeros and values are as they must be."""
+    from edgesparse import quantize
 
-
-def _data_warnings(data: Dataset | None) -> list[str]:
-    if data is None:
-        return ["calibrated on synthetic inputs: int8 ranges may be wrong for real ones; give --data FILE"]
-    if not data.held_out and data.y is not None:
-        return ["accuracy is measured on the samples used for calibration; add x_test and y_test to hold some apart"]
-    return []
-
-
-def _sparsity_warnings(stats: ModelStats, settings: Settings) -> list[str]:
-    if settings.pattern != "channel" and stats.sparsity + 1e-9 < settings.sparsity:
+    network = Network.read(int8.data)
+    names = quantize.check_zeros(network.graph, int8.model, pruned.masks)
+    quantize.check_values(network.graph, names, pruned.clustered, setup.settings.cluster)
+    wanted = setup.settings.sparsity
+    if setup.settings.pattern != "channel" and network.stats.sparsity + 1e-9 < wanted:
         raise ModelError(
-            f"the int8 model has {stats.sparsity:.4f} zeros among its prunable weights, expected {settings.sparsity} "
-            "or more; please report this model"
+            f"the int8 model has {network.stats.sparsity:.4f} zeros among its prunable weights, expected {wanted} or "
+            "more; please report this model"
         )
-    return []
+    return network.named({index: identifier(name) for name, index in names.items()})
+
+
+def _named_alike(sparse: Network, dense: Network) -> tuple[Network, Network]:
+    """Both, the dense one with the sparse one's names where it is the same op for op."""
+    if len(sparse.graph.ops) != len(dense.graph.ops):
+        return sparse, dense
+    return sparse, dense.named({index: op.name for index, op in enumerate(sparse.graph.ops)})
+
+
+def _float_file(pruned: SparsifyResult, setup: Setup) -> Network | None:
+    """model.float32.tflite, for phones whose sparse kernels want it."""
+    if setup.settings.mobile_dtype != "float32":
+        return None
+    from edgesparse import quantize
+
+    return Network.read(quantize.float_tflite(pruned.model)).slimmed(keep_metadata=setup.settings.keep_metadata)
+
+
+def _mobile(network: Network, samples: Samples, setup: Setup) -> PhoneModel:
+    return phone_model(
+        network.data,
+        network.quantized(samples.phone_vectors),
+        optimize=setup.settings.mobile_optimize,
+        names=[op.name for op in network.graph.ops],
+    )
+
+
+def _judge(
+    loaded: LoadedModel, dense: Network, sparse: Network, samples: Samples
+) -> tuple[Accuracy | Missing, Fidelity]:
+    """Both int8 networks beside the labels, where there are any, and beside the float model."""
+    from edgesparse import keras_model
+
+    labels = samples.labels
+    outputs = keras_model.predict(loaded.model, samples.judged)
+    int8, sparse_int8 = (network.predict(samples.judged) for network in (dense, sparse))
+    whole = labels is not None and labels.dtype.kind == "i"
+    classes = whole or keras_model.final_activation(loaded.model) == "softmax"
+    fidelity = Fidelity(
+        samples=len(samples.judged),
+        int8_vs_float=compare_outputs(int8, outputs, classes=classes),
+        sparse_vs_float=compare_outputs(sparse_int8, outputs, classes=classes),
+    )
+    if labels is None:
+        return Missing(NO_LABELS), fidelity
+    accuracy = Accuracy(
+        metric="top1" if whole else "mse",
+        samples=len(labels),
+        float=score(outputs, labels),
+        int8=score(int8, labels),
+        sparse_int8=score(sparse_int8, labels),
+    )
+    return accuracy, fidelity
+
+
+def _quantization(sparse: Quantized, dense: Quantized, setup: Setup) -> Quantization:
+    return Quantization(method=setup.settings.quantize, **vars(sparse.correction), dense=dense.correction)
+
+
+def _source(path: Path | None, loaded: LoadedModel, *, unsafe: bool) -> Source:
+    from edgesparse import keras_model
+
+    return Source(
+        path=str(path) if path is not None else loaded.name,
+        sha256=sha256_of(path) if path is not None else keras_model.fingerprint(loaded.model),
+        format=loaded.format,
+        keras_version=loaded.keras_version,
+        unsafe=unsafe,
+    )

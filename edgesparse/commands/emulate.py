@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from edgesparse import emulate as emulators
-from edgesparse.boards import load_board
-from edgesparse.commands.folder import (
-    sha256_of,
-    silent,
-    stored_settings,
-    write_report,
-)
+from edgesparse.commands.folder import sha256_of, write_report
 from edgesparse.errors import ModelError, SettingsError
+from edgesparse.firmware.build import read_twins
 from edgesparse.graph import FloatArray
-from edgesparse.measure.dataset import Samples, evaluate, read_samples
-from edgesparse.measure.runtimes import find_toolchain
-from edgesparse.measure.twins import Progress, measure, projects
+from edgesparse.measure.dataset import Samples, read_samples, run_dataset
+from edgesparse.measure.run import Measured, measure
+from edgesparse.measure.setup import set_up
+from edgesparse.missing import Missing
 from edgesparse.network import Network
-from edgesparse.output import (
-    read_report,
-)
+from edgesparse.oracle import interpreters
+from edgesparse.output import read_report
+from edgesparse.progress import Progress
+from edgesparse.report import assemble
+from edgesparse.report.budgets import judge_budgets
+from edgesparse.report.report import Report
+from edgesparse.result import Source
+from edgesparse.settings import Settings
 
 __all__ = ["emulate"]
 
@@ -39,51 +38,55 @@ def emulate(
     samples: int | None = None,
     model: str | Path | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Build what is not built, run both projects, compare with the reference; returns the updated report.json.
+) -> Report:
+    """Build what is not built, run both projects, compare with the reference; the report with what was measured.
 
     memory_profile: a part whose memory waits are estimated too. budget: in place of the stored one. profile: say where
     the cycles go. data: as in Settings; its test part, or all of it, runs on the sparse firmware too, the first
     `samples` of it; see edgesparse.measure.dataset. model: the Keras file that the folder was made from, to compare
     these outputs with.
     """
-    say = progress or silent
     folder = Path(folder)
-    report = read_report(folder)
-    settings = stored_settings(
-        report, emulator=emulator, toolchain=toolchain, memory_profile=memory_profile, budget=budget
+    report, twins = read_report(folder), read_twins(folder)
+    given = {"emulator": emulator, "toolchain": toolchain, "memory_profile": memory_profile, "budget": budget}
+    settings = report.settings.updated({name: value for name, value in given.items() if value is not None})
+    setup = set_up(settings, progress)
+    with interpreters():
+        chosen = _given_samples(data, samples, model, twins.sparse.network)
+        float_outputs = _float_outputs(model, report.source, chosen, setup.say)
+        measured = measure(folder, twins, setup, profile=profile)
+        dataset = None
+        if chosen is not None:
+            dataset = run_dataset(
+                folder / twins.sparse.name,
+                twins.sparse,
+                setup,
+                chosen,
+                float_outputs,
+                instructions=max(measured.sparse.trace.instructions),
+            )
+    report = replace(
+        _measured_again(report, settings, measured, toolchain=setup.tools.version(), profile=profile), dataset=dataset
     )
-    board = load_board(settings.board)
-    tools = find_toolchain(settings, board)
-    emulators.require(settings.emulator, board)
-    for name in ("profile", "dataset"):
-        report.pop(name, None)
-    project, network = projects(folder)["sparse"]
-    given = _given_samples(data, samples, model, network)
-    float_outputs = _float_outputs(model, report["source"], given, say)
-    report |= measure(folder, settings, board, tools, report["layers"], say, profile=profile)
-    if given is not None:
-        names = [layer["name"] for layer in report["layers"]]
-        report["dataset"] = evaluate(
-            project,
-            network,
-            settings,
-            board,
-            tools,
-            given,
-            float_outputs,
-            say,
-            layer_names=names,
-            instructions=report["sparse"]["instructions"],
-        )
-    report["settings"] |= {
-        "emulator": settings.emulator,
-        "toolchain": settings.toolchain,
-        "memory_profile": settings.memory_profile,
-        "budget": settings.budget,
-    }
     write_report(folder, report)
     return report
+
+
+def _measured_again(report: Report, settings: Settings, measured: Measured, *, toolchain: str, profile: bool) -> Report:
+    sparse, dense = measured.sparse, measured.dense
+    return replace(
+        report,
+        settings=settings,
+        environment=assemble.environment_of(toolchain, sparse.trace.emulator),
+        sparse=sparse.figures,
+        dense=dense.figures,
+        baseline=measured.baseline,
+        ratio=assemble.ratio_of(sparse.figures, dense.figures),
+        bit_exact=measured.bit_exact,
+        layers=assemble.layers_measured_again(report.layers, sparse.trace, dense.trace),
+        budgets=judge_budgets(settings.budget, sparse.figures, report.accuracy, report.fidelity),
+        profile={"sparse": sparse.code_profile, "dense": dense.code_profile} if profile else None,
+    )
 
 
 def _given_samples(data: str | None, samples: int | None, model: str | Path | None, network: Network) -> Samples | None:
@@ -94,18 +97,18 @@ def _given_samples(data: str | None, samples: int | None, model: str | Path | No
 
 
 def _float_outputs(
-    model: str | Path | None, source: Mapping[str, Any], samples: Samples | None, say: Progress
-) -> FloatArray | str:
-    """Of the model that the folder was made from; or why there are none."""
+    model: str | Path | None, source: Source, samples: Samples | None, say: Progress
+) -> FloatArray | Missing:
+    """Of the model that the folder was made from."""
     if samples is None or model is None:
-        if source["format"] == "tflite":
-            return "a .tflite comes without a float model"
-        return f"the folder does not hold the float model; give --model {source['path']}"
+        if source.format == "tflite":
+            return Missing("a .tflite comes without a float model")
+        return Missing(f"the folder does not hold the float model; give --model {source.path}")
     path = Path(model)
     if not path.exists():
         raise ModelError(f"{path}: no such file or folder")
-    if sha256_of(path) != source["sha256"]:
-        raise ModelError(f"--model {path}: is not the file that this folder was made from, {source['path']}")
+    if sha256_of(path) != source.sha256:
+        raise ModelError(f"--model {path}: is not the file that this folder was made from, {source.path}")
     say("running the float model")
     from edgesparse import keras_model
 

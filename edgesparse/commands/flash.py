@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from edgesparse.boards import load_board
-from edgesparse.commands.folder import (
-    silent,
-    stored_settings,
-    write_report,
-)
+from edgesparse.commands.folder import write_report
+from edgesparse.firmware.build import read_twins
 from edgesparse.flash import ProbeOptions
-from edgesparse.measure.board import DeviceRun, run_on_board
-from edgesparse.measure.runtimes import find_toolchain
-from edgesparse.measure.twins import Progress
-from edgesparse.missing import unavailable
-from edgesparse.output import (
-    read_report,
-)
+from edgesparse.measure.board import BoardRun, run_on_board
+from edgesparse.measure.setup import set_up
+from edgesparse.missing import Missing
+from edgesparse.output import read_report
+from edgesparse.progress import Progress
+from edgesparse.report.report import Report
+from edgesparse.result import Device
 
 __all__ = ["flash"]
 
@@ -32,25 +28,23 @@ def flash(
     dense: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
-) -> tuple[dict[str, Any], DeviceRun]:
-    """Program a real board and measure there; the updated object of report.json, and what was run.
+) -> tuple[Report, BoardRun]:
+    """Program a real board and measure there; the report with what it said, and what was run.
 
     probe: a name of edgesparse.flash.PROBERS, by default the board's own. dense: the dense twin.
     dry_run: build, and say what would be run; nothing is written.
     """
-    say = progress or silent
     folder = Path(folder)
-    report = read_report(folder)
-    settings = stored_settings(report)
-    board = load_board(settings.board)
+    report, twins = read_report(folder), read_twins(folder)
+    setup = set_up(report.settings, progress, emulates=False)
+    twin = twins.dense if dense else twins.sparse
     options = ProbeOptions(probe=probe, probe_id=probe_id, gdb_port=gdb_port)
-    tools = find_toolchain(settings, board)
-    run = run_on_board(folder, settings, board, tools, options, report, say, dense=dense, dry_run=dry_run)
-    if not dry_run:
-        device = report.setdefault("device", {})
-        missing = unavailable("edgesparse flash --dense measures it")
-        report["device"] = (
-            {**device, "dense": run.figures} if dense else {**run.figures, "dense": device.get("dense", missing)}
+    run = run_on_board(folder / twin.name, twin, setup, options, dry_run=dry_run)
+    if run.figures is not None:
+        before = report.device or Device(
+            sparse=Missing("edgesparse flash measures it"), dense=Missing("edgesparse flash --dense measures it")
         )
+        device = replace(before, dense=run.figures) if dense else replace(before, sparse=run.figures)
+        report = replace(report, device=device)
         write_report(folder, report)
     return report, run

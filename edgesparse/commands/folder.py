@@ -1,80 +1,65 @@
-"""What the commands share: where outputs go, how reports are written, what a folder's settings are."""
+"""The output folder that convert and firmware write: projects, model files, report."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from edgesparse import emulate as emulators
-from edgesparse.boards import Board, load_board
-from edgesparse.budgets import evaluate_budgets
-from edgesparse.errors import InputError, SettingsError, UnsupportedError
-from edgesparse.graph import Graph, Tensor
-from edgesparse.measure.twins import plan_firmware
-from edgesparse.output import (
-    HTML_NAME,
-    REPORT_NAME,
-    write_json,
-    write_text,
-)
+import edgesparse
+from edgesparse.errors import SettingsError, UnsupportedError
+from edgesparse.firmware.build import Twins
+from edgesparse.firmware.plan import Plan, plan_network
+from edgesparse.firmware.room import no_room
+from edgesparse.graph import FloatArray, Graph
+from edgesparse.lowering import lower
+from edgesparse.lowering.model import PackedModel
+from edgesparse.measure.projects import make_build, write_project
+from edgesparse.measure.run import Measured, measure
+from edgesparse.measure.setup import Setup
+from edgesparse.missing import Missing
+from edgesparse.mobile import PhoneModel
+from edgesparse.network import Network
+from edgesparse.oracle import zero_shares
+from edgesparse.output import HTML_NAME, REPORT_NAME, output_folder, write_json, write_text
+from edgesparse.record import AnyArray
+from edgesparse.report import assemble
+from edgesparse.report.arena import arena_buffers
+from edgesparse.report.board import board_warnings
+from edgesparse.report.budgets import judge_budgets
+from edgesparse.report.report import SCHEMA, Report
 from edgesparse.report.show.html import render_html
-from edgesparse.settings import Settings
+from edgesparse.result import Accuracy, Channels, Fidelity, LayerFigures, Quantization, Source
+from edgesparse.tflm import TflmModel
+from edgesparse.tflm.stock import StockModel, stock_model
 
-__all__ = [
-    "check_kernels",
-    "output_target",
-    "pick_samples",
-    "random_inputs",
-    "refuse_for_tflite",
-    "settings_for_board",
-    "sha256_of",
-    "silent",
-    "stored_settings",
-    "write_report",
-]
-
-_SPARSE_SETTINGS = (
-    "sparsity",
-    "pattern",
-    "channels",
-    "method",
-    "epochs",
-    "labels",
-    "distill",
-    "schedule",
-    "activity_l1",
-    "cluster",
-    "data",
-    "quantize",
-    "dense_per_channel",
-    "correct",
-)
+__all__ = ["Converted", "output_target", "plan_twin", "sha256_of", "write_folder", "write_report"]
 
 
-def write_report(folder: Path, report: dict[str, Any]) -> None:
-    """Judge the budgets; write report.json and report.html."""
-    report["budgets"] = evaluate_budgets(report["settings"].get("budget"), report)
-    write_json(folder / REPORT_NAME, report)
-    write_text(folder / HTML_NAME, render_html(report))
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """What goes into an output folder.
 
+    dense_plan: of the dense network, all its weights dense. vectors: float inputs [n, ...], or inputs in the model's
+    dtype, that the firmware runs. samples: float inputs like those in use, on which activation sparsity is measured.
+    float_data: model.float32.tflite, where phones get that.
+    """
 
-def stored_settings(report: Mapping[str, Any], **changes: str | None) -> Settings:
-    """The settings that a report holds, with some replaced."""
-    try:
-        return Settings(**report["settings"]).updated({k: v for k, v in changes.items() if v is not None})
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{REPORT_NAME}: its settings are damaged ({error}); run edgesparse convert again") from error
-
-
-def settings_for_board(given: Mapping[str, Any]) -> tuple[Settings, Board]:
-    """All settings with the board's own emulator where none is given, and the board."""
-    board = load_board(Settings().updated({"board": given["board"]} if "board" in given else {}).board)
-    return Settings().updated({"emulator": emulators.default_emulator(board)} | dict(given)), board
+    source: Source
+    sparse: Network
+    dense: Network
+    dense_plan: Plan
+    vectors: AnyArray
+    mobile: PhoneModel
+    samples: FloatArray | Missing
+    accuracy: Accuracy | Missing
+    fidelity: Fidelity | Missing
+    quantization: Quantization | Missing
+    warnings: tuple[str, ...]
+    channels: Channels | None = None
+    float_data: bytes | None = None
 
 
 def output_target(path: Path | None, out: str | Path | None) -> Path:
@@ -86,21 +71,47 @@ def output_target(path: Path | None, out: str | Path | None) -> Path:
     return Path(f"{path.absolute().stem}.edgesparse")
 
 
-def pick_samples(samples: npt.NDArray[Any], count: int, seed: int) -> npt.NDArray[Any]:
-    """`count` samples in their order, chosen by seed; all where there are fewer."""
-    if len(samples) <= count:
-        return samples
-    chosen = np.random.default_rng(seed).choice(len(samples), size=count, replace=False)
-    return samples[np.sort(chosen)]
+def plan_twin(network: Network, path: Path | None, setup: Setup) -> Plan:
+    """The plan of the dense twin. UnsupportedError, with the model's path, where an op has no kernel."""
+    try:
+        return plan_network(network.graph, setup.board.core, optimize=setup.settings.optimize, dense_only=True)
+    except UnsupportedError as error:
+        where = f"{path}: " if path is not None else ""
+        raise UnsupportedError(f"{where}{error}", error.names) from error
 
 
-def random_inputs(tensor: Tensor, count: int, seed: int) -> npt.NDArray[Any]:
-    """Inputs [count, ...] of the tensor's dtype: any bytes, or normally distributed floats."""
-    generator = np.random.default_rng(seed)
-    shape = (count, *tensor.shape[1:])
-    if tensor.dtype == np.int8:
-        return generator.integers(-128, 128, shape, dtype=np.int8)
-    return generator.standard_normal(shape).astype(np.float32)
+def write_folder(target: Path, converted: Converted, setup: Setup, *, force: bool) -> Report:
+    """Write the output folder whole, or not at all: projects, built and run, model files, report."""
+    zero_inputs = _zero_inputs(converted.sparse, converted.samples)
+    sparse_plan = plan_network(
+        converted.sparse.graph,
+        setup.board.core,
+        optimize=setup.settings.optimize,
+        zero_inputs=None if isinstance(zero_inputs, Missing) else zero_inputs,
+    )
+    twins = Twins(
+        sparse=make_build("firmware", converted.sparse, sparse_plan, converted.vectors, setup),
+        dense=make_build("dense", converted.dense, converted.dense_plan, converted.vectors, setup),
+    )
+    with output_folder(target, force=force) as folder:
+        micro, _ = (write_project(build, folder) for build in twins)
+        setup.say("encoding for TFLite Micro")
+        stock = stock_model(converted.sparse, twins.sparse.inputs, max_arena=setup.settings.tflm_max_arena)
+        (folder / "model.tflm.tflite").write_bytes(stock.data)
+        (folder / "model.sparse.tflite").write_bytes(converted.mobile.data)
+        if converted.float_data is not None:
+            (folder / "model.float32.tflite").write_bytes(converted.float_data)
+        measured = measure(folder, twins, setup)
+        files = {path.name: path.stat().st_size for path in sorted(folder.glob("*.tflite"))}
+        report = _report(converted, setup, twins, measured, stock, micro, zero_inputs, files)
+        write_report(folder, report)
+    return report
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Write report.json and report.html, each whole or not at all."""
+    write_json(folder / REPORT_NAME, report.to_json())
+    write_text(folder / HTML_NAME, render_html(report))
 
 
 def sha256_of(path: Path) -> str:
@@ -115,24 +126,88 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def silent(_: str) -> None:
-    """Progress that nobody sees."""
+def _report(
+    converted: Converted,
+    setup: Setup,
+    twins: Twins,
+    measured: Measured,
+    stock: StockModel,
+    micro: TflmModel,
+    zero_inputs: dict[int, float] | Missing,
+    files: dict[str, int],
+) -> Report:
+    sparse, dense = measured.sparse.figures, measured.dense.figures
+    network, plan = converted.sparse, twins.sparse.plan
+    on_tflm = setup.settings.runtime == "tflm"
+    warnings = [*board_warnings(setup.board), *converted.warnings, *stock.warnings]
+    if twins.dense.board != setup.board:
+        warnings.append(no_room(setup.board))
+    return Report(
+        schema=SCHEMA,
+        edgesparse=edgesparse.__version__,
+        source=converted.source,
+        settings=setup.settings,
+        environment=assemble.environment_of(setup.tools.version(), measured.sparse.trace.emulator),
+        accuracy=converted.accuracy,
+        fidelity=converted.fidelity,
+        model=assemble.model_facts(
+            network.stats, assemble.activation_sparsity(network.graph, zero_inputs), converted.channels
+        ),
+        files=files,
+        board=assemble.board_facts(setup.board),
+        sparse=sparse,
+        dense=dense,
+        baseline=measured.baseline,
+        ratio=assemble.ratio_of(sparse, dense),
+        bit_exact=measured.bit_exact,
+        layers=_layers(twins, measured, stock, micro if on_tflm else None, zero_inputs),
+        arena_plan=Missing("TFLite Micro plans its arena")
+        if on_tflm
+        else arena_buffers(network.graph, plan.packed, plan.memory),
+        tflm_decode=stock.figures,
+        mobile=converted.mobile.figures,
+        quantization=converted.quantization,
+        budgets=judge_budgets(setup.settings.budget, sparse, converted.accuracy, converted.fidelity),
+        warnings=tuple(warnings),
+    )
 
 
-def check_kernels(graph: Graph, board: Board, settings: Settings, path: Path | None) -> None:
-    """UnsupportedError, with the model's path, where an op has no kernel."""
-    try:
-        plan_firmware(graph, board, settings, dense_only=False)
-    except UnsupportedError as error:
-        where = f"{path}: " if path is not None else ""
-        raise UnsupportedError(f"{where}{error}", error.names) from error
+def _layers(
+    twins: Twins,
+    measured: Measured,
+    stock: StockModel,
+    micro: TflmModel | None,
+    zero_inputs: dict[int, float] | Missing,
+) -> tuple[LayerFigures, ...]:
+    network, plan = twins.sparse.network, twins.sparse.plan
+    return assemble.layer_figures(
+        network.graph,
+        network.stats,
+        plan.packed,
+        _twin_of(network.graph, twins),
+        plan.memory,
+        zero_inputs,
+        stock.layers,
+        measured.sparse.trace,
+        measured.dense.trace,
+        custom=None if micro is None else micro.custom,
+    )
 
 
-def refuse_for_tflite(settings: Mapping[str, Any]) -> None:
-    """SettingsError where a setting is about how a Keras model is made sparse."""
-    given = [name for name in _SPARSE_SETTINGS if settings.get(name) is not None]
-    if settings.get("mobile_dtype", "int8") == "float32":
-        given.append("mobile_dtype")
-    if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise SettingsError(f"{options}: needs a Keras model; a .tflite keeps its weights as they are")
+def _twin_of(graph: Graph, twins: Twins) -> PackedModel:
+    """The dense build where it is the sparse one op for op; else the sparse network, its weights dense."""
+    dense = twins.dense
+    if [op.kind for op in graph.ops] == [op.kind for op in dense.network.graph.ops]:
+        return dense.packed
+    return lower(graph, dense.board.core, dense_only=True)
+
+
+def _zero_inputs(network: Network, samples: FloatArray | Missing) -> dict[int, float] | Missing:
+    """By op index, the share of input values at the zero point."""
+    if isinstance(samples, Missing):
+        return samples
+    shares = zero_shares(network.data, network.quantized(samples))
+    if isinstance(shares, str):
+        return Missing(f"tflite-runtime: {shares}")
+    found = {index: float(shares[network.graph.first_activation(op)]) for index, op in enumerate(network.graph.ops)}
+    return {index: round(share, 4) for index, share in found.items() if not np.isnan(share)}

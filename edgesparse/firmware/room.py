@@ -11,12 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edgesparse.boards import Board, MemoryRegion, board_names, load_board
-from edgesparse.errors import DoesNotFitError
+from edgesparse.errors import DoesNotFitError, SettingsError
 from edgesparse.graph import Graph
 from edgesparse.lowering import PackedModel
 from edgesparse.lowering.arena import MemoryPlan
 
-__all__ = ["Contents", "Part", "check_fits", "explain_overflow", "fits", "flash_parts", "ram_parts", "with_room"]
+__all__ = [
+    "Contents",
+    "Part",
+    "check_fits",
+    "explain_overflow",
+    "fits",
+    "flash_parts",
+    "no_room",
+    "ram_parts",
+    "room_for",
+    "with_room",
+]
 
 LEAST_CODE_BYTES = 1500
 """Vectors, start-up and harness, at the least of all cores and compilers."""
@@ -116,6 +127,25 @@ def explain_overflow(error: DoesNotFitError, contents: Contents, board: Board, *
         memory=error.memory,
         overflow_bytes=error.overflow_bytes,
     )
+
+
+def room_for(contents: Contents, board: Board, *, build: str, grows: bool) -> Board:
+    """The board; or one with more memory, for a dense twin that it is too small for.
+
+    build: `firmware` or `dense`. grows: whether what runs it can give the board more memory. DoesNotFitError where the
+    sparse build does not fit, SettingsError where the board cannot grow.
+    """
+    if build != "dense" or fits(contents, board):
+        check_fits(contents, board, build=build)
+        return board
+    if not grows:
+        raise SettingsError(f"{no_room(board)}, which only unicorn can; use --emulator unicorn")
+    return with_room(board, contents)
+
+
+def no_room(board: Board) -> str:
+    """What a report says of a dense twin that got a larger board."""
+    return f"the dense twin does not fit board {board.name!r}: it runs with more memory than the board has"
 
 
 def with_room(board: Board, contents: Contents) -> Board:

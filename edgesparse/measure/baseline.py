@@ -1,61 +1,49 @@
-"""`baseline` of report.json: the dense network on the user's TFLite Micro, which is what it is compared with."""
+"""The dense network on the user's TFLite Micro, which is what a report compares with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgesparse import toolchain as toolchains
-from edgesparse.boards import Board
-from edgesparse.emulate import Emulator
 from edgesparse.errors import BuildError, CrashError, ToolMissingError
-from edgesparse.lowering.arena import MemoryPlan
+from edgesparse.firmware.build import Build
 from edgesparse.measure.runtimes import Tflm
-from edgesparse.missing import unavailable
-from edgesparse.oracle import OracleRun
-from edgesparse.report import assemble
+from edgesparse.measure.setup import Setup
+from edgesparse.missing import Missing
+from edgesparse.report.assemble import baseline_of, figures_of
+from edgesparse.result import Baseline, BitExact, BuildFigures
 from edgesparse.tflm import TflmLibrary, find_library
 from edgesparse.toolchain import Toolchain
 
 __all__ = ["dense_as_baseline", "measure_baseline"]
 
 
-def measure_baseline(
-    project: Path,
-    board: Board,
-    emulator: Emulator,
-    layer_names: Sequence[str],
-    memory: MemoryPlan,
-    oracle: OracleRun,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
+def measure_baseline(project: Path, build: Build, setup: Setup) -> Baseline | Missing:
     """Build and run the dense twin on TFLite Micro; or the reason why there is nothing to build it with."""
     try:
-        library, tools = find_library(board.core), toolchains.find("gcc")
-        say(f"building {project.name} on {library.description} and running it")
+        library, tools = find_library(build.board.core), toolchains.find("gcc")
+        setup.say(f"building {build.name} on {library.description} and running it")
         runtime = Tflm(library)
-        elf, trace = runtime.run(project, tools, board, emulator, layer_names)
+        elf, trace = runtime.run(project, tools, build.board, setup.emulator, build.layer_names)
     except (ToolMissingError, BuildError, CrashError) as error:
-        return unavailable(str(error))
-    sizes = runtime.build_part(elf, memory)
-    expected = tuple(np.ascontiguousarray(output).tobytes() for output in oracle.outputs)
-    return _part(library, tools, sizes | assemble.run_part(sizes, trace, board), oracle, trace.outputs == expected)
+        return Missing(str(error))
+    figures = figures_of(runtime.sizes(elf, build.memory), trace, build.board, Missing("not timed"))
+    expected = tuple(np.ascontiguousarray(output).tobytes() for output in build.reference.outputs)
+    return _baseline(library, tools, figures, build, trace.outputs == expected)
 
 
-def dense_as_baseline(dense: Mapping[str, Any], board: Board, tools: Toolchain, oracle: OracleRun) -> dict[str, Any]:
-    """The same where the dense twin itself runs on TFLite Micro and gave the reference's outputs."""
-    return _part(find_library(board.core), tools, dense, oracle, True)
+def dense_as_baseline(build: Build, figures: BuildFigures, setup: Setup) -> Baseline:
+    """The same where the dense twin itself ran on TFLite Micro and gave the reference's outputs."""
+    return _baseline(find_library(build.board.core), setup.tools, figures, build, True)
 
 
-def _part(
-    library: TflmLibrary, tools: Toolchain, figures: Mapping[str, Any], oracle: OracleRun, equal: bool
-) -> dict[str, Any]:
-    return {
-        "runtime": f"{library.description}, {tools.version()}",
-        "library_sha256": library.sha256,
-        **figures,
-        "bit_exact": {"ok": equal, "vectors": len(oracle.outputs), "reference": oracle.reference},
-    }
+def _baseline(library: TflmLibrary, tools: Toolchain, figures: BuildFigures, build: Build, equal: bool) -> Baseline:
+    return baseline_of(
+        figures,
+        runtime=f"{library.description}, {tools.version()}",
+        library_sha256=library.sha256,
+        bit_exact=BitExact(ok=equal, vectors=len(build.inputs), reference=build.reference.reference),
+        memory=None if isinstance(figures.memory, Missing) else figures.memory,
+    )

@@ -1,9 +1,8 @@
-"""A whole dataset on the emulated device: `dataset` of report.json."""
+"""A whole dataset on the emulated device."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,23 +11,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.boards import Board
 from edgesparse.data import load_data
-from edgesparse.emulate import EMULATORS, MemoryProfile, choose_memory_profile
+from edgesparse.emulate import EMULATORS
 from edgesparse.emulate.unicorn import Unicorn
 from edgesparse.errors import DataError, SettingsError, ToolMissingError
+from edgesparse.firmware.build import Build
 from edgesparse.graph import FloatArray, Tensor
-from edgesparse.measure.runtimes import RUN_TIMEOUT_S, RUNTIMES
+from edgesparse.measure.run import check_equal
+from edgesparse.measure.runtimes import RUN_TIMEOUT_S
 from edgesparse.measure.samples import DatasetRun, run_samples
-from edgesparse.measure.twins import check_equal
-from edgesparse.missing import unavailable
+from edgesparse.measure.setup import Setup
+from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import OracleRun, reference_outputs
 from edgesparse.report.fidelity import compare_outputs, score
-from edgesparse.settings import Settings
-from edgesparse.toolchain import Elf, Toolchain
+from edgesparse.result import (
+    Dataset,
+    DatasetAccuracy,
+    DatasetAgreement,
+    DatasetInstructions,
+    DatasetMemory,
+    HostAgreement,
+    OutputDistance,
+    Spread,
+)
+from edgesparse.toolchain import Elf
 
-__all__ = ["Samples", "evaluate", "read_samples"]
+__all__ = ["Samples", "read_samples", "run_dataset"]
 
 _ORACLES = 2  # processes of the reference interpreter: each is one thread
 
@@ -68,58 +77,57 @@ def read_samples(source: str, network: Network, *, limit: int | None = None) -> 
     return Samples(source, digest.hexdigest(), x[:limit], None if y is None else y[:limit])
 
 
-def evaluate(
+def run_dataset(
     project: Path,
-    network: Network,
-    settings: Settings,
-    board: Board,
-    tools: Toolchain,
+    build: Build,
+    setup: Setup,
     samples: Samples,
-    float_outputs: FloatArray | str,
-    say: Callable[[str], None],
+    float_outputs: FloatArray | Missing,
     *,
-    layer_names: Sequence[str] = (),
-    instructions: int = 1,
-) -> dict[str, Any]:
-    """Run every sample on the firmware as built, and compare; `dataset` of report.json.
+    instructions: int,
+) -> Dataset:
+    """Run every sample on the firmware as built, and compare.
 
-    instructions: of one inference, about.
-    float_outputs: of the unpruned float model for the same samples, or why there are none.
+    float_outputs: of the unpruned float model for the same samples. instructions: of one inference, about.
     MismatchError, with the sample's number, where an output differs from the reference's.
     """
-    elf = RUNTIMES[settings.runtime].build(project, tools, board)
+    network, board, say = build.network, build.board, setup.say
+    elf = setup.runtime.build(project, setup.tools, board)
     inputs = network.quantized(samples.x)
-    say(f"running {len(inputs):,} samples on {board.name} ({settings.emulator})")
+    say(f"running {len(inputs):,} samples on {board.name} ({setup.settings.emulator})")
     run = run_samples(
         elf,
         board,
-        settings.emulator,
+        setup.settings.emulator,
         inputs,
         timeout_s=RUN_TIMEOUT_S,
-        layer_names=layer_names,
+        layer_names=build.layer_names,
         progress=say,
         instructions=instructions,
     )
     say("running them in the reference interpreter")
     oracle = _reference(network.data, inputs)
     outputs = [output.tobytes() for output in run.outputs]
-    check_equal(outputs, oracle.outputs, oracle.reference, f"{project.name}, {samples.source}", what="sample")
+    check_equal(outputs, oracle.outputs, oracle.reference, f"{build.name}, {samples.source}", what="sample")
     raw = np.frombuffer(b"".join(outputs), network.output.dtype).reshape(-1, *network.output.shape[1:])
     device, host = network.dequantized(raw), network.dequantized(oracle.outputs)
-    waits = choose_memory_profile(settings.memory_profile, board)
-    return {
-        "source": samples.source,
-        "sha256": samples.sha256,
-        "samples": len(inputs),
-        "emulator": run.emulator,
-        "accuracy": _accuracy(samples, device, host, float_outputs),
-        "agreement": {
-            "int8_host": {"equal": len(inputs), "samples": len(inputs), "reference": oracle.reference},
-            "float": _float_agreement(network, samples, device, float_outputs),
-        },
-        **_latency(run, board),
-        "memory": _memory(run, elf, board, waits, inputs, layer_names, say),
-    }
+    cycles = Missing(run.cycle_model) if run.cycles is None else _spread(run.cycles)
+    return Dataset(
+        source=samples.source,
+        sha256=samples.sha256,
+        samples=len(inputs),
+        emulator=run.emulator,
+        accuracy=_accuracy(samples, device, host, float_outputs),
+        agreement=DatasetAgreement(
+            int8_host=HostAgreement(len(inputs), len(inputs), oracle.reference),
+            float=_float_agreement(network, samples, device, float_outputs),
+        ),
+        instructions=_instructions(run),
+        cycles=cycles,
+        latency_ms=cycles if isinstance(cycles, Missing) else _milliseconds(cycles, board.clock_hz),
+        cycle_model=None if isinstance(cycles, Missing) else run.cycle_model,
+        memory=_memory(run, elf, build, setup, inputs),
+    )
 
 
 def _check_labels(y: npt.NDArray[Any], output: Tensor, source: str) -> None:
@@ -147,97 +155,87 @@ def _reference(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun:
 
 
 def _accuracy(
-    samples: Samples, device: FloatArray, host: FloatArray, float_outputs: FloatArray | str
-) -> dict[str, Any]:
+    samples: Samples, device: FloatArray, host: FloatArray, float_outputs: FloatArray | Missing
+) -> DatasetAccuracy | Missing:
     y = samples.y
     if y is None:
-        return unavailable("the data has no labels; add y (or y_test)")
-    return {
-        "metric": "top1" if y.dtype.kind == "i" else "mse",
-        "samples": len(y),
-        "device": score(device, y),
-        "int8_host": score(host, y),
-        "float": unavailable(float_outputs) if isinstance(float_outputs, str) else score(float_outputs, y),
-    }
+        return Missing("the data has no labels; add y (or y_test)")
+    return DatasetAccuracy(
+        metric="top1" if y.dtype.kind == "i" else "mse",
+        samples=len(y),
+        device=score(device, y),
+        int8_host=score(host, y),
+        float=float_outputs if isinstance(float_outputs, Missing) else score(float_outputs, y),
+    )
 
 
 def _float_agreement(
-    network: Network, samples: Samples, device: FloatArray, float_outputs: FloatArray | str
-) -> dict[str, Any]:
-    if isinstance(float_outputs, str):
-        return unavailable(float_outputs)
+    network: Network, samples: Samples, device: FloatArray, float_outputs: FloatArray | Missing
+) -> OutputDistance | Missing:
+    if isinstance(float_outputs, Missing):
+        return float_outputs
     classes = network.graph.ops[-1].kind == "SOFTMAX" or (samples.y is not None and samples.y.dtype.kind == "i")
-    return dict(compare_outputs(device, float_outputs, classes=classes))
+    return compare_outputs(device, float_outputs, classes=classes)
 
 
-def _latency(run: DatasetRun, board: Board) -> dict[str, Any]:
-    """`instructions`, `cycles` and `latency_ms`: least, median (the lower one of two) and most."""
+def _ranked(run: DatasetRun) -> tuple[int, int, int]:
+    """The samples with the fewest, the median (the lower one of two) and the most instructions."""
     order = np.argsort(run.instructions, kind="stable")
-    part: dict[str, Any] = {
-        "instructions": {
-            **_spread(run.instructions),
-            "min_sample": int(order[0]),
-            "median_sample": int(order[(len(order) - 1) // 2]),
-            "max_sample": int(order[-1]),
-        }
-    }
-    if run.cycles is None:
-        return part | dict.fromkeys(("cycles", "latency_ms"), unavailable(run.cycle_model))
-    cycles = _spread(run.cycles)
-    return part | {
-        "cycles": cycles,
-        "latency_ms": _milliseconds(cycles, board.clock_hz),
-        "cycle_model": run.cycle_model,
-    }
+    return int(order[0]), int(order[(len(order) - 1) // 2]), int(order[-1])
 
 
-def _spread(values: npt.NDArray[np.int64]) -> dict[str, int]:
+def _instructions(run: DatasetRun) -> DatasetInstructions:
+    least, median, most = _ranked(run)
+    spread = _spread(run.instructions)
+    return DatasetInstructions(
+        min=spread.min,
+        median=spread.median,
+        max=spread.max,
+        min_sample=least,
+        median_sample=median,
+        max_sample=most,
+    )
+
+
+def _spread(values: npt.NDArray[np.int64]) -> Spread:
     ordered = np.sort(values)
-    return {"min": int(ordered[0]), "median": int(ordered[(len(ordered) - 1) // 2]), "max": int(ordered[-1])}
+    return Spread(int(ordered[0]), int(ordered[(len(ordered) - 1) // 2]), int(ordered[-1]))
 
 
-def _milliseconds(cycles: dict[str, int], clock_hz: int) -> dict[str, float]:
-    return {name: round(value / clock_hz * 1000, 4) for name, value in cycles.items()}
+def _milliseconds(cycles: Spread, clock_hz: int) -> Spread:
+    least, median, most = (round(value / clock_hz * 1000, 4) for value in (cycles.min, cycles.median, cycles.max))
+    return Spread(least, median, most)
 
 
-def _memory(
-    run: DatasetRun,
-    elf: Elf,
-    board: Board,
-    waits: MemoryProfile | None,
-    inputs: npt.NDArray[Any],
-    layer_names: Sequence[str],
-    say: Callable[[str], None],
-) -> dict[str, Any]:
+def _memory(run: DatasetRun, elf: Elf, build: Build, setup: Setup, inputs: npt.NDArray[Any]) -> DatasetMemory | Missing:
     """Cycles with a memory profile, of three samples only: every instruction of them is timed."""
-    emulator = EMULATORS["unicorn"]
-    if waits is None:
-        return unavailable(f"board {board.name!r} has no memory profile; --memory-profile NAME chooses one")
+    emulator, board, memory = EMULATORS["unicorn"], build.board, setup.memory_profile
+    if memory is None:
+        return Missing(f"board {board.name!r} has no memory profile; --memory-profile NAME chooses one")
     if run.cycles is None or not isinstance(emulator, Unicorn):
-        return unavailable(run.cycle_model)
-    say("timing the samples with the fewest, median and most instructions")
-    order = np.argsort(run.instructions, kind="stable")
+        return Missing(run.cycle_model)
+    setup.say("timing the samples with the fewest, median and most instructions")
     timed: list[int] = []
-    for sample in (order[0], order[(len(order) - 1) // 2], order[-1]):
+    for sample in _ranked(run):
         try:
             profile = emulator.profile(
                 elf,
                 board,
                 vector=0,
-                memory=waits,
+                memory=memory,
                 timeout_s=RUN_TIMEOUT_S,
-                layer_names=layer_names,
+                layer_names=build.layer_names,
                 samples=inputs[sample : sample + 1],
             )
         except ToolMissingError as error:
-            return unavailable(str(error))
+            return Missing(str(error))
         timed.append(profile.total.memory_cycles or 0)
     cycles = _spread(np.array(timed, np.int64))
-    return {
-        "profile": waits.name,
-        "clock_hz": waits.clock_hz,
-        "of": "the samples with the fewest, the median and the most instructions",
-        "cycles": cycles,
-        "latency_ms": _milliseconds(cycles, waits.clock_hz),
-        "error": waits.error,
-    }
+    return DatasetMemory(
+        profile=memory.name,
+        clock_hz=memory.clock_hz,
+        of="the samples with the fewest, the median and the most instructions",
+        cycles=cycles,
+        latency_ms=_milliseconds(cycles, memory.clock_hz),
+        error=memory.error,
+    )

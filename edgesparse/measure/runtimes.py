@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from edgesparse import toolchain as toolchains
 from edgesparse.boards import Board
@@ -17,8 +17,8 @@ from edgesparse.emulate import Emulator, Trace
 from edgesparse.errors import BuildError, CrashError, RefusedError, SettingsError, ToolMissingError
 from edgesparse.firmware import set_arena
 from edgesparse.lowering.arena import MemoryPlan
-from edgesparse.missing import unavailable
-from edgesparse.report import assemble
+from edgesparse.report.assemble import sizes_of
+from edgesparse.result import Sizes
 from edgesparse.settings import Settings
 from edgesparse.tflm import ARENA_ALIGNMENT, TFLM_DIR, TflmLibrary, find_library
 from edgesparse.toolchain import Elf, Toolchain
@@ -43,8 +43,8 @@ class Runtime(Protocol):
     ) -> tuple[Elf, Trace]:
         """Build, and run all vectors; as Emulator.run."""
 
-    def build_part(self, elf: Elf, memory: MemoryPlan) -> dict[str, Any]:
-        """The sizes of `sparse`, `dense` or `baseline` in report.json."""
+    def sizes(self, elf: Elf, memory: MemoryPlan) -> Sizes:
+        """What a build takes. memory: the plan of generated code."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Aot:
         elf = self.build(project, tools, board)
         return elf, emulator.run(elf, board, timeout_s=RUN_TIMEOUT_S, layer_names=layer_names)
 
-    def build_part(self, elf: Elf, memory: MemoryPlan) -> dict[str, Any]:
+    def sizes(self, elf: Elf, memory: MemoryPlan) -> Sizes:
         """See Runtime."""
-        return assemble.build_part(elf, memory)
+        return sizes_of(elf, memory)
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,9 @@ class Tflm:
                 arena_bytes += ARENA_ALIGNMENT  # it may need more while it prepares than afterwards
         raise CrashError(f"{project}: TFLite Micro takes no arena near the {arena_bytes} bytes that it says it uses")
 
-    def build_part(self, elf: Elf, memory: MemoryPlan) -> dict[str, Any]:
-        """See Runtime."""
-        theirs = unavailable("TFLite Micro plans its arena")
-        plan = dict.fromkeys(("arena_live_bytes", "arena_scratch_bytes", "arena_bound_bytes"), theirs)
-        return assemble.build_part(elf, memory) | {"arena_bytes": elf.arena_bytes, **plan}
+    def sizes(self, elf: Elf, memory: MemoryPlan) -> Sizes:
+        """See Runtime. TFLite Micro plans its arena."""
+        return sizes_of(elf, None)
 
 
 RUNTIMES: dict[str, Runtime] = {"aot": Aot(), "tflm": Tflm()}

@@ -25,11 +25,11 @@ import numpy.typing as npt
 
 from edgesparse.oracle.worker import REFUSED
 
-__all__ = ["interpreters", "run", "worker_environment"]
+__all__ = ["INTERPRETERS", "interpreters", "run", "worker_environment"]
 
 _TIMEOUT_S = 3600
 
-_INTERPRETERS = ("tflite-micro", "tflite-runtime", "litert")
+INTERPRETERS = ("tflite-micro", "tflite-runtime", "litert")
 
 
 def worker_environment() -> dict[str, str]:
@@ -61,7 +61,7 @@ def run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt.
     with interpreters():
         processes = _shared.get()
         assert processes is not None
-        name = next(name for name in _INTERPRETERS if runtime.startswith(name))
+        name = next(name for name in INTERPRETERS if runtime.startswith(name))
         process = processes.get(name)
         if process is None:
             process = processes[name] = _Process()

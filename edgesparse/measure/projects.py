@@ -1,0 +1,70 @@
+"""From two int8 networks to their builds, and from a build to its firmware project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import edgesparse
+from edgesparse.firmware import describe, render, render_tflm
+from edgesparse.firmware.build import Build, write_build
+from edgesparse.firmware.plan import Plan
+from edgesparse.firmware.room import Contents, room_for
+from edgesparse.measure.setup import Setup
+from edgesparse.network import Network
+from edgesparse.oracle import reference_outputs
+from edgesparse.record import AnyArray
+from edgesparse.tflm import TflmModel, estimate_arena_bytes, tflm_model
+
+__all__ = ["make_build", "write_project"]
+
+
+def make_build(name: str, network: Network, plan: Plan, vectors: AnyArray, setup: Setup) -> Build:
+    """A build for the board, or for one with more memory where that is the dense twin's only way.
+
+    name: firmware or dense. vectors: float inputs [n, ...], or inputs in the model's dtype. DoesNotFitError where the
+    firmware does not fit.
+    """
+    settings = setup.settings
+    contents = Contents(
+        network.graph, plan.packed, plan.memory, len(vectors), weights_in_ram=settings.weights == "sram"
+    )
+    board = room_for(contents, setup.board, build=name, grows=settings.emulator == "unicorn")
+    inputs = network.quantized(vectors)
+    return Build(
+        name=name,
+        network=network,
+        board=board,
+        runtime=settings.runtime,
+        weights=settings.weights,
+        plan=plan,
+        inputs=inputs,
+        reference=reference_outputs(network.data, inputs),
+    )
+
+
+def write_project(build: Build, folder: Path) -> TflmModel:
+    """Write the project of a build and the build itself into an output folder; the model that TFLite Micro runs."""
+    tool = f"edgesparse {edgesparse.__version__}"
+    view = describe(
+        build.network.graph,
+        build.packed,
+        build.memory,
+        build.inputs,
+        build.reference.outputs,
+        tool=tool,
+        source_sha256=build.sha256,
+        runtime=build.runtime,
+        weights=build.weights,
+    )
+    render(view, build.board, folder / build.name)
+    micro = tflm_model(build.network.data, build.network.graph, build.packed, build.board.core)
+    render_tflm(
+        micro,
+        build.board,
+        folder / build.name,
+        arena_bytes=estimate_arena_bytes(build.network.graph, build.packed, micro),
+        tool=tool,
+        source_sha256=build.sha256,
+    )
+    write_build(build, folder)
+    return micro
