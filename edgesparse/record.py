@@ -8,6 +8,7 @@ the JSON, which has `{"array": name}` in their place.
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ _T = TypeVar("_T")
 _MISSING_KEY = "unavailable"
 _ARRAY_KEY = "array"
 _OMITTED = "omit while None"
+_WHOLE_BITS = 63
+"""Of the largest whole number: no count or size needs more, and quotients of such numbers are floats."""
 
 
 def optional() -> Any:
@@ -65,12 +68,13 @@ def to_json(value: object, arrays: dict[str, AnyArray] | None = None) -> Json:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def from_json(kind: type[_T], value: Json, where: str = "", arrays: Mapping[str, AnyArray] | None = None) -> _T:
-    """A dataclass from what to_json made of it; InputError names the place where the value is another one.
+def from_json(kind: type[_T], value: Json, arrays: Mapping[str, AnyArray] | None = None) -> _T:
+    """A dataclass from what to_json made of it. arrays: those that to_json gave.
 
-    where: how messages call the value, such as `report.json`. arrays: those that to_json gave.
+    InputError names the place, such as `sparse.flash_bytes`, where the value is of another type, no finite number or
+    one of more than 63 bits, where a key is missing or unknown, and where the dataclass itself refuses its values.
     """
-    result: _T = _Reader(arrays or {}).read(kind, value, where)
+    result: _T = _Reader(arrays or {}).read(kind, value, "")
     return result
 
 
@@ -82,12 +86,10 @@ class _Reader:
 
     def read(self, kind: Any, value: Json, where: str) -> Any:
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-        if kind is Any:
-            return value
         if origin in (Union, types.UnionType):
             return self._union(arguments, value, where)
         if origin is typing.Literal:
-            if value not in arguments:
+            if not any(type(value) is type(one) and value == one for one in arguments):
                 raise _wrong(where, " or ".join(map(repr, arguments)), value)
             return value
         if origin is tuple:
@@ -98,10 +100,17 @@ class _Reader:
             return self._mapping(arguments, value, where)
         if is_dataclass(kind):
             return self._dataclass(kind, value, where)
+        return self._scalar(kind, value, where)
+
+    def _scalar(self, kind: type, value: Json, where: str) -> Any:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            return float(self._scalar(int, value, where))
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise _wrong(where, kind.__name__, value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _wrong(where, "a finite number", value)
+        if isinstance(value, int) and value.bit_length() > _WHOLE_BITS:
+            raise InputError(f"{where or 'the whole'}: expected a number of at most {_WHOLE_BITS} bits")
         return value
 
     def _union(self, kinds: tuple[Any, ...], value: Json, where: str) -> Any:
@@ -110,8 +119,8 @@ class _Reader:
         if types.NoneType in kinds and value is None:
             return None
         rest = [kind for kind in kinds if kind not in (Missing, types.NoneType)]
-        if int in rest and isinstance(value, int) and not isinstance(value, bool):
-            return value
+        if int in rest and isinstance(value, int):
+            return self.read(int, value, where)
         for kind in rest[:-1]:
             try:
                 return self.read(kind, value, where)
@@ -133,7 +142,7 @@ class _Reader:
         if not isinstance(value, dict):
             raise _wrong(where, "an object", value)
         key_kind, item_kind = kinds
-        items = {key: self.read(item_kind, item, f"{where}.{key}") for key, item in value.items()}
+        items = {key: self.read(item_kind, item, _below(where, key)) for key, item in value.items()}
         if key_kind is not int:
             return items
         try:
@@ -153,14 +162,21 @@ class _Reader:
         known = {part.name: part for part in fields(kind)}
         unknown = sorted(set(value) - set(known))
         if unknown:
-            raise InputError(f"{where}: {unknown[0]!r} is not known here")
+            raise InputError(f"{_below(where, unknown[0])}: no such part is known")
         hints = _hints(kind)
-        given = {name: self.read(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+        given = {name: self.read(hints[name], item, _below(where, name)) for name, item in value.items()}
         for name, part in known.items():
             has_default = part.default is not dataclasses.MISSING or part.default_factory is not dataclasses.MISSING
             if name not in given and not has_default:
-                raise InputError(f"{where}: {name!r} is missing")
-        return kind(**given)
+                raise InputError(f"{_below(where, name)}: is missing")
+        try:
+            return kind(**given)
+        except InputError as error:
+            raise InputError(f"{where}: {error}" if where else str(error)) from error
+
+
+def _below(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
 
 
 @cache
@@ -170,4 +186,5 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _wrong(where: str, expected: str, value: Json) -> InputError:
     text = repr(value)
-    return InputError(f"{where}: expected {expected}, got {text if len(text) <= 60 else text[:57] + '...'}")
+    shown = text if len(text) <= 60 else f"{text[:57]}..."
+    return InputError(f"{where or 'the whole'}: expected {expected}, got {shown}")

@@ -45,7 +45,12 @@ __all__ = [
     "LayerProfile",
     "Memory",
     "Mobile",
+    "MobileBench",
     "MobileCheck",
+    "MobileFile",
+    "MobileLayer",
+    "MobileRun",
+    "MobileRuntime",
     "MobileTensor",
     "ModelFacts",
     "OutputDistance",
@@ -89,14 +94,14 @@ class Accuracy:
     sparse_int8: Real
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputDistance:
     """Outputs beside the float model's. `top1_agreement`: only where the outputs are class scores."""
 
     top1_agreement: float | None = optional()
-    correlation: float = 0.0
-    mean_abs_error: float = 0.0
-    max_abs_error: float = 0.0
+    correlation: float
+    mean_abs_error: float
+    max_abs_error: float
 
 
 @dataclass(frozen=True)
@@ -346,6 +351,68 @@ class Mobile:
 
 
 @dataclass(frozen=True)
+class MobileFile:
+    """A file that bench-mobile measures."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class MobileRun:
+    """Medians of one file on one runtime; `latency_p90_ms`: nine of ten inferences take no longer."""
+
+    load_ms: float
+    first_ms: float
+    latency_ms: float
+    latency_p90_ms: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class MobileRuntime:
+    """Both files on one runtime. `max_difference`: of their outputs."""
+
+    version: str
+    dense: MobileRun | Missing
+    sparse: MobileRun | Missing
+    max_difference: float | Missing
+
+
+@dataclass(frozen=True)
+class MobileLayer:
+    """How a layer's weights are stored. `block`: output channels at a time; `reason`: why it is on no sparse path.
+
+    `meets_conditions`: of XNNPACK's sparse kernels; `sparse_path`: and this machine has them.
+    """
+
+    name: str
+    op: str
+    storage: str
+    sparsity: float
+    meets_conditions: bool
+    block: int
+    sparse_path: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class MobileBench:
+    """What bench-mobile measured. `files` by role, dense or sparse; `runtimes` by name."""
+
+    folder: str
+    dtype: str
+    threads: int
+    rounds: int
+    runs: int
+    files: Mapping[str, MobileFile]
+    machine: str
+    sparse_kernels: str | Missing
+    runtimes: Mapping[str, MobileRuntime | Missing]
+    layers: tuple[MobileLayer, ...]
+
+
+@dataclass(frozen=True)
 class Correction:
     """How one model was quantized, and the error of its outputs on the samples that judged."""
 
@@ -357,10 +424,15 @@ class Correction:
 
 
 @dataclass(frozen=True)
-class Quantization(Correction):
-    """The sparse model's; `dense`: the unpruned one's."""
+class Quantization:
+    """The sparse model's method and corrections; `dense`: the unpruned one's."""
 
     method: str
+    equalized: bool
+    bias_corrected: bool
+    samples: int
+    output_error_plain: float | Missing
+    output_error: float | Missing
     dense: Correction
 
 
@@ -375,21 +447,21 @@ class BudgetRow:
     ok: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProfilePart:
     """What a layer, a function or a block takes, and its share of the whole; waits only with a memory profile."""
 
     name: str
     instructions: int
     cycles: int
-    flash_loads: int
-    share: float
     memory_cycles: int | None = optional()
+    flash_loads: int
     fetch_wait: int | None = optional()
     data_wait: int | None = optional()
+    share: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerProfile(ProfilePart):
     """A layer's part. `instructions_per_mac`: only where there are MACs."""
 
@@ -397,20 +469,20 @@ class LayerProfile(ProfilePart):
     instructions_per_mac: float | None = optional()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HotBlock(ProfilePart):
-    """A block of code."""
+    """A block of code, and how often it ran."""
 
-    executed: int = 0
-    disassembly: tuple[str, ...] = ()
+    executed: int
+    disassembly: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CodeProfile:
-    """Where one inference of one build spends its cycles. `memory_profile`: None for the core alone."""
+    """Where one inference of one build spends its cycles. `memory_profile`: missing for the core alone."""
 
     vector: int
-    memory_profile: str | None
+    memory_profile: str | Missing
     total: ProfilePart
     layers: tuple[LayerProfile, ...]
     functions: tuple[ProfilePart, ...]
@@ -475,7 +547,7 @@ class DatasetMemory:
     error: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A whole dataset on the device."""
 
@@ -488,8 +560,8 @@ class Dataset:
     instructions: DatasetInstructions
     cycles: Spread | Missing
     latency_ms: Spread | Missing
-    memory: DatasetMemory | Missing
     cycle_model: str | None = optional()
+    memory: DatasetMemory | Missing
 
 
 @dataclass(frozen=True)

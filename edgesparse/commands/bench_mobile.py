@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgesparse.commands.folder import (
-    silent,
-)
-from edgesparse.measure.twins import Progress
 from edgesparse.mobile import bench
+from edgesparse.progress import Progress, silent
 
 __all__ = ["bench_mobile"]
 

@@ -9,11 +9,11 @@ from edgesparse.commands.folder import write_report
 from edgesparse.firmware.build import read_twins
 from edgesparse.measure.setup import set_up
 from edgesparse.missing import Missing
-from edgesparse.output import read_report
 from edgesparse.progress import Progress
 from edgesparse.report import assemble
 from edgesparse.report.budgets import judge_budgets
 from edgesparse.report.report import Report
+from edgesparse.report.stored import read_report
 
 __all__ = ["build"]
 

@@ -14,9 +14,8 @@ from edgesparse.data import Dataset, load_data
 from edgesparse.errors import ModelError
 from edgesparse.measure.setup import Setup, choose_settings, set_up
 from edgesparse.missing import Missing
-from edgesparse.mobile import PhoneModel, phone_model
 from edgesparse.network import Network
-from edgesparse.oracle import interpreters
+from edgesparse.oracle import MODULES, interpreters
 from edgesparse.output import check_replaceable
 from edgesparse.progress import Progress
 from edgesparse.report.fidelity import compare_outputs, score
@@ -58,7 +57,7 @@ def convert(
     from edgesparse.training.checkpoints import Checkpoints, checkpoint_folder
 
     checkpoints = Checkpoints(checkpoint_folder(target))
-    with interpreters():
+    with interpreters(*MODULES):
         setup.say("loading the model")
         loaded = keras_model.load(path, unsafe=unsafe) if path is not None else keras_model.from_object(model)
         samples = choose_samples(loaded.model, data, setup.settings)
@@ -72,9 +71,6 @@ def convert(
         int8_sparse = _quantize(pruned.model, samples, setup, settled=_settled(setup))
         sparse, dense = _named_alike(_proven(int8_sparse, pruned, setup), dense)
         sparse, dense = (net.slimmed(keep_metadata=setup.settings.keep_metadata) for net in (sparse, dense))
-        setup.say("encoding for phones")
-        in_float = _float_file(pruned, setup)
-        mobile = _mobile(in_float or sparse, samples, setup)
         setup.say("comparing with the float model")
         accuracy, fidelity = _judge(loaded, dense, sparse, samples)
         converted = Converted(
@@ -83,14 +79,14 @@ def convert(
             dense=dense,
             dense_plan=dense_plan,
             vectors=samples.vectors,
-            mobile=mobile,
+            phone=_float_file(pruned, setup) or sparse,
+            phone_vectors=samples.phone_vectors,
             samples=samples.real,
             accuracy=accuracy,
             fidelity=fidelity,
             quantization=_quantization(int8_sparse, int8_dense, setup),
-            channels=pruned.shrunk.figures if pruned.shrunk is not None else None,
-            warnings=(*samples.warnings, *pruned.plan.warnings, *pruned.warnings, *mobile.warnings),
-            float_data=in_float.data if in_float is not None else None,
+            channels=pruned.shrunk.channels if pruned.shrunk is not None else None,
+            warnings=(*samples.warnings, *pruned.plan.warnings, *pruned.warnings),
         )
         report = write_folder(target, converted, setup, force=force)
     checkpoints.discard()
@@ -210,15 +206,6 @@ def _float_file(pruned: SparsifyResult, setup: Setup) -> Network | None:
     from edgesparse import quantize
 
     return Network.read(quantize.float_tflite(pruned.model)).slimmed(keep_metadata=setup.settings.keep_metadata)
-
-
-def _mobile(network: Network, samples: Samples, setup: Setup) -> PhoneModel:
-    return phone_model(
-        network.data,
-        network.quantized(samples.phone_vectors),
-        optimize=setup.settings.mobile_optimize,
-        names=[op.name for op in network.graph.ops],
-    )
 
 
 def _judge(

@@ -15,11 +15,11 @@ from edgesparse.measure.setup import set_up
 from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import interpreters
-from edgesparse.output import read_report
 from edgesparse.progress import Progress
 from edgesparse.report import assemble
 from edgesparse.report.budgets import judge_budgets
 from edgesparse.report.report import Report
+from edgesparse.report.stored import read_report
 from edgesparse.result import Source
 from edgesparse.settings import Settings
 

@@ -14,9 +14,8 @@ from edgesparse.errors import SettingsError
 from edgesparse.graph import Tensor
 from edgesparse.measure.setup import choose_settings, set_up
 from edgesparse.missing import Missing
-from edgesparse.mobile import phone_model
 from edgesparse.network import Network
-from edgesparse.oracle import interpreters
+from edgesparse.oracle import MODULES, interpreters
 from edgesparse.output import check_replaceable
 from edgesparse.progress import Progress
 from edgesparse.record import AnyArray
@@ -51,22 +50,20 @@ def firmware(
     target = output_target(path, out)
     check_replaceable(target, force=force)
     vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
-    with interpreters():
-        setup.say("encoding for phones")
-        names = [op.name for op in network.graph.ops]
-        mobile = phone_model(network.data, vectors, optimize=chosen.mobile_optimize, names=names)
+    with interpreters(*MODULES):
         converted = Converted(
             source=Source(str(path), sha256_of(path), "tflite", "none"),
             sparse=network,
             dense=network,
             dense_plan=dense_plan,
             vectors=vectors,
-            mobile=mobile,
+            phone=network,
+            phone_vectors=vectors,
             samples=Missing("no data to measure on; give --data FILE"),
             accuracy=Missing(_NO_FLOAT),
             fidelity=Missing(_NO_FLOAT),
             quantization=Missing("the file was quantized before"),
-            warnings=("the firmware's inputs are random: a .tflite comes without data", *mobile.warnings),
+            warnings=("the firmware's inputs are random: a .tflite comes without data",),
         )
         return write_folder(target, converted, setup, force=force)
 

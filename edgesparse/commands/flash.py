@@ -11,9 +11,9 @@ from edgesparse.flash import ProbeOptions
 from edgesparse.measure.board import BoardRun, run_on_board
 from edgesparse.measure.setup import set_up
 from edgesparse.missing import Missing
-from edgesparse.output import read_report
 from edgesparse.progress import Progress
 from edgesparse.report.report import Report
+from edgesparse.report.stored import read_report
 from edgesparse.result import Device
 
 __all__ = ["flash"]

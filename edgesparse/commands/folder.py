@@ -16,11 +16,11 @@ from edgesparse.firmware.room import no_room
 from edgesparse.graph import FloatArray, Graph
 from edgesparse.lowering import lower
 from edgesparse.lowering.model import PackedModel
-from edgesparse.measure.projects import make_build, write_project
+from edgesparse.measure.projects import compiling, make_build, write_project
 from edgesparse.measure.run import Measured, measure
 from edgesparse.measure.setup import Setup
 from edgesparse.missing import Missing
-from edgesparse.mobile import PhoneModel
+from edgesparse.mobile import PhoneModel, phone_model
 from edgesparse.network import Network
 from edgesparse.oracle import zero_shares
 from edgesparse.output import HTML_NAME, REPORT_NAME, output_folder, write_json, write_text
@@ -43,8 +43,8 @@ class Converted:
     """What goes into an output folder.
 
     dense_plan: of the dense network, all its weights dense. vectors: float inputs [n, ...], or inputs in the model's
-    dtype, that the firmware runs. samples: float inputs like those in use, on which activation sparsity is measured.
-    float_data: model.float32.tflite, where phones get that.
+    dtype, that the firmware runs. phone: the network of model.sparse.tflite, with inputs to check it with. samples:
+    float inputs like those in use, on which activation sparsity is measured.
     """
 
     source: Source
@@ -52,14 +52,23 @@ class Converted:
     dense: Network
     dense_plan: Plan
     vectors: AnyArray
-    mobile: PhoneModel
+    phone: Network
+    phone_vectors: AnyArray
     samples: FloatArray | Missing
     accuracy: Accuracy | Missing
     fidelity: Fidelity | Missing
     quantization: Quantization | Missing
     warnings: tuple[str, ...]
     channels: Channels | None = None
-    float_data: bytes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Files:
+    """Files for other runtimes. `sizes`: bytes of all .tflite files, by name."""
+
+    stock: StockModel
+    phone: PhoneModel
+    sizes: dict[str, int]
 
 
 def output_target(path: Path | None, out: str | Path | None) -> Path:
@@ -95,23 +104,37 @@ def write_folder(target: Path, converted: Converted, setup: Setup, *, force: boo
     )
     with output_folder(target, force=force) as folder:
         micro, _ = (write_project(build, folder) for build in twins)
-        setup.say("encoding for TFLite Micro")
-        stock = stock_model(converted.sparse, twins.sparse.inputs, max_arena=setup.settings.tflm_max_arena)
-        (folder / "model.tflm.tflite").write_bytes(stock.data)
-        (folder / "model.sparse.tflite").write_bytes(converted.mobile.data)
-        if converted.float_data is not None:
-            (folder / "model.float32.tflite").write_bytes(converted.float_data)
+        with compiling(folder, twins, setup):
+            files = _write_files(folder, converted, twins, setup)
         measured = measure(folder, twins, setup)
-        files = {path.name: path.stat().st_size for path in sorted(folder.glob("*.tflite"))}
-        report = _report(converted, setup, twins, measured, stock, micro, zero_inputs, files)
+        report = _report(converted, setup, twins, measured, files, micro, zero_inputs)
         write_report(folder, report)
     return report
+
+
+def _write_files(folder: Path, converted: Converted, twins: Twins, setup: Setup) -> _Files:
+    """The .tflite files for other runtimes."""
+    setup.say("encoding for TFLite Micro")
+    stock = stock_model(converted.sparse, twins.sparse.inputs, max_arena=setup.settings.tflm_max_arena)
+    (folder / "model.tflm.tflite").write_bytes(stock.data)
+    setup.say("encoding for phones")
+    phone = phone_model(
+        converted.phone.data,
+        converted.phone.quantized(converted.phone_vectors),
+        optimize=setup.settings.mobile_optimize,
+        names=[op.name for op in converted.phone.graph.ops],
+    )
+    (folder / "model.sparse.tflite").write_bytes(phone.data)
+    if converted.phone is not converted.sparse:
+        (folder / "model.float32.tflite").write_bytes(converted.phone.data)
+    sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.tflite"))}
+    return _Files(stock, phone, sizes)
 
 
 def write_report(folder: Path, report: Report) -> None:
     """Write report.json and report.html, each whole or not at all."""
     write_json(folder / REPORT_NAME, report.to_json())
-    write_text(folder / HTML_NAME, render_html(report))
+    write_text(folder / HTML_NAME, render_html(report.to_json()))
 
 
 def sha256_of(path: Path) -> str:
@@ -131,15 +154,14 @@ def _report(
     setup: Setup,
     twins: Twins,
     measured: Measured,
-    stock: StockModel,
+    files: _Files,
     micro: TflmModel,
     zero_inputs: dict[int, float] | Missing,
-    files: dict[str, int],
 ) -> Report:
     sparse, dense = measured.sparse.figures, measured.dense.figures
     network, plan = converted.sparse, twins.sparse.plan
     on_tflm = setup.settings.runtime == "tflm"
-    warnings = [*board_warnings(setup.board), *converted.warnings, *stock.warnings]
+    warnings = [*board_warnings(setup.board), *converted.warnings, *files.phone.warnings, *files.stock.warnings]
     if twins.dense.board != setup.board:
         warnings.append(no_room(setup.board))
     return Report(
@@ -153,19 +175,19 @@ def _report(
         model=assemble.model_facts(
             network.stats, assemble.activation_sparsity(network.graph, zero_inputs), converted.channels
         ),
-        files=files,
+        files=files.sizes,
         board=assemble.board_facts(setup.board),
         sparse=sparse,
         dense=dense,
         baseline=measured.baseline,
         ratio=assemble.ratio_of(sparse, dense),
         bit_exact=measured.bit_exact,
-        layers=_layers(twins, measured, stock, micro if on_tflm else None, zero_inputs),
+        layers=_layers(twins, measured, files.stock, micro if on_tflm else None, zero_inputs),
         arena_plan=Missing("TFLite Micro plans its arena")
         if on_tflm
         else arena_buffers(network.graph, plan.packed, plan.memory),
-        tflm_decode=stock.figures,
-        mobile=converted.mobile.figures,
+        tflm_decode=files.stock.figures,
+        mobile=files.phone.figures,
         quantization=converted.quantization,
         budgets=judge_budgets(setup.settings.budget, sparse, converted.accuracy, converted.fidelity),
         warnings=tuple(warnings),

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgesparse.boards import Core, load_board
-from edgesparse.commands.folder import silent
 from edgesparse.data import Dataset, load_data
 from edgesparse.errors import ModelError, OutputError
-from edgesparse.measure.twins import Progress
 from edgesparse.missing import unavailable
 from edgesparse.network import Network
+from edgesparse.progress import Progress, silent
 from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.settings import Settings
 

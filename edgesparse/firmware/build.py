@@ -135,7 +135,7 @@ def write_build(build: Build, folder: Path) -> None:
     target = folder / _FOLDER
     target.mkdir(exist_ok=True)
     (target / f"{build.name}.json").write_text(text, encoding="utf-8")
-    np.savez_compressed(target / f"{build.name}.npz", **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(target / f"{build.name}.npz", **arrays)
 
 
 def read_twins(folder: Path) -> Twins:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import filecmp
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import edgesparse
 from edgesparse.firmware import describe, render, render_tflm
-from edgesparse.firmware.build import Build, write_build
+from edgesparse.firmware.build import Build, Twins, write_build
 from edgesparse.firmware.plan import Plan
 from edgesparse.firmware.room import Contents, room_for
 from edgesparse.measure.setup import Setup
@@ -15,7 +19,7 @@ from edgesparse.oracle import reference_outputs
 from edgesparse.record import AnyArray
 from edgesparse.tflm import TflmModel, estimate_arena_bytes, tflm_model
 
-__all__ = ["make_build", "write_project"]
+__all__ = ["compiling", "make_build", "projects_to_build", "write_project"]
 
 
 def make_build(name: str, network: Network, plan: Plan, vectors: AnyArray, setup: Setup) -> Build:
@@ -68,3 +72,33 @@ def write_project(build: Build, folder: Path) -> TflmModel:
     )
     write_build(build, folder)
     return micro
+
+
+@contextmanager
+def compiling(folder: Path, twins: Twins, setup: Setup) -> Iterator[None]:
+    """Compile the projects of an output folder while the body does something else.
+
+    For speed alone: measure builds them too, finds it done, and tells what failed.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="make") as pool:
+        if setup.settings.runtime == "aot":
+            for build in projects_to_build(folder, twins):
+                pool.submit(setup.runtime.build, folder / build.name, setup.tools, build.board)
+        yield
+
+
+def projects_to_build(folder: Path, twins: Twins) -> tuple[Build, ...]:
+    """Both; the sparse one alone where both projects are the same files, as where no sparse format pays."""
+    sparse, dense = (folder / build.name for build in twins)
+    files = _files(sparse)
+    if files != _files(dense) or twins.sparse.board != twins.dense.board:
+        return tuple(twins)
+    same = not any(filecmp.cmpfiles(sparse, dense, files, shallow=False)[1:])
+    return (twins.sparse,) if same else tuple(twins)
+
+
+def _files(project: Path) -> list[str]:
+    """What a project is built from, relative to it: the int8 file in the dense twin's folder is not."""
+    built, model = project / "build", project / "model.int8.tflite"
+    files = (path for path in project.rglob("*") if path.is_file() and built not in path.parents and path != model)
+    return sorted(str(path.relative_to(project)) for path in files)

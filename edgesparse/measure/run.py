@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from edgesparse.errors import DoesNotFitError, InputError, MismatchError
 from edgesparse.firmware.build import Build, Twins
 from edgesparse.firmware.room import check_fits, explain_overflow
 from edgesparse.measure.baseline import dense_as_baseline, measure_baseline
+from edgesparse.measure.projects import projects_to_build
 from edgesparse.measure.runtimes import RUN_TIMEOUT_S
 from edgesparse.measure.setup import Setup
 from edgesparse.missing import Missing
@@ -66,7 +66,7 @@ def measure(folder: Path, twins: Twins, setup: Setup, *, profile: bool = False) 
     MismatchError where outputs differ from the reference's, CrashError as the emulator raises it.
     """
     sparse = _run(folder / twins.sparse.name, twins.sparse, setup, profile=profile)
-    if setup.settings.runtime == "aot" and _same_project(folder, twins):
+    if setup.settings.runtime == "aot" and twins.dense not in projects_to_build(folder, twins):
         dense = _the_same(folder, sparse, twins.dense)
     else:
         dense = _run(folder / twins.dense.name, twins.dense, setup, profile=profile)
@@ -101,20 +101,6 @@ def _run(project: Path, build: Build, setup: Setup, *, profile: bool) -> Run:
     memory = memory_of(timed, setup.memory_profile, setup.board)
     figures = figures_of(setup.runtime.sizes(elf, build.memory), trace, setup.board, memory)
     return Run(build, elf, trace, figures, timed)
-
-
-def _same_project(folder: Path, twins: Twins) -> bool:
-    """Whether both projects are the same files, as with a model that no sparse format pays for."""
-    pair = [folder / build.name for build in twins]
-    files = [sorted(path.relative_to(project) for path in _files(project)) for project in pair]
-    if files[0] != files[1] or twins.sparse.board != twins.dense.board:
-        return False
-    return not any(filecmp.cmpfiles(*pair, list(map(str, files[0])), shallow=False)[1:])
-
-
-def _files(project: Path) -> list[Path]:
-    built = project / "build"
-    return [path for path in project.rglob("*") if path.is_file() and built not in path.parents]
 
 
 def _the_same(folder: Path, run: Run, twin: Build) -> Run:

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from edgesparse.errors import ModelError, ToolMissingError
 from edgesparse.oracle.process import interpreters, run, worker_environment
-from edgesparse.oracle.worker import RUNTIME_MISSING
+from edgesparse.oracle.worker import MODULES, RUNTIME_MISSING
 
 __all__ = [
+    "MODULES",
     "PHONE_RUNTIMES",
     "OracleRun",
     "decoded_weights",

@@ -1,6 +1,7 @@
-"""The process that an interpreter runs in: `python -m edgesparse.oracle.worker`, a request a line, an answer a line.
+"""The process that an interpreter runs in: `python -m edgesparse.oracle.worker [MODULE]`, which is imported at once.
 
-A request is the JSON list [RUNTIME, MODEL, INPUTS, OUTPUTS], the last three paths; it ends where standard input does.
+A request is a line, and so is its answer. A request is the JSON list [RUNTIME, MODEL, INPUTS, OUTPUTS], the last three
+paths; requests end where standard input does.
 RUNTIME is `tflite-micro`, `tflite-runtime` or `litert` (reference kernels), `tflite-runtime-default` or
 `litert-default` (default kernels, XNNPACK included), `tflite-micro-decoded`, whose outputs are the weights that the
 TFLM_DECODE ops have expanded, one after the other, or `tflite-runtime-zeros`, whose outputs are the shares of int8
@@ -25,12 +26,16 @@ import numpy.typing as npt
 
 from edgesparse.tflite import read_graph
 
-__all__ = ["REFUSED", "RUNTIME_MISSING", "main"]
+__all__ = ["MODULES", "REFUSED", "RUNTIME_MISSING", "main"]
 
 REFUSED = 3
 RUNTIME_MISSING = 4
 
+_TFLITE_MICRO = "tflite_micro.python.tflite_micro.runtime"
 _TFLITE_RUNTIME, _LITERT = "tflite_runtime.interpreter", "ai_edge_litert.interpreter"
+
+MODULES = {"tflite-micro": _TFLITE_MICRO, "tflite-runtime": _TFLITE_RUNTIME, "litert": _LITERT}
+"""The interpreters, with the module of each."""
 
 _ARENA_BYTES = (1 << 20, 1 << 24, 1 << 28)
 
@@ -63,7 +68,7 @@ def _decoded_weights(model: bytes) -> Run:
 
 def _micro_interpreter(model: bytes, config: str) -> Any:
     """In the first arena that is large enough; TFLite Micro does not say how much it needs."""
-    from tflite_micro.python.tflite_micro import runtime
+    runtime = importlib.import_module(_TFLITE_MICRO)
 
     def make(arena_bytes: int) -> Any:
         kind = runtime.InterpreterConfig[config]
@@ -93,8 +98,7 @@ def _tflite(module: str, model: bytes, *, reference: bool) -> Run:
 
 
 def _zero_shares(model: bytes) -> Run:
-    from tflite_runtime import interpreter as tflite
-
+    tflite = importlib.import_module(_TFLITE_RUNTIME)
     interpreter = tflite.Interpreter(
         model_content=model,
         experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF,
@@ -133,6 +137,8 @@ def main() -> None:
     """Answer requests until there are no more."""
     answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)  # what interpreters print is no answer
+    with suppress(ImportError):  # the first request says so
+        importlib.import_module(sys.argv[1])
     for request in sys.stdin:
         answers.write(json.dumps(_run(*json.loads(request))) + "\n")
 

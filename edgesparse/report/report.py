@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from edgesparse import record, result
 from edgesparse.missing import Missing
@@ -12,7 +13,7 @@ from edgesparse.settings import Settings
 
 __all__ = ["SCHEMA", "Report"]
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,7 +23,7 @@ class Report:
     `sparse` is the firmware, `dense` its dense twin. `profile`, `dataset`, `device`: once somebody asked for them.
     """
 
-    schema: int
+    schema: Literal[1]
     edgesparse: str
     source: result.Source
     settings: Settings

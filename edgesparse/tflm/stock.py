@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgesparse.graph import Graph
-from edgesparse.missing import unavailable
+from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import OracleRun, decoded_weights, run_tflite_micro
+from edgesparse.result import BitExact, DecodeEncoding, DecodeFigures
 from edgesparse.tflm.decode.ops import WEIGHTS_INPUT
 from edgesparse.tflm.decode.plan import DecodeFile, plan_decodes
 
@@ -20,12 +22,12 @@ __all__ = ["StockModel", "stock_model"]
 
 @dataclass(frozen=True, eq=False)
 class StockModel:
-    """The file, what report.json says of it (as a whole, and by layer), and warnings."""
+    """The file, what a report says of it (as a whole, and by op), and warnings."""
 
     data: bytes
-    report: dict[str, Any]
-    layers: list[dict[str, Any]]
-    warnings: list[str]
+    figures: DecodeFigures
+    layers: tuple[DecodeEncoding | Missing, ...]
+    warnings: tuple[str, ...]
 
 
 def stock_model(network: Network, inputs: npt.NDArray[Any], *, max_arena: int | None) -> StockModel:
@@ -37,11 +39,11 @@ def stock_model(network: Network, inputs: npt.NDArray[Any], *, max_arena: int | 
     plan = plan_decodes(network.data, network.graph, max_arena=max_arena)
     warnings = _arena_warnings(plan, max_arena)
     if not plan.layers:
-        return _result(network, plan, unavailable("no layer is encoded: the file equals model.int8.tflite"), warnings)
+        return _result(network, plan, Missing("no layer is encoded: the file equals model.int8.tflite"), warnings)
     proof = _prove(network, plan, inputs)
     if isinstance(proof, str):
         return _fallback(network, plan, proof)
-    return _result(network, plan, {"ok": True, "vectors": len(inputs), "reference": proof.reference}, warnings)
+    return _result(network, plan, BitExact(True, len(inputs), proof.reference), warnings)
 
 
 def _prove(network: Network, plan: DecodeFile, inputs: npt.NDArray[Any]) -> OracleRun | str:
@@ -85,19 +87,19 @@ def _fallback(network: Network, plan: DecodeFile, reason: str) -> StockModel:
         dense={**plan.dense, **dict.fromkeys(plan.layers, reason)},
         arena_bytes=plan.dense_arena_bytes,
     )
-    return _result(network, dense, unavailable(reason), [f"model.tflm.tflite has dense storage: {reason}"])
+    return _result(network, dense, Missing(reason), [f"model.tflm.tflite has dense storage: {reason}"])
 
 
-def _result(network: Network, plan: DecodeFile, bit_exact: dict[str, Any], warnings: list[str]) -> StockModel:
-    report = {
-        "layers": len(plan.layers),
-        "arena_bytes": plan.arena_bytes,
-        "dense_arena_bytes": plan.dense_arena_bytes,
-        "instructions": sum(layer.instructions for layer in plan.layers.values()),
-        "bit_exact": bit_exact,
-    }
-    layers = [
-        asdict(plan.layers[index]) if index in plan.layers else unavailable(plan.dense.get(index, "no weights"))
+def _result(network: Network, plan: DecodeFile, bit_exact: BitExact | Missing, warnings: Sequence[str]) -> StockModel:
+    figures = DecodeFigures(
+        layers=len(plan.layers),
+        arena_bytes=plan.arena_bytes,
+        dense_arena_bytes=plan.dense_arena_bytes,
+        instructions=sum(layer.instructions for layer in plan.layers.values()),
+        bit_exact=bit_exact,
+    )
+    layers = tuple(
+        plan.layers[index] if index in plan.layers else Missing(plan.dense.get(index, "no weights"))
         for index in range(len(network.graph.ops))
-    ]
-    return StockModel(plan.data, report, layers, warnings)
+    )
+    return StockModel(plan.data, figures, layers, tuple(warnings))

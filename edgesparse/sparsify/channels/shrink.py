@@ -7,8 +7,7 @@ make up for it, layer after layer (see channel_costs, layerwise). Without, by ma
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from edgesparse.keras_model.backend import quiet
 from edgesparse.keras_model.channel_graph import OUTPUT_REASON, ChannelGraph, channel_graph
 from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.keras_model.loaded import LoadedModel
+from edgesparse.result import ChannelCount, Channels
 from edgesparse.sparsify.channels.choose import CHANNEL_MULTIPLE, Goal, choose_channels
 from edgesparse.sparsify.channels.costs import magnitude_costs, reconstruction_costs
 from edgesparse.sparsify.channels.remove import channels_kept, remove_channels
@@ -25,7 +25,7 @@ from edgesparse.sparsify.channels.work import macs_of, weights_of
 from edgesparse.sparsify.layerwise import choose_inputs, solve_anew
 from edgesparse.sparsify.reference import kernel_layers, record
 
-__all__ = ["Before", "ChannelCount", "Shrunk", "shrink"]
+__all__ = ["Before", "Shrunk", "shrink"]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -34,15 +34,6 @@ Before = tuple[int, int]
 
 _TOLERANCE = 0.02
 """More than is asked for by this is worth a warning."""
-
-
-@dataclass(frozen=True)
-class ChannelCount:
-    """Outputs of one layer. name: its path."""
-
-    name: str
-    before: int
-    after: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +50,20 @@ class Shrunk:
     layers: tuple[ChannelCount, ...]
     warnings: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        """`model.channels` of report.json: shares that are gone, numbers before and after."""
-        return {
-            "removed_macs": _share(self.macs),
-            "removed_prunable": _share(self.prunable),
-            "macs_before": self.macs[0],
-            "macs_after": self.macs[1],
-            "parameters_before": self.parameters[0],
-            "parameters_after": self.parameters[1],
-            "prunable_before": self.prunable[0],
-            "prunable_after": self.prunable[1],
-            "layers": [asdict(layer) for layer in self.layers],
-        }
+    @property
+    def channels(self) -> Channels:
+        """As a report has it: shares that are gone, numbers before and after."""
+        return Channels(
+            removed_macs=_share(self.macs),
+            removed_prunable=_share(self.prunable),
+            macs_before=self.macs[0],
+            macs_after=self.macs[1],
+            parameters_before=self.parameters[0],
+            parameters_after=self.parameters[1],
+            prunable_before=self.prunable[0],
+            prunable_after=self.prunable[1],
+            layers=self.layers,
+        )
 
 
 def shrink(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesparse.graph import Graph, Int8Array, Int32Array
+from edgesparse.result import DecodeEncoding
 from edgesparse.tflite.read import read_graph
 from edgesparse.tflm.decode import huffman as decode_huffman
 from edgesparse.tflm.decode import lut as decode_lut
@@ -16,7 +17,7 @@ from edgesparse.tflm.decode.arena import aligned, lifetimes, live_bytes, planned
 from edgesparse.tflm.decode.encoding import Encoded
 from edgesparse.tflm.decode.ops import CUSTOM_CODE, WEIGHTS_INPUT, insert_decodes
 
-__all__ = ["DecodeFile", "DecodeLayer", "plan_decodes"]
+__all__ = ["DecodeFile", "plan_decodes"]
 
 _KINDS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
@@ -27,27 +28,16 @@ _SLOW_SHARE = 0.8
 """Huffman codes take 27 to 60 instructions per weight: they must be this much smaller than all else."""
 
 
-@dataclass(frozen=True)
-class DecodeLayer:
-    """The encoded weights of one op; those that several ops read count for each. kind: lut, huffman or pruning."""
-
-    kind: str
-    encoded_bytes: int  # in the file
-    dense_bytes: int
-    arena_bytes: int  # while the op runs
-    instructions: int  # of one inference, estimated
-
-
 @dataclass(frozen=True, eq=False)
 class DecodeFile:
     """A .tflite file with TFLM_DECODE ops.
 
-    layers: by op index, those that are encoded; dense: the others that have weights, and why they stay as they are.
+    layers: by op index, those that are encoded; weights that several ops read count for each. dense: the others that have weights, and why they stay as they are.
     arena_bytes, dense_arena_bytes: what TFLite Micro plans for the tensors of this file and of the dense one.
     """
 
     data: bytes
-    layers: Mapping[int, DecodeLayer]
+    layers: Mapping[int, DecodeEncoding]
     dense: Mapping[int, str]
     arena_bytes: int
     dense_arena_bytes: int
@@ -83,7 +73,7 @@ def plan_decodes(data: bytes, graph: Graph, *, max_arena: int | None = None) -> 
             dense |= dict.fromkeys(readers[rest], "its encoding alone does not pay for the op")
         file, arena = _write(data, encoded)
     layers = {
-        op: DecodeLayer(
+        op: DecodeEncoding(
             kind=part.kind,
             encoded_bytes=part.nbytes,
             dense_bytes=graph.tensors[tensor].nbytes,
