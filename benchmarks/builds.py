@@ -30,7 +30,7 @@ _UNSET = ("TFLM_DIR",)
 class Outcome:
     """What one call of the command line left behind.
 
-    `message`: "" where it succeeded, else the last line of stderr, with OUT for the output folder. `folder` exists only
+    `message`: "" where it succeeded, else the last line of stderr, without the paths of this run. `folder` exists only
     where it succeeded.
     """
 
@@ -125,7 +125,9 @@ def _run(entry: Entry, tree: Path, out: Path) -> tuple[Outcome, float]:
     message = ""
     if result.returncode != 0:
         lines = result.stderr.strip().splitlines() or ["no message"]
-        message = lines[-1].replace(str(out), "OUT").replace(str(tree), "TREE")
+        message = lines[-1]
+        for path, name in ((entry.model, entry.model.name), (out, "OUT"), (tree, "TREE")):
+            message = message.replace(str(path), name)
     return Outcome(result.returncode, message, out), time.perf_counter() - start
 
 

@@ -29,7 +29,7 @@ from benchmarks.builds import Outcome, build, check_tree, checkout, commit_of
 from benchmarks.corpus import RefusedError, chosen_corpus
 from benchmarks.differences import Comparison, Difference, Figure, compare
 
-__all__ = ["Replay", "main", "text_of"]
+__all__ = ["Replay", "compared", "main", "text_of", "write_json"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,6 +60,11 @@ class Replay:
     def unexpected(self) -> tuple[Difference, ...]:
         """The differences that no pattern names."""
         return tuple(difference for difference in self.differences if not self.is_expected(difference))
+
+    @property
+    def exit_code(self) -> int:
+        """3 where anything differs that was not expected."""
+        return 3 if self.unexpected else 0
 
     def is_expected(self, difference: Difference) -> bool:
         """Whether a pattern names the difference."""
@@ -102,7 +107,7 @@ def main() -> int:
     print("\n".join(text_of(replay)))
     if replay.differences:
         print(f"\nboth sides: {out / 'before'}, {out / 'after'}")
-    return 3 if replay.unexpected else 0
+    return replay.exit_code
 
 
 def compared(before: dict[str, Outcome], after: dict[str, Outcome], expected: tuple[str, ...]) -> Replay:
@@ -111,7 +116,7 @@ def compared(before: dict[str, Outcome], after: dict[str, Outcome], expected: tu
     refusals = tuple(
         f"{name}: {outcome.describe()}"
         for name, outcome in sorted(before.items())
-        if not outcome.built and not after[name].built
+        if not outcome.built and outcome.describe() == after[name].describe()
     )
     return Replay(comparisons, refusals, expected)
 
@@ -155,10 +160,8 @@ def text_of(replay: Replay) -> list[str]:
     if not replay.differences:
         return [*lines, f"nothing differs in {count} builds"]
     changed = sum(1 for comparison in replay.comparisons if comparison.differences)
-    verdict = f"{len(replay.differences)} differences in {changed} of {len(replay.comparisons)} entries"
-    if replay.unexpected:
-        return [*lines, f"{verdict}, {len(replay.unexpected)} of them not named by --expect"]
-    return [*lines, f"{verdict}, all expected"]
+    verdict = f"differences: {len(replay.differences)}, in {changed} of {len(replay.comparisons)} entries"
+    return [*lines, "", f"{verdict}; not named by --expect: {len(replay.unexpected)}"]
 
 
 def _table(replay: Replay) -> list[str]:
