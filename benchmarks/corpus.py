@@ -28,6 +28,8 @@ _FLOAT_ENDS = ("quantize_float", "dequantize")
 _PER_BUNDLE = {"conv_2d": 6, "depthwise_conv_2d": 4, "fully_connected": 4, "add": 5}
 """Random networks of ops whose kernels have several variants, in each bundle."""
 _BUNDLE_SEEDS = (0, 1)
+_ALL_FORMATS = "mnist"
+"""The example that is built with every pattern that matters for formats."""
 _COMMON = ("--runtime", "aot", "--vectors", "2")
 
 
@@ -79,20 +81,19 @@ def corpus(root: Path, made: Path, models: Path | None) -> list[Entry]:
 
 
 def _examples(root: Path) -> list[Entry]:
-    variants = {"": ("--sparsity", "0.75"), ".unstructured": ("--sparsity", "0.75", "--pattern", "unstructured")}
-    files = sorted(root.glob("examples/*/*.h5"))
-    entries = [
+    variants: dict[str, tuple[str, ...]] = {
+        "": ("--sparsity", "0.75"),
+        ".unstructured": ("--sparsity", "0.75", "--pattern", "unstructured"),
+    }
+    formats: dict[str, tuple[str, ...]] = {  # those that no layer takes otherwise
+        ".delta8": ("--sparsity", "0.95", "--pattern", "unstructured"),
+        ".block2x4": ("--sparsity", "0.75", "--pattern", "block2x4"),
+    }
+    return [
         Entry(f"{model.stem}{suffix}", "convert", model, options)
-        for model in files
-        for suffix, options in variants.items()
+        for model in sorted(root.glob("examples/*/*.h5"))
+        for suffix, options in (variants | formats if model.stem == _ALL_FORMATS else variants).items()
     ]
-    # The only ones whose layers take delta8, and blocks of two rows.
-    for model in (file for file in files if file.stem == "mnist"):
-        entries += [
-            Entry("mnist.unstructured-95", "convert", model, ("--sparsity", "0.95", "--pattern", "unstructured")),
-            Entry("mnist.block2x4", "convert", model, ("--sparsity", "0.75", "--pattern", "block2x4")),
-        ]
-    return entries
 
 
 def _networks(made: Path) -> list[Entry]:

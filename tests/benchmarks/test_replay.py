@@ -199,7 +199,7 @@ def test_only_takes_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     chosen = chosen_corpus(ROOT, tmp_path, ["conv.*an385", "digits"], say=said.append)
     assert sorted(entry.name for entry in chosen) == ["conv.mps2-an385", "digits"]
     assert said == ["EDGESPARSE_TEST_MODELS is not set: examples and test networks only"]
-    with pytest.raises(RefusedError, match="--only names no entry; there are .*digits"):
+    with pytest.raises(RefusedError, match=r"--only names no entry; there are .*digits"):
         chosen_corpus(ROOT, tmp_path, ["dogits"], say=said.append)
 
 
