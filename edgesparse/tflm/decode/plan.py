@@ -32,7 +32,8 @@ _SLOW_SHARE = 0.8
 class DecodeFile:
     """A .tflite file with TFLM_DECODE ops.
 
-    layers: by op index, those that are encoded; weights that several ops read count for each. dense: the others that have weights, and why they stay as they are.
+    layers: by op index, those that are encoded; weights that several ops read count for each. dense: the others that
+    have weights, and why they stay as they are.
     arena_bytes, dense_arena_bytes: what TFLite Micro plans for the tensors of this file and of the dense one.
     """
 
