@@ -8,11 +8,19 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from edgesparse.errors import BuildError, EdgesparseError, LimitError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edgesparse.record import Json
+    from edgesparse.report.report import Report
+    from edgesparse.report.show.junit import Case
+    from edgesparse.result import BudgetRow
 
 __all__ = ["cli", "main"]
 
@@ -22,7 +30,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def main() -> NoReturn:
-    """Entry point of the `edgesparse` command; exits with the code of DESIGN: 0 to 5, or 130."""
+    """Entry point of the `edgesparse` command; exits with 0, with the code of an error (errors.py), or with 130."""
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -214,7 +222,7 @@ def convert(
     with _progress(verbose) as progress:
         report = command(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
     _show(report, as_json)
-    _check_budgets(report, junit)
+    _check_budgets(report.budgets, junit)
 
 
 @cli.command()
@@ -242,7 +250,7 @@ def sparsify(
     with _progress(verbose) as progress:
         result = command(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
     if as_json:
-        _print_json(result)
+        _print_json(result.to_json())
     else:
         from edgesparse.report.show.sparsification import sparsification
 
@@ -270,7 +278,7 @@ def firmware(
     with _progress(verbose) as progress:
         report = command(model, out=out, force=force, progress=progress, **settings)
     _show(report, as_json)
-    _check_budgets(report, junit)
+    _check_budgets(report.budgets, junit)
 
 
 @cli.command()
@@ -283,7 +291,7 @@ def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> 
     with _progress(verbose) as progress:
         report = command(folder, toolchain=toolchain, progress=progress)
     _show(report, as_json)
-    _check_budgets(report, None, only_measured=True)
+    _check_budgets(report.budgets, None, only_measured=True)
 
 
 @cli.command()
@@ -328,7 +336,7 @@ def emulate(
             progress=progress,
         )
     _show(report, as_json)
-    _check_budgets(report, junit)
+    _check_budgets(report.budgets, junit)
 
 
 @cli.command()
@@ -360,7 +368,7 @@ def compare(
     _check_junit(junit)
     result = command(old, new, tolerance=tolerance, accuracy_tolerance=accuracy_tolerance, any_board=any_board)
     if as_json:
-        _print_json(result.as_json())
+        _print_json(result.to_json())
     else:
         _print(comparison_parts(result))
     if junit is not None:
@@ -420,7 +428,7 @@ def bench_mobile(folder: Path, threads: int, rounds: int, runs: int, as_json: bo
     with _progress(verbose) as progress:
         result = command(folder, threads=threads, rounds=rounds, runs=runs, progress=progress)
     if as_json:
-        _print_json(result)
+        _print_json(result.to_json())
     else:
         from edgesparse.report.show.mobile import phone_bench
 
@@ -439,10 +447,10 @@ def export(folder: Path, format_: str, out: Path | None, as_json: bool, force: b
 
     result = command(folder, format=format_, out=out, force=force)
     if as_json:
-        _print_json(result)
+        _print_json(result.to_json())
     else:
-        place = out if out is not None else f"{result['name']}.{format_}"
-        click.echo(f"{place}: {result['name']} {result['version']} for {format_}; its README.md says how to use it")
+        place = out if out is not None else f"{result.name}.{format_}"
+        click.echo(f"{place}: {result.name} {result.version} for {format_}; its README.md says how to use it")
 
 
 @cli.command()
@@ -456,7 +464,7 @@ def inspect(model: Path, unsafe: bool, as_json: bool, verbose: bool) -> None:
         progress("reading the model")
         result = command(model, unsafe=unsafe)
     if as_json:
-        _print_json(result)
+        _print_json(result.to_json())
     else:
         from edgesparse.report.show.terminal import inspection
 
@@ -519,9 +527,9 @@ def _progress(verbose: bool) -> Iterator[Callable[[str], None]]:
             yield lambda text: status.update(escape(text))
 
 
-def _show(report: Mapping[str, Any], as_json: bool) -> None:
+def _show(report: Report, as_json: bool) -> None:
     if as_json:
-        _print_json(report)
+        _print_json(report.to_json())
         return
     from edgesparse.report.show.terminal import summary
 
@@ -538,23 +546,24 @@ def _check_junit(junit: Path | None, settings: Mapping[str, Any] | None = None) 
         raise SettingsError("--junit lists the budgets; give --budget too")
 
 
-def _check_budgets(report: Mapping[str, Any], junit: Path | None, *, only_measured: bool = False) -> None:
+def _check_budgets(budgets: Sequence[BudgetRow], junit: Path | None, *, only_measured: bool = False) -> None:
     """Write the JUnit file where one is wanted; LimitError with a line for every budget that is not kept.
 
     only_measured: but for those on figures that the command does not measure.
     """
-    from edgesparse.budgets import describe_budget
+    from edgesparse.report.budgets import describe_budget
+    from edgesparse.report.show.figures import is_missing
     from edgesparse.report.show.junit import budget_cases
 
     if junit is not None:
-        _write_junit(junit, "edgesparse.budgets", budget_cases(report))
-    judged = [row for row in report["budgets"] if not (only_measured and isinstance(row["actual"], dict))]
-    missed = tuple(describe_budget(row) for row in judged if not row["ok"])
+        _write_junit(junit, "edgesparse.budgets", budget_cases(budgets))
+    judged = [row for row in budgets if not (only_measured and is_missing(row.actual))]
+    missed = tuple(describe_budget(row) for row in judged if not row.ok)
     if missed:
         raise LimitError(missed)
 
 
-def _write_junit(path: Path, suite: str, cases: Sequence[Any]) -> None:
+def _write_junit(path: Path, suite: str, cases: Sequence[Case]) -> None:
     import datetime
 
     from edgesparse.output import write_text
@@ -563,7 +572,7 @@ def _write_junit(path: Path, suite: str, cases: Sequence[Any]) -> None:
     write_text(path, render_junit(suite, cases, now=datetime.datetime.now(datetime.timezone.utc)))
 
 
-def _print(parts: Sequence[Any]) -> None:
+def _print(parts: Sequence[RenderableType]) -> None:
     """Lines of text as they are, tables as wide as the terminal, or as they need where there is none."""
     from rich.console import Console
     from rich.text import Text
@@ -576,7 +585,7 @@ def _print(parts: Sequence[Any]) -> None:
         console.print(part, soft_wrap=isinstance(part, Text))
 
 
-def _print_json(value: Any) -> None:
+def _print_json(value: Json) -> None:
     click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 

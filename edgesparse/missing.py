@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Missing", "unavailable"]
+__all__ = ["Missing"]
 
 
 @dataclass(frozen=True)
@@ -12,8 +12,3 @@ class Missing:
     """A figure that is not there, and why; `{"unavailable": reason}` in JSON."""
 
     reason: str
-
-
-def unavailable(reason: str) -> dict[str, str]:
-    """What stands where a figure was not measured."""
-    return {"unavailable": reason}

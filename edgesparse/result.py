@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from edgesparse import record
 from edgesparse.missing import Missing
-from edgesparse.record import optional
+from edgesparse.record import Json, optional
 
 Real: TypeAlias = float
 """In classes with a field `float`, which is the float model's figure."""
@@ -410,6 +411,10 @@ class MobileBench:
     sparse_kernels: str | Missing
     runtimes: Mapping[str, MobileRuntime | Missing]
     layers: tuple[MobileLayer, ...]
+
+    def to_json(self) -> Json:
+        """What `bench-mobile --json` prints."""
+        return record.to_json(self)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from edgesparse.mobile import bench
 from edgesparse.progress import Progress, silent
+from edgesparse.result import MobileBench
 
 __all__ = ["bench_mobile"]
 
 
 def bench_mobile(
     folder: str | Path, *, threads: int = 1, rounds: int = 5, runs: int = 50, progress: Progress | None = None
-) -> dict[str, Any]:
+) -> MobileBench:
     """Measure the files for phones of an output folder on the installed runtimes, see edgesparse.mobile.measure."""
     return bench(Path(folder), threads=threads, rounds=rounds, runs=runs, progress=progress or silent)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgesparse.errors import InputError
-from edgesparse.output import (
-    read_report_at,
-)
 from edgesparse.report.compare import Comparison, compare_reports, parse_percent, parse_points
+from edgesparse.report.stored import read_report_at
 
 __all__ = ["compare"]
 
@@ -25,9 +22,4 @@ def compare(
     share = parse_percent(tolerance, "tolerance")
     points = parse_points(accuracy_tolerance, "accuracy_tolerance")
     reports = [read_report_at(Path(place)) for place in (old, new)]
-    try:
-        return compare_reports(*reports, tolerance=share, accuracy_tolerance=points, any_board=any_board)
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{old} or {new}: damaged or not complete ({type(error).__name__}: {error}); run edgesparse convert again"
-        ) from error
+    return compare_reports(*reports, tolerance=share, accuracy_tolerance=points, any_board=any_board)

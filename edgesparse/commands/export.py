@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from edgesparse import export as exports
 from edgesparse.errors import OutputError
@@ -14,8 +13,8 @@ from edgesparse.output import (
 __all__ = ["export"]
 
 
-def export(folder: str | Path, *, format: str, out: str | Path | None = None, force: bool = False) -> dict[str, Any]:
-    """Write the firmware of an output folder as a library for an ecosystem; returns the object of edgesparse.json.
+def export(folder: str | Path, *, format: str, out: str | Path | None = None, force: bool = False) -> exports.Origin:
+    """Write the firmware of an output folder as a library for an ecosystem; returns what edgesparse.json says.
 
     format: a name of edgesparse.export.FORMATS. out: `./<library name>.<format>` by default.
     """

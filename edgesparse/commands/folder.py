@@ -134,7 +134,7 @@ def _write_files(folder: Path, converted: Converted, twins: Twins, setup: Setup)
 def write_report(folder: Path, report: Report) -> None:
     """Write report.json and report.html, each whole or not at all."""
     write_json(folder / REPORT_NAME, report.to_json())
-    write_text(folder / HTML_NAME, render_html(report.to_json()))
+    write_text(folder / HTML_NAME, render_html(report))
 
 
 def sha256_of(path: Path) -> str:

@@ -6,19 +6,25 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from edgesparse.boards import Core, load_board
 from edgesparse.data import Dataset, load_data
 from edgesparse.errors import ModelError, OutputError
-from edgesparse.missing import unavailable
+from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.progress import Progress, silent
 from edgesparse.report.fidelity import compare_outputs, score
+from edgesparse.report.inspection import (
+    FloatAccuracy,
+    FloatFidelity,
+    Sparsification,
+    SparsifiedLayer,
+    SparsifiedModel,
+)
 from edgesparse.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,9 +36,8 @@ SUFFIXES = (".h5", ".keras")
 """Of the files that are written, in the format of Keras 2."""
 
 _COST_SAMPLES = 8
-_SETTINGS = frozenset(
-    "sparsity pattern channels method epochs labels distill schedule activity_l1 cluster data seed".split()
-)
+_SETTINGS = "sparsity pattern channels method epochs labels distill schedule activity_l1 cluster data seed".split()
+_NO_LABELS = "no labels; give --data FILE with x and y"
 
 
 def sparsify(
@@ -43,7 +48,7 @@ def sparsify(
     unsafe: bool = False,
     progress: Progress | None = None,
     **settings: Any,
-) -> dict[str, Any]:
+) -> Sparsification:
     """Write a sparse copy of a Keras model; what was done, with the accuracy of both where there are labels.
 
     out: `./<stem>.sparse.h5` by default; OutputError where it exists, unless `force`. The file
@@ -89,23 +94,25 @@ def sparsify(
     )
     _save(result.model, target)
     checkpoints.discard()
-    report: dict[str, Any] = {
-        "path": str(target),
-        "source": str(model),
-        "settings": {name: value for name, value in asdict(chosen).items() if name in _SETTINGS},
-        "model": {
-            "parameters": int(result.model.count_params()),
-            "prunable": result.plan.prunable_weights,
-            "sparsity": round(result.plan.sparsity, 4),
-        },
-        "accuracy": unavailable("no labels; give --data FILE with x and y"),
-        "fidelity": unavailable("no samples; give --data FILE"),
-        "layers": [asdict(layer) | {"shape": list(layer.shape)} for layer in result.plan.layers],
-        "warnings": list(dict.fromkeys((*result.plan.warnings, *result.warnings))),
-    }
-    if result.shrunk is not None:
-        report["model"]["channels"] = result.shrunk.as_json()
-    return report | (_judged(loaded.model, result.model, data) if data is not None else {})
+    accuracy: FloatAccuracy | Missing = Missing(_NO_LABELS)
+    fidelity: FloatFidelity | Missing = Missing("no samples; give --data FILE")
+    if data is not None:
+        accuracy, fidelity = _judged(loaded.model, result.model, data)
+    return Sparsification(
+        path=str(target),
+        source=str(model),
+        settings={name: getattr(chosen, name) for name in _SETTINGS},
+        model=SparsifiedModel(
+            parameters=int(result.model.count_params()),
+            prunable=result.plan.prunable_weights,
+            sparsity=round(result.plan.sparsity, 4),
+            channels=None if result.shrunk is None else result.shrunk.channels,
+        ),
+        accuracy=accuracy,
+        fidelity=fidelity,
+        layers=tuple(SparsifiedLayer(**vars(layer)) for layer in result.plan.layers),
+        warnings=tuple(dict.fromkeys((*result.plan.warnings, *result.warnings))),
+    )
 
 
 def _device_costs(
@@ -129,27 +136,18 @@ def _device_costs(
         return {}
 
 
-def _judged(dense: Any, sparse: Any, data: Dataset) -> dict[str, Any]:
-    """Accuracy and fidelity of the float models on the samples for evaluation."""
+def _judged(dense: Any, sparse: Any, data: Dataset) -> tuple[FloatAccuracy | Missing, FloatFidelity]:
+    """Of the float models, on the samples for evaluation."""
     from edgesparse import keras_model
 
     x, y = data.evaluation
-    outputs = {name: keras_model.predict(model, x) for name, model in (("float", dense), ("sparse_float", sparse))}
+    outputs, sparse_outputs = (keras_model.predict(model, x) for model in (dense, sparse))
     classes = keras_model.final_activation(dense) == "softmax" or (y is not None and y.dtype.kind == "i")
-    result: dict[str, Any] = {
-        "fidelity": {
-            "samples": len(x),
-            "sparse_vs_float": compare_outputs(outputs["sparse_float"], outputs["float"], classes=classes),
-        }
-    }
-    if y is not None:
-        metric = "top1" if np.issubdtype(y.dtype, np.integer) else "mse"
-        result["accuracy"] = {
-            "metric": metric,
-            "samples": len(y),
-            **{name: score(values, y) for name, values in outputs.items()},
-        }
-    return result
+    fidelity = FloatFidelity(len(x), compare_outputs(sparse_outputs, outputs, classes=classes))
+    if y is None:
+        return Missing(_NO_LABELS), fidelity
+    metric: Literal["top1", "mse"] = "top1" if np.issubdtype(y.dtype, np.integer) else "mse"
+    return FloatAccuracy(metric, len(y), score(outputs, y), score(sparse_outputs, y)), fidelity
 
 
 def _check_target(target: Path, *, force: bool) -> None:

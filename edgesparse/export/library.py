@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import edgesparse
 from edgesparse.boards import CORES, Core
-from edgesparse.errors import InputError, ModelError, OutputError, SettingsError
+from edgesparse.errors import InputError, ModelError, SettingsError
 from edgesparse.firmware import TensorView, tensor_view
-from edgesparse.output import REPORT_NAME, read_report
+from edgesparse.missing import Missing
+from edgesparse.output import REPORT_NAME
+from edgesparse.report.stored import read_report
 from edgesparse.tflite import read_graph
 
 __all__ = ["Library", "read_library"]
@@ -67,9 +67,15 @@ def read_library(folder: Path) -> Library:
     missing or come from a version that described less.
     """
     report = read_report(folder)
-    runtime = _part(report, "settings").get("runtime", "aot")
+    runtime = report.settings.runtime
     if runtime != "aot":
         raise SettingsError(f"{folder}: has runtime {runtime!r}, export takes 'aot'; convert again with --runtime aot")
+    core = CORES.get(report.board.core)
+    if core is None:
+        raise InputError(
+            f"{folder / REPORT_NAME}: damaged: board.core: no core is called {report.board.core!r}; "
+            "run edgesparse convert again"
+        )
     project = folder / "firmware"
     missing = [name for name in _MODEL_FILES if not (project / "model" / name).is_file()]
     if missing:
@@ -77,43 +83,38 @@ def read_library(folder: Path) -> Library:
     if "MODEL_INPUT_VALUES" not in (project / "model" / "model.h").read_text(encoding="utf-8"):
         raise InputError(
             f"{project / 'model' / 'model.h'}: does not say the input's shape and scale (written by edgesparse "
-            f"{report.get('edgesparse')}); run edgesparse convert again"
+            f"{report.edgesparse}); run edgesparse convert again"
         )
     sources, headers, public = _closure(project)
+    path = folder / "model.int8.tflite"
     try:
-        graph = read_graph((folder / "model.int8.tflite").read_bytes())
-        sparse = _part(report, "sparse")
-        model = _slug(str(_part(report, "source")["path"]))
-        stack = sparse["stack_bytes"]
-        return Library(
-            name=f"edgesparse_{model}",
-            model=model,
-            version=_semantic_version(edgesparse.__version__),
-            tool=f"edgesparse {report['edgesparse']}",
-            source_sha256=str(report["source"]["sha256"]),
-            board=str(_part(report, "board")["name"]),
-            core=CORES[report["board"]["core"]],
-            input=tensor_view(graph.tensors[graph.inputs[0]]),
-            output=tensor_view(graph.tensors[graph.outputs[0]]),
-            macs=int(_part(report, "model")["macs"]),
-            sparsity=float(report["model"]["sparsity"]),
-            code_bytes=int(sparse["code_bytes"]),
-            weight_bytes=int(sparse["weight_bytes"]),
-            table_bytes=int(sparse["table_bytes"]),
-            arena_bytes=int(sparse["arena_bytes"]),
-            stack_bytes=stack if isinstance(stack, int) else None,
-            sources=sources,
-            headers=headers,
-            public_headers=public,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise OutputError(f"{folder / REPORT_NAME}: damaged ({error!r}); run edgesparse convert again") from error
+        graph = read_graph(path.read_bytes())
     except OSError as error:
-        raise InputError(
-            f"{folder / 'model.int8.tflite'}: cannot be read: {error.strerror}; run edgesparse convert again"
-        ) from error
+        raise InputError(f"{path}: cannot be read: {error.strerror}; run edgesparse convert again") from error
     except ModelError as error:
-        raise ModelError(f"{folder / 'model.int8.tflite'}: {error}") from error
+        raise ModelError(f"{path}: {error}") from error
+    sparse, model = report.sparse, _slug(report.source.path)
+    return Library(
+        name=f"edgesparse_{model}",
+        model=model,
+        version=_semantic_version(edgesparse.__version__),
+        tool=f"edgesparse {report.edgesparse}",
+        source_sha256=report.source.sha256,
+        board=report.board.name,
+        core=core,
+        input=tensor_view(graph.tensors[graph.inputs[0]]),
+        output=tensor_view(graph.tensors[graph.outputs[0]]),
+        macs=report.model.macs,
+        sparsity=report.model.sparsity,
+        code_bytes=sparse.code_bytes,
+        weight_bytes=sparse.weight_bytes,
+        table_bytes=sparse.table_bytes,
+        arena_bytes=sparse.arena_bytes,
+        stack_bytes=None if isinstance(sparse.stack_bytes, Missing) else sparse.stack_bytes,
+        sources=sources,
+        headers=headers,
+        public_headers=public,
+    )
 
 
 def _closure(project: Path) -> tuple[tuple[Path, ...], tuple[Path, ...], tuple[str, ...]]:
@@ -142,13 +143,6 @@ def _reach(project: Path, path: Path, found: dict[str, Path]) -> None:
             raise InputError(f"{path}: includes {name!r}, which is not in the project; run edgesparse convert again")
         found[name] = header
         _reach(project, header, found)
-
-
-def _part(report: Mapping[str, Any], name: str) -> dict[str, Any]:
-    part = report[name]
-    if not isinstance(part, dict):
-        raise TypeError(f"{name} is no object")
-    return part
 
 
 def _slug(path: str) -> str:

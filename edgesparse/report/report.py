@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgesparse import record, result
+from edgesparse.errors import InputError
 from edgesparse.missing import Missing
 from edgesparse.record import Json, optional
 from edgesparse.settings import Settings
@@ -18,7 +19,7 @@ SCHEMA: Literal[1] = 1
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """The object of report.json; see edgesparse.result for its parts.
+    """What convert found out, and report.json holds; see edgesparse.result for its parts.
 
     `sparse` is the firmware, `dense` its dense twin. `profile`, `dataset`, `device`: once somebody asked for them.
     """
@@ -49,6 +50,28 @@ class Report:
     dataset: result.Dataset | None = optional()
     device: result.Device | None = optional()
 
+    def __post_init__(self) -> None:
+        if isinstance(self.arena_plan, Missing):
+            return
+        for buffer in self.arena_plan:
+            if not 0 <= buffer.first_layer <= buffer.last_layer < len(self.layers):
+                raise InputError(
+                    f"arena_plan: {buffer.tensor!r} is in use in layers {buffer.first_layer} to {buffer.last_layer}, "
+                    f"there are {len(self.layers)}"
+                )
+
     def to_json(self) -> Json:
         """The object of report.json."""
         return record.to_json(self)
+
+    def __repr__(self) -> str:
+        """The verdict, and the figures of both builds."""
+        from edgesparse.report.show.notebook import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook."""
+        from edgesparse.report.show.notebook import as_html
+
+        return as_html(self)

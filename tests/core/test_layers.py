@@ -17,8 +17,8 @@ LAYERS: list[list[str]] = [
     ["errors", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings", "boards", "data", "output"],
     ["tflite", "packing", "lowering", "analysis", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
-    ["toolchain", "emulate", "flash", "tflm", "firmware", "mobile", "export", "doctor"],
-    ["report", "measure", "commands"],
+    ["toolchain", "emulate", "flash", "tflm", "firmware", "doctor"],
+    ["report", "mobile", "export", "measure", "commands"],
     ["cli"],
 ]
 """From left to right: a module imports only from its own layer's earlier modules and from layers before."""

@@ -1,54 +1,49 @@
-"""`dataset` of report.json for the terminal."""
+"""What a whole dataset gave on the device, for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from edgesparse.missing import Missing
+from edgesparse.report.show.figures import parts
+from edgesparse.result import Dataset, Spread
 
 __all__ = ["dataset_facts"]
 
 
-def dataset_facts(report: Mapping[str, Any]) -> list[str]:
+def dataset_facts(dataset: Dataset | None) -> list[str]:
     """Lines about the samples that ran on the device; none where none did."""
-    dataset = report.get("dataset")
     if dataset is None:
         return []
-    agreement = dataset["agreement"]
-    host = agreement["int8_host"]
+    accuracy, agreement, memory = dataset.accuracy, dataset.agreement, dataset.memory
+    host = agreement.int8_host
     lines = [
-        f"dataset {dataset['source']}: {dataset['samples']:,} samples on the device ({dataset['emulator']}), outputs "
-        f"equal {host['reference']} byte for byte on {host['equal']:,} of {host['samples']:,}"
+        f"dataset {dataset.source}: {dataset.samples:,} samples on the device ({dataset.emulator}), outputs "
+        f"equal {host.reference} byte for byte on {host.equal:,} of {host.samples:,}"
     ]
-    accuracy = dataset["accuracy"]
-    if "unavailable" in accuracy:
-        lines.append(f"  accuracy: not measured: {accuracy['unavailable']}")
+    if isinstance(accuracy, Missing):
+        lines.append(f"  accuracy: not measured: {accuracy.reason}")
     else:
+        of_float = "unavailable" if isinstance(accuracy.float, Missing) else f"{accuracy.float:.4g}"
         lines.append(
-            f"  accuracy ({accuracy['metric']}): device {accuracy['device']:.4g}, int8 on the host "
-            f"{accuracy['int8_host']:.4g}, float {_value(accuracy['float'])}"
+            f"  accuracy ({accuracy.metric}): device {accuracy.device:.4g}, int8 on the host "
+            f"{accuracy.int8_host:.4g}, float {of_float}"
         )
-    if "unavailable" in agreement["float"]:
-        lines.append(f"  float model: {agreement['float']['unavailable']}")
+    if isinstance(agreement.float, Missing):
+        lines.append(f"  float model: {agreement.float.reason}")
     else:
-        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in agreement["float"].items())
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in parts(agreement.float).items())
         lines.append(f"  device vs float: {figures}")
-    lines.append(f"  instructions: {_spread(dataset['instructions'], ',')}")
-    lines.append(f"  cycles (estimate): {_spread(dataset['cycles'], ',')}")
-    lines.append(f"  latency (estimate), ms: {_spread(dataset['latency_ms'], ',.2f')}")
-    memory = dataset["memory"]
-    if "unavailable" not in memory:
+    lines.append(f"  instructions: {_spread(dataset.instructions, ',')}")
+    lines.append(f"  cycles (estimate): {_spread(dataset.cycles, ',')}")
+    lines.append(f"  latency (estimate), ms: {_spread(dataset.latency_ms, ',.2f')}")
+    if not isinstance(memory, Missing):
         lines.append(
-            f"  with the memories of {memory['profile']}, of {memory['of']}: cycles {_spread(memory['cycles'], ',')}; "
-            f"ms {_spread(memory['latency_ms'], ',.2f')}"
+            f"  with the memories of {memory.profile}, of {memory.of}: cycles {_spread(memory.cycles, ',')}; "
+            f"ms {_spread(memory.latency_ms, ',.2f')}"
         )
     return lines
 
 
-def _value(value: Any) -> str:
-    return "unavailable" if isinstance(value, dict) else f"{value:.4g}"
-
-
-def _spread(figures: Mapping[str, Any], format_: str) -> str:
-    if "unavailable" in figures:
-        return f"unavailable: {figures['unavailable']}"
-    return ", ".join(f"{name} {figures[name]:{format_}}" for name in ("min", "median", "max"))
+def _spread(figures: Spread | Missing, form: str) -> str:
+    if isinstance(figures, Missing):
+        return f"unavailable: {figures.reason}"
+    return f"min {figures.min:{form}}, median {figures.median:{form}}, max {figures.max:{form}}"

@@ -6,22 +6,23 @@ escaped, freed of what HTML forbids, and the page forbids scripts to itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from edgesparse.budgets import describe_budget
-from edgesparse.errors import InputError
+from edgesparse.missing import Missing
+from edgesparse.report.report import Report
 from edgesparse.report.show import plots
-from edgesparse.report.show.figures import clean, exact, is_missing, label, percent
+from edgesparse.report.show.figures import clean, exact, is_missing, label, parts, percent
 from edgesparse.report.show.reproduce import command_line
-from edgesparse.report.verdict import verdict
+from edgesparse.report.verdict import Verdict, verdict
+from edgesparse.result import ArenaBuffer, LayerFigures
 
-__all__ = ["render_html", "render_stored"]
+__all__ = ["render_html"]
 
 _TEMPLATES = Path(__file__).parent / "template"
 
@@ -39,35 +40,37 @@ _FIGURES = (
     ("cycles", "cycles (estimate)"),
     ("latency_ms", "latency, ms (estimate)"),
 )
-_RATIOS = {"flash_bytes": "flash", "weight_bytes": "weights", "instructions": "instructions", "cycles": "cycles"}
+"""Fields of the builds that come first, in this order, each with its head."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Of the table of layers."""
+
+    title: str
+    show: Callable[[LayerFigures], str]
+    is_number: bool = True
+
 
 _LAYER_COLUMNS = (
-    ("op", "op", exact),
-    ("input_shape", "input", lambda shape: " x ".join(map(exact, shape))),
-    ("output_shape", "output", lambda shape: " x ".join(map(exact, shape))),
-    ("macs", "MACs", exact),
-    ("weights", "weights", exact),
-    ("sparsity", "zeros", percent),
-    ("weight_values", "distinct weights", exact),
-    ("activation_sparsity", "zero inputs", percent),
-    ("format", "format", exact),
-    ("weight_bytes", "weight bytes", exact),
-    ("dense_weight_bytes", "dense weight bytes", exact),
-    ("instructions", "instructions", exact),
-    ("dense_instructions", "dense instructions", exact),
-    ("cycles", "cycles", exact),
-    ("dense_cycles", "dense cycles", exact),
-    ("scratch_bytes", "scratch bytes", exact),
-    ("reason", "why", exact),
+    _Column("op", lambda layer: layer.op, is_number=False),
+    _Column("input", lambda layer: _shape(layer.input_shape), is_number=False),
+    _Column("output", lambda layer: _shape(layer.output_shape), is_number=False),
+    _Column("MACs", lambda layer: exact(layer.macs)),
+    _Column("weights", lambda layer: exact(layer.weights)),
+    _Column("zeros", lambda layer: percent(layer.sparsity)),
+    _Column("distinct weights", lambda layer: exact(layer.weight_values)),
+    _Column("zero inputs", lambda layer: percent(layer.activation_sparsity)),
+    _Column("format", lambda layer: layer.format, is_number=False),
+    _Column("weight bytes", lambda layer: exact(layer.weight_bytes)),
+    _Column("dense weight bytes", lambda layer: exact(layer.dense_weight_bytes)),
+    _Column("instructions", lambda layer: exact(layer.instructions)),
+    _Column("dense instructions", lambda layer: exact(layer.dense_instructions)),
+    _Column("cycles", lambda layer: exact(layer.cycles)),
+    _Column("dense cycles", lambda layer: exact(layer.dense_cycles)),
+    _Column("scratch bytes", lambda layer: exact(layer.scratch_bytes)),
+    _Column("why", lambda layer: layer.reason, is_number=False),
 )
-_NOT_IN_LAYER_TABLE = {"name", "prunable", "output_offset", "tflm_decode"}
-
-_SHOWN = {
-    *("schema", "edgesparse", "source", "settings", "environment", "accuracy", "fidelity", "model", "files", "board"),
-    *("sparse", "dense", "baseline", "ratio", "bit_exact", "layers", "arena_plan", "tflm_decode", "mobile"),
-    *("budgets", "warnings"),
-}
-"""Parts of report.json that the template has a place for; others go to its end, whatever they are."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Tree:
-    """Any part of report.json: text, or a table, or named parts."""
+    """Any part of a report: text, or a table, or named parts."""
 
     text: str = ""
     columns: tuple[str, ...] = ()
@@ -89,19 +92,31 @@ class Tree:
     parts: tuple[tuple[str, Tree], ...] = ()
 
 
-def render_html(report: Mapping[str, Any]) -> str:
-    """The page for a report that was just made."""
-    return _environment().get_template("report.html.j2").render(_view(clean(report)), css=_style())
+@dataclass(frozen=True)
+class _View:
+    """What the template sees beside the report itself. `builds` by name; `more`: parts without a place of their own."""
+
+    title: str
+    verdict: Verdict
+    measures: tuple[plots.Measure, ...]
+    builds: tuple[str, ...]
+    figures: tuple[Row, ...]
+    notes: tuple[tuple[str, str], ...]
+    layer_columns: tuple[_Column, ...]
+    layer_rows: tuple[Row, ...]
+    layer_bars: tuple[plots.Measure, ...]
+    flash_maps: tuple[plots.Measure, ...]
+    arena_boxes: tuple[plots.ArenaBox, ...]
+    command: str
+    settings: tuple[tuple[str, str], ...]
+    more: tuple[tuple[str, Tree], ...]
 
 
-def render_stored(report: Mapping[str, Any]) -> str:
-    """The page for a report that was read; InputError where it lacks what every report of schema 1 has."""
-    try:
-        return render_html(report)
-    except (LookupError, TypeError, AttributeError, ValueError, jinja2.UndefinedError) as error:
-        raise InputError(
-            f"report.json: damaged or not complete ({type(error).__name__}: {error}); run edgesparse convert again"
-        ) from error
+def render_html(report: Report) -> str:
+    """The page."""
+    cleaned = clean(report)
+    view = parts(_view(cleaned))
+    return _environment().get_template("report.html.j2").render(view, report=cleaned, css=_style())
 
 
 def _environment() -> jinja2.Environment:
@@ -118,7 +133,7 @@ def _environment() -> jinja2.Environment:
         "percent": percent,
         "label": label,
         "missing": is_missing,
-        "budget": describe_budget,
+        "parts": parts,
     }
     return environment
 
@@ -127,126 +142,107 @@ def _style() -> Markup:
     return Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8"))  # our own file
 
 
-def _view(report: Mapping[str, Any]) -> dict[str, Any]:
-    arena_plan = report.get("arena_plan", {"unavailable": "this report was written without one"})
-    has_plan = not is_missing(arena_plan)
-    source = report["source"]
-    return {
-        "report": report,
-        "title": PurePath(str(source["path"])).name or str(source["path"]),
-        "verdict": verdict(report),
-        "measures": plots.measures(report),
-        "builds": [
-            name for name in ("dense", "sparse", "baseline") if not is_missing(report.get(name, {"unavailable": ""}))
-        ],
-        "figures": _figures(report),
-        "notes": _notes(report),
-        "layer_columns": _layer_columns(report["layers"]),
-        "layer_rows": _layer_rows(report["layers"]),
-        "layer_bars": plots.layer_bars(report["layers"]),
-        "flash_maps": plots.flash_maps(report),
-        "arena_plan": arena_plan,
-        "arena_boxes": plots.arena_boxes(arena_plan, _arena_width(report, arena_plan)) if has_plan else (),
-        "decode_layers": [layer for layer in report["layers"] if "tflm_decode" in layer],
-        "command": command_line(report),
-        "settings": [(f"{name}", exact(value)) for name, value in report["settings"].items()],
-        "more": [(label(name), _tree(value)) for name, value in report.items() if name not in _SHOWN],
+def _view(report: Report) -> _View:
+    path = report.source.path
+    plan = () if isinstance(report.arena_plan, Missing) else report.arena_plan
+    more = {
+        "quantization": report.quantization,
+        "profile": report.profile,
+        "dataset": report.dataset,
+        "device": report.device,
     }
+    return _View(
+        title=PurePath(path).name or path,
+        verdict=verdict(report),
+        measures=plots.measures(report),
+        builds=tuple(plots.builds(report)),
+        figures=_figures(report),
+        notes=_notes(report),
+        layer_columns=_LAYER_COLUMNS,
+        layer_rows=tuple(
+            Row(layer.name, tuple(column.show(layer) for column in _LAYER_COLUMNS)) for layer in report.layers
+        ),
+        layer_bars=plots.layer_bars(report.layers),
+        flash_maps=plots.flash_maps(report),
+        arena_boxes=plots.arena_boxes(plan, _arena_width(report.sparse.arena_bytes, plan)),
+        command=command_line(report),
+        settings=tuple((field.name, exact(getattr(report.settings, field.name))) for field in fields(report.settings)),
+        more=tuple((label(name), _tree(part)) for name, part in more.items() if part is not None),
+    )
 
 
-def _figures(report: Mapping[str, Any]) -> list[Row]:
+def _figures(report: Report) -> tuple[Row, ...]:
     """All numbers of the builds; what has no place of its own comes last under its own name."""
-    builds = [
-        report[name]
-        for name in ("dense", "sparse", "baseline")
-        if not is_missing(report.get(name, {"unavailable": ""}))
-    ]
-    flat = [_flatten(build) for build in builds]
+    flat = [_flatten(build) for build in plots.builds(report).values()]
     known = dict(_FIGURES)
+    ratio = report.ratio
+    ratios = {
+        "flash_bytes": ratio.flash,
+        "weight_bytes": ratio.weights,
+        "instructions": ratio.instructions,
+        "cycles": ratio.cycles,
+    }
     others = [name for name in dict.fromkeys(key for build in flat for key in build) if name not in known]
     others = [name for name in others if not any(isinstance(build.get(name), str) for build in flat)]
     rows = []
-    for name in (*(name for name in known if any(name in build for build in flat)), *others):
+    for name in (*known, *others):
         values = [build.get(name) for build in flat]
         cells = ["" if value is None else exact(value) for value in values]
-        ratio = report.get("ratio", {}).get(_RATIOS.get(name, ""), "")
         head = known.get(name) or label(name)
         if all(is_missing(value) for value in values) and len(set(cells)) == 1:
             rows.append(Row(head, (cells[0],), span=len(cells) + 1))
         else:
-            rows.append(Row(head, (*cells, exact(ratio) if not is_missing(ratio) else "")))
-    return rows
+            quotient = ratios.get(name, "")
+            rows.append(Row(head, (*cells, "" if is_missing(quotient) else exact(quotient))))
+    return tuple(rows)
 
 
-def _notes(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _notes(report: Report) -> tuple[tuple[str, str], ...]:
     """What the builds say in words, each once."""
-    found: dict[tuple[str, str], None] = {}
-    for name in ("dense", "sparse", "baseline"):
-        for key, value in _flatten(report.get(name, {})).items():
-            if isinstance(value, str):
-                found[(label(key), value)] = None
-    return list(found)
+    found = (item for build in plots.builds(report).values() for item in _flatten(build).items())
+    return tuple(dict.fromkeys((label(key), value) for key, value in found if isinstance(value, str)))
 
 
-def _flatten(part: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flatten(part: Any, prefix: str = "") -> dict[str, Any]:
+    """The figures of a part and of its parts, by name."""
     flat: dict[str, Any] = {}
-    for key, value in part.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and not is_missing(value):
-            flat |= _flatten(value, f"{name}: ")
-        elif not (prefix == "" and key == "unavailable"):
-            flat[name] = value
+    for key, value in parts(part).items():
+        if is_dataclass(value) and not is_missing(value):
+            flat |= _flatten(value, f"{prefix}{key}: ")
+        else:
+            flat[f"{prefix}{key}"] = value
     return flat
 
 
-def _layer_columns(layers: Sequence[Mapping[str, Any]]) -> list[tuple[str, bool]]:
-    """Heads of the columns, each with whether it holds numbers."""
-    words = {"op", "input_shape", "output_shape", "format", "reason"}
-    known = [(title, key not in words) for key, title, _ in _known_columns(layers)]
-    return [*known, *((label(key), False) for key in _extra_columns(layers))]
+def _arena_width(arena_bytes: int, plan: Sequence[ArenaBuffer]) -> int:
+    return max([arena_bytes, *(row.offset + row.bytes for row in plan)])
 
 
-def _layer_rows(layers: Sequence[Mapping[str, Any]]) -> list[Row]:
-    columns, extra = _known_columns(layers), _extra_columns(layers)
-    rows = []
-    for layer in layers:
-        cells = [show(layer[key]) if key in layer else "" for key, _, show in columns]
-        rows.append(Row(layer["name"], (*cells, *(exact(layer.get(key, "")) for key in extra))))
-    return rows
+def _shape(shape: Sequence[int]) -> str:
+    return " x ".join(map(exact, shape))
 
 
-def _known_columns(layers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, Any]]:
-    return [column for column in _LAYER_COLUMNS if any(column[0] in layer for layer in layers)]
-
-
-def _extra_columns(layers: Sequence[Mapping[str, Any]]) -> list[str]:
-    known = {key for key, _, _ in _LAYER_COLUMNS} | _NOT_IN_LAYER_TABLE
-    keys = dict.fromkeys(key for layer in layers for key in layer if key not in known)
-    return [key for key in keys if all(_is_flat(layer.get(key)) for layer in layers)]
-
-
-def _is_flat(value: Any) -> bool:
-    return is_missing(value) or not isinstance(value, Mapping | list)
-
-
-def _arena_width(report: Mapping[str, Any], plan: Sequence[Mapping[str, Any]]) -> int:
-    used = max((row["offset"] + row["bytes"] for row in plan), default=0)
-    size = report.get("sparse", {}).get("arena_bytes", used)
-    return max(used, size) if isinstance(size, int) else used
-
-
-def _tree(value: Any) -> Tree:
-    """Any JSON value: objects as named parts, lists of objects as tables, the rest as text."""
-    if isinstance(value, Mapping) and not is_missing(value):
-        return Tree(parts=tuple((label(key), _tree(item)) for key, item in value.items()))
-    if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-        keys = tuple(dict.fromkeys(key for item in value for key in item))
-        rows = tuple(tuple(_cell(item.get(key, "")) for key in keys) for item in value)
-        return Tree(columns=tuple(label(key) for key in keys), rows=rows)
+def _tree(value: object) -> Tree:
+    """Any part: one with fields as named parts, several alike as a table, the rest as text."""
+    if _is_part(value):
+        return Tree(parts=tuple((label(name), _tree(part)) for name, part in _named(value).items()))
+    if isinstance(value, tuple) and value and all(map(_is_part, value)):
+        rows = [_named(row) for row in value]
+        keys = tuple(dict.fromkeys(key for row in rows for key in row))
+        cells = tuple(tuple(_cell(row.get(key, "")) for key in keys) for row in rows)
+        return Tree(columns=tuple(map(label, keys)), rows=cells)
     return Tree(text=_cell(value))
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, list) and any(isinstance(item, str) for item in value):
+def _is_part(value: object) -> bool:
+    return isinstance(value, Mapping) or (is_dataclass(value) and not is_missing(value))
+
+
+def _named(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else parts(value)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, tuple) and any(isinstance(item, str) for item in value):
         return "\n".join(exact(item) for item in value)
     return exact(value)

@@ -7,14 +7,14 @@ Jenkins: testsuites > testsuite > properties, testcase (failure | skipped), syst
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from xml.etree import ElementTree
 
-from edgesparse.budgets import describe_budget
+from edgesparse.report.budgets import describe_budget
 from edgesparse.report.compare import Comparison
 from edgesparse.report.show.figures import clean, exact, is_missing
+from edgesparse.result import BudgetRow
 
 __all__ = ["Case", "budget_cases", "comparison_cases", "render_junit"]
 
@@ -28,10 +28,10 @@ class Case:
     output: str = ""
 
 
-def budget_cases(report: Mapping[str, Any]) -> list[Case]:
-    """One case per budget of a report."""
-    lines = [(row, describe_budget(row)) for row in report.get("budgets", ())]
-    return [Case(row["name"], "" if row["ok"] else line, line) for row, line in lines]
+def budget_cases(budgets: Sequence[BudgetRow]) -> list[Case]:
+    """One case per budget."""
+    lines = [(row, describe_budget(row)) for row in budgets]
+    return [Case(row.name, "" if row.ok else line, line) for row, line in lines]
 
 
 def comparison_cases(comparison: Comparison) -> list[Case]:

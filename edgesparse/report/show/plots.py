@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import TypeAlias
 
-from edgesparse.report.show.figures import exact, is_missing
+from edgesparse.missing import Missing
+from edgesparse.report.report import Report
+from edgesparse.report.show.figures import exact
+from edgesparse.result import ArenaBuffer, Baseline, BuildFigures, LayerFigures
 
-__all__ = ["ArenaBox", "Bar", "Measure", "Segment", "arena_boxes", "flash_maps", "layer_bars", "measures"]
+__all__ = ["ArenaBox", "Bar", "Measure", "Segment", "arena_boxes", "builds", "flash_maps", "layer_bars", "measures"]
 
-_BUILDS = ("dense", "sparse", "baseline")
+Build: TypeAlias = BuildFigures | Baseline
+Number: TypeAlias = int | float
+Part: TypeAlias = tuple[str, Number | Missing]
 
-_MEASURES: tuple[tuple[str, str, str, tuple[tuple[str, str], ...]], ...] = (
-    ("Flash", "flash_bytes", "B", (("code", "code_bytes"), ("weights", "weight_bytes"), ("tables", "table_bytes"))),
-    ("RAM", "ram_bytes", "B", (("arena", "arena_bytes"), ("stack", "stack_bytes"), ("other", "static_bytes"))),
-    ("Instructions", "instructions", "", ()),
-    ("Cycles (estimate)", "cycles", "", ()),
-    ("Latency (estimate)", "latency_ms", "ms", ()),
+
+@dataclass(frozen=True)
+class _Figure:
+    """A figure of a build, and the parts that it is the sum of."""
+
+    title: str
+    unit: str
+    value: Callable[[Build], Number | Missing]
+    parts: Callable[[Build], tuple[Part, ...]] = lambda build: ()
+
+
+_FIGURES = (
+    _Figure(
+        "Flash",
+        "B",
+        lambda build: build.flash_bytes,
+        lambda build: (("code", build.code_bytes), ("weights", build.weight_bytes), ("tables", build.table_bytes)),
+    ),
+    _Figure(
+        "RAM",
+        "B",
+        lambda build: build.ram_bytes,
+        lambda build: (("arena", build.arena_bytes), ("stack", build.stack_bytes), ("other", build.static_bytes)),
+    ),
+    _Figure("Instructions", "", lambda build: build.instructions),
+    _Figure("Cycles (estimate)", "", lambda build: build.cycles),
+    _Figure("Latency (estimate)", "ms", lambda build: build.latency_ms),
 )
 
 
@@ -67,90 +93,84 @@ class ArenaBox:
     rows: int
 
 
-def measures(report: Mapping[str, Any]) -> tuple[Measure, ...]:
-    """Flash, RAM, instructions, cycles and latency of every build that was measured."""
-    builds = {name: report[name] for name in _BUILDS if name in report and not is_missing(report[name])}
+def builds(report: Report) -> dict[str, Build]:
+    """The builds by name, those that there are."""
+    found: dict[str, Build] = {"dense": report.dense, "sparse": report.sparse}
+    return found if isinstance(report.baseline, Missing) else {**found, "baseline": report.baseline}
+
+
+def measures(report: Report) -> tuple[Measure, ...]:
+    """Flash, RAM, instructions, cycles and latency of every build."""
     found = []
-    for title, field, unit, parts in _MEASURES:
-        values = {name: build[field] for name, build in builds.items() if field in build}
-        if values:
-            largest = max((value for value in values.values() if _is_number(value)), default=0)
-            bars = tuple(_bar(name, builds[name], field, parts, unit, largest) for name in values)
-            found.append(Measure(title, bars))
+    for figure in _FIGURES:
+        values = {name: figure.value(build) for name, build in builds(report).items()}
+        largest = _largest(values.values())
+        bars = tuple(
+            _bar(name, values[name], figure.parts(build), figure.unit, largest)
+            for name, build in builds(report).items()
+        )
+        found.append(Measure(figure.title, bars))
     return tuple(found)
 
 
-def layer_bars(layers: Sequence[Mapping[str, Any]]) -> tuple[Measure, ...]:
+def layer_bars(layers: Sequence[LayerFigures]) -> tuple[Measure, ...]:
     """Instructions of each layer, dense and sparse, all to one scale."""
-    fields = (("dense", "dense_instructions"), ("sparse", "instructions"))
-    values = [layer[field] for layer in layers for _, field in fields if _is_number(layer.get(field))]
-    largest = max(values, default=0)
+    rows = [(layer.name, (("dense", layer.dense_instructions), ("sparse", layer.instructions))) for layer in layers]
+    largest = _largest(value for _, pair in rows for _, value in pair)
     return tuple(
-        Measure(
-            layer["name"],
-            tuple(_bar(name, layer, field, (), "", largest) for name, field in fields if field in layer),
-        )
-        for layer in layers
+        Measure(layer, tuple(_bar(name, value, (), "", largest) for name, value in pair)) for layer, pair in rows
     )
 
 
-def flash_maps(report: Mapping[str, Any]) -> tuple[Measure, ...]:
+def flash_maps(report: Report) -> tuple[Measure, ...]:
     """Code, the weights of each layer, and tables, for both builds."""
-    builds = {name: report[name] for name in ("dense", "sparse") if name in report}
-    totals = [build.get("flash_bytes") for build in builds.values()]
-    if not totals or not all(_is_number(total) for total in totals):
-        return ()
-    largest = max(totals)
+    largest = max(report.dense.flash_bytes, report.sparse.flash_bytes)
+    weights = {
+        "dense": [(layer.name, layer.dense_weight_bytes) for layer in report.layers],
+        "sparse": [(layer.name, layer.weight_bytes) for layer in report.layers],
+    }
     bars = []
-    for name, build in builds.items():
-        field = "weight_bytes" if name == "sparse" else "dense_weight_bytes"
-        layers = [(layer["name"], layer[field]) for layer in report["layers"] if layer.get(field)]
-        rest = build["weight_bytes"] - sum(size for _, size in layers)
+    for name, build in (("dense", report.dense), ("sparse", report.sparse)):
+        layers = [(layer, size) for layer, size in weights[name] if size]
+        rest = build.weight_bytes - sum(size for _, size in layers)
         if rest < 0:  # the runtime stores them in its own way
-            layers, rest = [("all weights", build["weight_bytes"])], 0
+            layers, rest = [("all weights", build.weight_bytes)], 0
         padding = [("between weights", rest)] if rest else []
-        parts = [("code", build["code_bytes"], 0)]
+        parts: list[tuple[str, Number, int]] = [("code", build.code_bytes, 0)]
         parts += [(layer, size, 1 + index % 2) for index, (layer, size) in enumerate([*layers, *padding])]
-        parts.append(("tables", build["table_bytes"], 3))
-        bars.append(Bar(name, f"{exact(build['flash_bytes'])} B", _segments(parts, "B", largest)))
+        parts.append(("tables", build.table_bytes, 3))
+        bars.append(Bar(name, f"{exact(build.flash_bytes)} B", _segments(parts, "B", largest)))
     return (Measure("Flash", tuple(bars)),)
 
 
-def arena_boxes(plan: Sequence[Mapping[str, Any]], arena_bytes: int) -> tuple[ArenaBox, ...]:
-    """The buffers of `arena_plan`; `arena_bytes` is the full width."""
+def arena_boxes(plan: Sequence[ArenaBuffer], arena_bytes: int) -> tuple[ArenaBox, ...]:
+    """The buffers of the arena; `arena_bytes` is the full width."""
     return tuple(
         ArenaBox(
-            name=row["tensor"] if row["kind"] != "scratch" else f"scratch of {row['tensor']}",
-            kind=row["kind"],
-            text=f"{exact(row['bytes'])} B at {exact(row['offset'])}",
-            x=_share(row["offset"], arena_bytes),
-            width=_share(row["bytes"], arena_bytes),
-            row=row["first_layer"],
-            rows=row["last_layer"] - row["first_layer"] + 1,
+            name=row.tensor if row.kind != "scratch" else f"scratch of {row.tensor}",
+            kind=row.kind,
+            text=f"{exact(row.bytes)} B at {exact(row.offset)}",
+            x=_share(row.offset, arena_bytes),
+            width=_share(row.bytes, arena_bytes),
+            row=row.first_layer,
+            rows=row.last_layer - row.first_layer + 1,
         )
         for row in plan
     )
 
 
-def _bar(
-    name: str,
-    build: Mapping[str, Any],
-    field: str,
-    parts: Sequence[tuple[str, str]],
-    unit: str,
-    largest: float,
-) -> Bar:
-    value = build[field]
-    if not _is_number(value):
+def _bar(name: str, value: Number | Missing, parts: Sequence[Part], unit: str, largest: float) -> Bar:
+    if isinstance(value, Missing):
         return Bar(name, exact(value), ())
-    sizes = [(part, build[key], shade) for shade, (part, key) in enumerate(parts) if _is_number(build.get(key))]
+    sizes = [(part, size, shade) for shade, (part, size) in enumerate(parts) if not isinstance(size, Missing)]
     if not parts or len(sizes) != len(parts) or sum(size for _, size, _ in sizes) != value:
         sizes = [(name, value, 0)]
     return Bar(name, f"{exact(value)} {unit}".rstrip(), _segments(sizes, unit, largest))
 
 
-def _segments(parts: Sequence[tuple[str, Any, int]], unit: str, largest: float) -> tuple[Segment, ...]:
-    found, start = [], 0
+def _segments(parts: Sequence[tuple[str, Number, int]], unit: str, largest: float) -> tuple[Segment, ...]:
+    found: list[Segment] = []
+    start: Number = 0
     for name, size, shade in parts:
         text = f"{exact(size)} {unit}".rstrip()
         found.append(Segment(name, text, _share(start, largest), _share(size, largest), shade))
@@ -158,9 +178,9 @@ def _segments(parts: Sequence[tuple[str, Any, int]], unit: str, largest: float) 
     return tuple(found)
 
 
+def _largest(values: Iterable[Number | Missing]) -> Number:
+    return max((value for value in values if not isinstance(value, Missing)), default=0)
+
+
 def _share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.3f}%" if whole else "0%"
-
-
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -2,224 +2,219 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from edgesparse.boards import Board
-from edgesparse.budgets import describe_budget
 from edgesparse.doctor import Diagnosis
-from edgesparse.report.board import device_parts
+from edgesparse.missing import Missing
+from edgesparse.report.budgets import describe_budget
 from edgesparse.report.compare import Comparison
+from edgesparse.report.inspection import Inspection
+from edgesparse.report.report import Report
 from edgesparse.report.show.dataset import dataset_facts
-from edgesparse.report.show.figures import exact, is_missing
+from edgesparse.report.show.device import device_parts
+from edgesparse.report.show.figures import exact, is_missing, parts
 from edgesparse.report.show.mobile import phone_file
-from edgesparse.report.timing import memory_fact, profile_tables
+from edgesparse.report.show.timing import memory_fact, profile_tables
+from edgesparse.report.show.totals import number, totals
 from edgesparse.report.verdict import verdict
+from edgesparse.result import Baseline, BuildFigures, Channels, Correction, OutputDistance, Quantization
 
 __all__ = ["board_table", "comparison_parts", "doctor_table", "inspection", "summary"]
 
-_ROWS = (
-    ("flash", "flash_bytes", "B"),
-    ("  code", "code_bytes", "B"),
-    ("  weights", "weight_bytes", "B"),
-    ("  tables", "table_bytes", "B"),
-    ("RAM", "ram_bytes", "B"),
-    ("  arena", "arena_bytes", "B"),
-    ("  stack", "stack_bytes", "B"),
-    ("instructions", "instructions", ""),
-    ("cycles (estimate)", "cycles", ""),
-)
 
-
-def summary(report: Mapping[str, Any]) -> list[RenderableType]:
+def summary(report: Report) -> list[RenderableType]:
     """All parts of the report that are there, to be printed one below the other; the verdict comes first."""
     judged = verdict(report)
-    parts: list[RenderableType] = [Text(str(judged), style="bold green" if judged.ok else "bold red")]
-    parts.append(_heading(report))
-    if "sparse" in report:
-        parts.append(_totals(report))
-        parts.append(_layers(report))
-    channels = report["model"].get("channels")
-    if channels:
-        parts.append(Text(_channels(channels)))
-    parts.extend(Text(line) for line in _facts(report))
-    parts.extend(device_parts(report))
-    parts.extend(profile_tables(report.get("profile", {})))
-    parts.extend(Text(f"warning: {warning}", style="yellow") for warning in report.get("warnings", ()))
-    return parts
+    shown: list[RenderableType] = [Text(str(judged), style="bold green" if judged.ok else "bold red")]
+    shown += [_heading(report), _totals(report), _layers(report)]
+    if report.model.channels is not None:
+        shown.append(Text(_channels(report.model.channels)))
+    shown.extend(Text(line) for line in _facts(report))
+    shown.extend(device_parts(report))
+    shown.extend(profile_tables(report.profile or {}))
+    shown.extend(Text(f"warning: {warning}", style="yellow") for warning in report.warnings)
+    return shown
 
 
-def _heading(report: Mapping[str, Any]) -> Text:
-    model, board = report["model"], report["board"]
+def _heading(report: Report) -> Text:
+    model, board = report.model, report.board
     return Text(
-        f"{report['source']['path']} on {board['name']} ({board['core']}, {board['clock_hz'] / 1e6:g} MHz): "
-        f"{model['macs']:,} MACs, {model['parameters']:,} parameters, {model['sparsity']:.1%} of "
-        f"{model['prunable']:,} prunable weights are zero"
+        f"{report.source.path} on {board.name} ({board.core}, {board.clock_hz / 1e6:g} MHz): "
+        f"{model.macs:,} MACs, {model.parameters:,} parameters, {model.sparsity:.1%} of "
+        f"{model.prunable:,} prunable weights are zero"
     )
 
 
-def _totals(report: Mapping[str, Any]) -> Table:
+def _totals(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False)
     table.add_column("")
     for column in ("dense", "sparse", "dense / sparse"):
         table.add_column(column, justify="right")
-    sparse, dense = report["sparse"], report["dense"]
-    for label, field, unit in (*_ROWS, *latency_rows(report["board"])):
-        if field not in sparse:
-            continue
-        a, b = dense[field], sparse[field]
-        ratio = f"{a / b:.2f}" if not isinstance(a, dict) and not isinstance(b, dict) and b else "-"
-        table.add_row(label, _number(a, unit), _number(b, unit), ratio)
+    for row in totals(report):
+        table.add_row(row.label, row.dense, row.sparse, row.ratio)
     return table
 
 
-def latency_rows(board: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(label, field, unit) of the latency at the board's clock, and at the highest where that is another."""
-    clocks = {"latency_ms": board["clock_hz"]}
-    if board.get("max_clock_hz", board["clock_hz"]) != board["clock_hz"]:
-        clocks["latency_max_clock_ms"] = board["max_clock_hz"]
-    return [(f"latency at {clock / 1e6:g} MHz (estimate)", field, "ms") for field, clock in clocks.items()]
-
-
-def _layers(report: Mapping[str, Any]) -> Table:
+def _layers(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False, title="layers", title_justify="left")
     table.add_column("name", overflow="fold")
     table.add_column("op", overflow="fold")
     for column in ("zeros", "weights B", "dense B", "instructions", "dense"):
         table.add_column(column, justify="right")
     table.add_column("format")
-    for row in report["layers"]:
+    for row in report.layers:
         table.add_row(
-            row["name"],
-            row["op"],
-            _share(row["sparsity"]),
-            f"{row['weight_bytes']:,}",
-            f"{row['dense_weight_bytes']:,}",
-            _number(row.get("instructions", ""), ""),
-            _number(row.get("dense_instructions", ""), ""),
-            row["format"],
+            row.name,
+            row.op,
+            _share(row.sparsity),
+            f"{row.weight_bytes:,}",
+            f"{row.dense_weight_bytes:,}",
+            number(row.instructions, ""),
+            number(row.dense_instructions, ""),
+            row.format,
         )
     return table
 
 
-def _channels(channels: Mapping[str, Any]) -> str:
-    layers = ", ".join(f"{layer['name']} {layer['before']} to {layer['after']}" for layer in channels["layers"])
+def _channels(channels: Channels) -> str:
+    layers = ", ".join(f"{layer.name} {layer.before} to {layer.after}" for layer in channels.layers)
     return (
-        f"channels removed: {channels['removed_macs']:.1%} of {channels['macs_before']:,} MACs, "
-        f"{channels['removed_prunable']:.1%} of {channels['prunable_before']:,} prunable weights: {layers}"
+        f"channels removed: {channels.removed_macs:.1%} of {channels.macs_before:,} MACs, "
+        f"{channels.removed_prunable:.1%} of {channels.prunable_before:,} prunable weights: {layers}"
     )
 
 
-def _facts(report: Mapping[str, Any]) -> list[str]:
-    lines = []
-    fact = memory_fact(report)
-    if fact:
-        lines.append(fact)
-    if "sparse" in report and report["sparse"].get("ram_weight_bytes"):
-        lines.append(_ram_weights(report["sparse"], report["dense"]))
-    if "sparse" in report:
-        lines.append(_arena(report["sparse"]))
-    if "instructions" in report.get("baseline", {}):
-        lines.append(_baseline(report["baseline"]))
-    accuracy = report["accuracy"]
-    if "unavailable" in accuracy:
-        lines.append(f"accuracy: not measured: {accuracy['unavailable']}")
-    else:
+def _facts(report: Report) -> list[str]:
+    lines = [memory_fact(report)]
+    if report.source.unsafe:
+        lines.append("loaded with --unsafe: the model's layers executed code from its file")
+    if report.sparse.ram_weight_bytes:
+        lines.append(_ram_weights(report.sparse, report.dense))
+    lines.append(_arena(report.sparse))
+    if not isinstance(report.baseline, Missing):
+        lines.append(_baseline(report.baseline))
+    lines += [*_accuracy(report), *_corrections(report.quantization), *dataset_facts(report.dataset)]
+    lines += [f"{name}: {size:,} bytes" for name, size in report.files.items()]
+    lines += phone_file(report.mobile)
+    decode = report.tflm_decode
+    if decode.layers:
         lines.append(
-            f"accuracy ({accuracy['metric']}, {accuracy['samples']} samples): float {accuracy['float']:.4g}, "
-            f"int8 {accuracy['int8']:.4g}, sparse int8 {accuracy['sparse_int8']:.4g}"
+            f"model.tflm.tflite: {decode.layers} of {len(report.layers)} layers behind TFLM_DECODE, in an arena "
+            f"of {decode.arena_bytes:,} B (dense {decode.dense_arena_bytes:,} B), for about "
+            f"{decode.instructions:,} instructions more"
         )
-    if report["settings"].get("cluster"):
-        lines.append(_clusters(report))
-    fidelity = report["fidelity"]
-    if "unavailable" not in fidelity:
-        for name in ("int8_vs_float", "sparse_vs_float"):
-            figures = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in fidelity[name].items())
-            lines.append(f"{name.replace('_', ' ')} ({fidelity['samples']} inputs): {figures}")
-    lines += _corrections(report)
-    lines += dataset_facts(report)
-    for name, size in report["files"].items():
-        lines.append(f"{name}: {size:,} bytes")
-    lines += phone_file(report)
-    decode = report.get("tflm_decode")
-    if decode and decode["layers"]:
-        lines.append(
-            f"model.tflm.tflite: {decode['layers']} of {len(report['layers'])} layers behind TFLM_DECODE, in an arena "
-            f"of {decode['arena_bytes']:,} B (dense {decode['dense_arena_bytes']:,} B), for about "
-            f"{decode['instructions']:,} instructions more"
-        )
-    lines += [describe_budget(row) for row in report.get("budgets", ())]
+    lines += [describe_budget(row) for row in report.budgets]
     return lines
 
 
-def _clusters(report: Mapping[str, Any]) -> str:
-    values = ", ".join(f"{row['name']} {row['weight_values']}" for row in report["layers"] if row["prunable"])
-    return f"distinct weights (--cluster {report['settings']['cluster']}): {values}"
+def _accuracy(report: Report) -> list[str]:
+    accuracy, fidelity = report.accuracy, report.fidelity
+    if isinstance(accuracy, Missing):
+        lines = [f"accuracy: not measured: {accuracy.reason}"]
+    else:
+        lines = [
+            f"accuracy ({accuracy.metric}, {accuracy.samples} samples): float {accuracy.float:.4g}, "
+            f"int8 {accuracy.int8:.4g}, sparse int8 {accuracy.sparse_int8:.4g}"
+        ]
+    if report.settings.cluster:
+        lines.append(_clusters(report))
+    if not isinstance(fidelity, Missing):
+        lines.append(_distance("int8 vs float", fidelity.samples, fidelity.int8_vs_float))
+        lines.append(_distance("sparse vs float", fidelity.samples, fidelity.sparse_vs_float))
+    return lines
 
 
-def _ram_weights(sparse: Mapping[str, Any], dense: Mapping[str, Any]) -> str:
+def _distance(name: str, samples: int, distance: OutputDistance) -> str:
+    figures = ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in parts(distance).items())
+    return f"{name} ({samples} inputs): {figures}"
+
+
+def _clusters(report: Report) -> str:
+    values = ", ".join(f"{row.name} {exact(row.weight_values)}" for row in report.layers if row.prunable)
+    return f"distinct weights (--cluster {report.settings.cluster}): {values}"
+
+
+def _ram_weights(sparse: BuildFigures, dense: BuildFigures) -> str:
     return (
-        f"weights run from SRAM: start-up copies {sparse['ram_weight_bytes']:,} B there from flash "
-        f"(dense {dense['ram_weight_bytes']:,} B)"
+        f"weights run from SRAM: start-up copies {sparse.ram_weight_bytes:,} B there from flash "
+        f"(dense {dense.ram_weight_bytes:,} B)"
     )
 
 
-def _arena(sparse: Mapping[str, Any]) -> str:
-    size = f"arena (sparse): {sparse['arena_bytes']:,} B"
-    if isinstance(sparse["arena_bound_bytes"], dict):
+def _arena(sparse: BuildFigures) -> str:
+    size = f"arena (sparse): {sparse.arena_bytes:,} B"
+    if isinstance(sparse.arena_bound_bytes, Missing):
         return size
     return (
-        f"{size}; no plan is under {sparse['arena_bound_bytes']:,} B "
-        f"(live activations {sparse['arena_live_bytes']:,} B, largest scratch {sparse['arena_scratch_bytes']:,} B)"
+        f"{size}; no plan is under {sparse.arena_bound_bytes:,} B "
+        f"(live activations {number(sparse.arena_live_bytes, 'B')}, "
+        f"largest scratch {number(sparse.arena_scratch_bytes, 'B')})"
     )
 
 
-def _baseline(figures: Mapping[str, Any]) -> str:
+def _baseline(figures: Baseline) -> str:
     return (
-        f"baseline, dense on {figures['runtime']}: {figures['instructions']:,} instructions, "
-        f"{figures['flash_bytes']:,} B of flash, {figures['ram_bytes']:,} B of RAM"
+        f"baseline, dense on {figures.runtime}: {figures.instructions:,} instructions, "
+        f"{figures.flash_bytes:,} B of flash, {figures.ram_bytes:,} B of RAM"
     )
 
 
-def _share(value: Any) -> str:
-    return "" if isinstance(value, dict) else f"{value:.1%}"
+def _corrections(quantization: Quantization | Missing) -> list[str]:
+    """What was done to an int8 model beyond plain quantization, one line each."""
+    if isinstance(quantization, Missing):
+        return []
+    lines = []
+    models: tuple[tuple[str, Correction | Quantization], ...] = (
+        ("int8", quantization.dense),
+        ("sparse int8", quantization),
+    )
+    for name, figures in models:
+        words = {"channels equalized": figures.equalized, "biases corrected": figures.bias_corrected}
+        done = ", ".join(text for text, is_done in words.items() if is_done)
+        if done:
+            lines.append(
+                f"{name}: {done}: output error {_error(figures.output_error_plain)} -> {_error(figures.output_error)} "
+                f"({figures.samples} calibration samples)"
+            )
+    return lines
 
 
-def _number(value: Any, unit: str) -> str:
-    if isinstance(value, dict):
-        return "unavailable"
-    if isinstance(value, float):
-        return f"{value:,.2f} {unit}".rstrip()
-    return f"{value:,} {unit}".rstrip() if isinstance(value, int) else str(value)
+def _error(error: float | Missing) -> str:
+    return "unavailable" if isinstance(error, Missing) else f"{error:.4g}"
 
 
-def inspection(result: Mapping[str, Any]) -> list[RenderableType]:
+def _share(value: float | Missing) -> str:
+    return "" if isinstance(value, Missing) else f"{value:.1%}"
+
+
+def inspection(result: Inspection) -> list[RenderableType]:
     """The result of `inspect` as a table."""
-    model = result["model"]
+    model = result.model
     table = Table(box=None, pad_edge=False, show_edge=False)
     for column in ("name", "op", "input", "output"):
         table.add_column(column, overflow="fold")
     for column in ("parameters", "MACs", "zeros"):
         table.add_column(column, justify="right")
     table.add_column("can it gain from zeros?", overflow="fold")
-    for row in result["layers"]:
+    for row in result.layers:
         table.add_row(
-            row["name"],
-            row["op"],
-            "x".join(map(str, row["input_shape"][1:])),
-            "x".join(map(str, row["output_shape"][1:])),
-            f"{row['parameters']:,}",
-            f"{row['macs']:,}",
-            _share(row["sparsity"]),
-            row["note"],
+            row.name,
+            row.op,
+            "x".join(map(str, row.input_shape[1:])),
+            "x".join(map(str, row.output_shape[1:])),
+            f"{row.parameters:,}",
+            f"{row.macs:,}",
+            _share(row.sparsity),
+            row.note,
         )
     heading = Text(
-        f"{result['path']}: {model['macs']:,} MACs, {model['parameters']:,} parameters, "
-        f"{model['prunable']:,} prunable weights, {model['sparsity']:.1%} of them zero"
+        f"{result.path}: {model.macs:,} MACs, {model.parameters:,} parameters, "
+        f"{model.prunable:,} prunable weights, {model.sparsity:.1%} of them zero"
     )
     return [heading, table]
 
@@ -240,7 +235,7 @@ def comparison_parts(comparison: Comparison) -> list[RenderableType]:
     return [table, *(Text(f"note: {note}", style="yellow") for note in comparison.notes)]
 
 
-def _exact(value: Any, unit: str) -> str:
+def _exact(value: int | float | Missing, unit: str) -> str:
     return f"{exact(value)} {'B' if unit == 'bytes' else unit}".rstrip()
 
 
@@ -272,18 +267,3 @@ def doctor_table(rows: Sequence[Diagnosis]) -> RenderableType:
     for row in rows:
         table.add_row(row.tool, row.version or "missing", row.purpose, "" if row.version else row.remedy)
     return table
-
-
-def _corrections(report: Mapping[str, Any]) -> list[str]:
-    """What was done to an int8 model beyond plain quantization, one line each."""
-    lines = []
-    quantization = report.get("quantization", {})
-    for name, figures in (("int8", quantization.get("dense", {})), ("sparse int8", quantization)):
-        words = {"equalized": "channels equalized", "bias_corrected": "biases corrected"}
-        done = ", ".join(text for key, text in words.items() if figures.get(key))
-        if done:
-            lines.append(
-                f"{name}: {done}: output error {figures['output_error_plain']:.4g} -> {figures['output_error']:.4g} "
-                f"({figures['samples']} calibration samples)"
-            )
-    return lines
