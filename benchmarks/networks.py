@@ -121,7 +121,7 @@ def random_mobilenet() -> Any:
 def measure(name: str, build: str, path: Path, board: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Figures of one build on one board, beside the baseline's and the goals."""
     with tempfile.TemporaryDirectory() as work:
-        report = firmware(path, out=Path(work) / "out", board=board, vectors=2, **settings)
+        report = firmware(path, out=Path(work) / "out", board=board, vectors=2, **settings).to_json()
     figures = report["dense" if build == "dense" else "sparse"]
     core = report["board"]["core"]
     baseline = BASELINE["models"][name]

@@ -176,7 +176,7 @@ def own_networks(cache: Path, published: Path | None) -> list[dict[str, Any]]:
                     board=boards[PARTS[profile].core],
                     memory_profile=profile,
                     vectors=2,
-                )
+                ).to_json()
             figures, theirs = report["dense"], published_cycles(rows, systems, network)
             done.append({"profile": profile, "network": network, **figures, "published": theirs})
             span = f"{min(theirs):,} to {max(theirs):,} ({len(theirs)} rows)" if theirs else ""
