@@ -14,6 +14,7 @@ from edgesparse.errors import InputError, ModelError, OutputError, SettingsError
 from edgesparse.firmware import TensorView, tensor_view
 from edgesparse.output import REPORT_NAME, read_report
 from edgesparse.tflite import read_graph
+from edgesparse.variants import VARIANTS, Variant
 
 __all__ = ["Library", "read_library"]
 
@@ -50,6 +51,11 @@ class Library:
     sources: tuple[Path, ...]
     headers: tuple[Path, ...]
     public_headers: tuple[str, ...]
+
+    @property
+    def variant(self) -> Variant:
+        """The fastest kernels of its core: what other cores must be able to run."""
+        return VARIANTS[self.core.kernels[0]]
 
     @property
     def description(self) -> str:

@@ -88,7 +88,7 @@ def deploy(
             weights=settings.weights,
         )
         firmware_project.render(view, target, folder / name)
-        micro = tflm_model(model.data, model.graph, packed, board.core)
+        micro = tflm_model(model.data, model.graph, packed)
         arena_bytes = estimate_arena_bytes(model.graph, packed, micro)
         firmware_project.render_tflm(
             micro, target, folder / name, arena_bytes=arena_bytes, tool=tool, source_sha256=sha256
@@ -119,7 +119,7 @@ def deploy(
     layers = [layer | {"tflm_decode": part} for layer, part in zip(layers, stock.layers, strict=True)]
     if settings.runtime == "tflm":
         arena = unavailable("TFLite Micro plans its arena")
-        layers = assemble.tflm_layers(layers, tflm_model(sparse.data, sparse.graph, packed, board.core).custom)
+        layers = assemble.tflm_layers(layers, tflm_model(sparse.data, sparse.graph, packed).custom)
     report |= measure(folder, settings, board, tools, layers, say)
     return report | {
         "arena_plan": arena,

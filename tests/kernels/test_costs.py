@@ -9,9 +9,10 @@ import pytest
 
 from edgesparse.boards import CORES, Core, templates_folder
 from edgesparse.lowering.context import Window
-from edgesparse.lowering.conv_2d_work import ConvImage
+from edgesparse.lowering.conv_2d_patches import BLOCKS, BYTES, ConvImage
 from edgesparse.lowering.costs import COSTS_PATH, core_column, estimate, is_calibrated
-from edgesparse.lowering.lower import FORMATS_OF, lower
+from edgesparse.lowering.formats import FORMATS_OF
+from edgesparse.lowering.lower import lower
 from edgesparse.tflite.read import read_graph
 from tests.kernels.networks import NETWORKS
 from tests.support.host_kernels import PORTABLE
@@ -45,7 +46,7 @@ def test_estimates_are_close_to_the_counts() -> None:
 def test_work_of_a_convolution_counted_by_hand() -> None:
     """3x3 on 4x8: 32 pixels are six groups of 6, of which those from pixel 0, 18, 24 and 26 fit into a row."""
     rows, columns = Window(4, 4, 3, 1, 1, 1), Window(8, 8, 3, 1, 1, 1)
-    work = ConvImage(CORES["cortex-m4"], rows, columns, in_c=4, clamped=True).work("block1x4", rows=5, units=7)
+    work = ConvImage(rows, columns, in_c=4, clamped=True).work(BLOCKS, rows=5, units=7, more={})
     assert work == {
         "calls": 1,
         "groups": 6,
@@ -59,17 +60,17 @@ def test_work_of_a_convolution_counted_by_hand() -> None:
         "outside": 4,
         "clamped": 32 * 5,
     }
-    odd = ConvImage(CORES["cortex-m4"], rows, columns, in_c=3).work("dense", rows=5, units=7)
+    odd = ConvImage(rows, columns, in_c=3).work(BLOCKS, rows=5, units=7, more={})
     assert odd["odd groups"] == 36
     assert odd["values of bytes"] == pytest.approx(36 * (2 * 6) / 32 * 27)
     assert odd["values of bytes"] + odd["odd values"] == pytest.approx(36 * 27)
-    portable = ConvImage(CORES["cortex-m3"], rows, columns, in_c=3).work("dense", rows=5, units=7)
+    portable = ConvImage(rows, columns, in_c=3).work(BYTES, rows=5, units=7, more={})
     assert portable == {"calls": 1, "groups": 8, "rows": 40, "units": 56, "taps": 32 * 9, "values": 32 * 27}
 
 
 def test_an_estimate_is_linear_in_the_work() -> None:
     core = CORES["cortex-m4"]
-    one = estimate(core, "es_conv_2d_dense_s8", {"groups": 1, "units": 100_000})
-    two = estimate(core, "es_conv_2d_dense_s8", {"groups": 2, "units": 200_000})
+    one = estimate(core, "es_conv_2d_dense_s8_dsp", {"groups": 1, "units": 100_000})
+    two = estimate(core, "es_conv_2d_dense_s8_dsp", {"groups": 2, "units": 200_000})
     assert abs(two - 2 * one) <= 1
     assert estimate(core, "es_not_yet_calibrated_s8", {"units": 5}) == 50

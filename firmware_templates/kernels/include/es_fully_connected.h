@@ -33,16 +33,26 @@ typedef struct {
  * for every output. */
 void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                  void *scratch);
+void es_fully_connected_dense_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                     int8_t *output, void *scratch);
 void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input,
                                     int8_t *output, void *scratch);
+void es_fully_connected_block1x4_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                        int8_t *output, void *scratch);
 void es_fully_connected_block2x4_s8(const es_fully_connected *p, const int8_t *input,
                                     int8_t *output, void *scratch);
+void es_fully_connected_block2x4_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                        int8_t *output, void *scratch);
 void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *input, int8_t *output);
+void es_fully_connected_delta8_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                      int8_t *output);
 void es_fully_connected_bitmap_s8(const es_fully_connected *p, const int8_t *input, int8_t *output);
 /* Skips inputs that equal the zero point: what it costs depends on the input. */
 void es_fully_connected_columns_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                    void *scratch);
 void es_fully_connected_wide_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                 void *scratch);
+void es_fully_connected_wide_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                    int8_t *output, void *scratch);
 
 #endif

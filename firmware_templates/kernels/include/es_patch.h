@@ -10,13 +10,13 @@
 void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                  int8_t *patches);
 
-/* dsp/es_patch_block_s16.c, and es_patch_bytes_s16.c where in_c % 4 != 0
+/* dsp/es_patch_block_s16_dsp.c, and es_patch_bytes_s16_dsp.c where in_c % 4 != 0
  * patches [r4(patch) / 4][6 pixels][4] int16, the four values of a block in the order 0 2 1 3 (as
  * SXTB16 leaves those of the weights); padded with anything.
  * outside [in_c] int8: the input's zero point, read for taps outside of the image; behind it,
  * where in_c % 4 != 0, room to gather a patch: [r4(patch) + 4] int8 from a multiple of 4. */
 
-/* dsp/es_patch_pair_s32.c
+/* dsp/es_patch_pair_s32_dsp.c
  * patches [patch][4 pairs of pixels] int32: x of pixel i + (x of pixel i + 4) << 23. */
 
 static inline int32_t es_patch_values(const es_conv_2d *p) {
