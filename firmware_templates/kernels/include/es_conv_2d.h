@@ -3,8 +3,8 @@
  * Every variant gathers the patches of several output pixels into scratch, then walks the filters:
  * a weight and its index are decoded once and applied to all of these pixels. A patch is kernel_h *
  * kernel_w * in_c values in the order of the filter [kernel_h, kernel_w, in_c]; taps outside of the
- * image hold the input's zero point. The caller owns scratch: the sizes are named below, in bytes,
- * 4-byte aligned. FORMAT.md describes weights and pairs. */
+ * image hold the input's zero point. The caller owns scratch, 4-byte aligned; es_patch.h has its
+ * size. FORMAT.md describes weights and pairs. */
 #ifndef ES_CONV_2D_H
 #define ES_CONV_2D_H
 
@@ -41,11 +41,9 @@ struct es_conv_2d {
     int8_t activation_min, activation_max;
 };
 
-/* Scratch, with patch = kernel_h * kernel_w * in_c and r4(n) = n rounded up to 4:
- *   portable: 4 * r4(patch);
- *   dsp: dense, block1x4, bitmap: 12 * r4(patch) + r4(in_c), and where in_c % 4 != 0:
- *        13 * r4(patch) + 4 + r4(in_c);
- *        delta8, delta4: 16 * patch + r4(in_c).
+/* Names end in their variant; portable ones have no ending.
+ * Scratch: es_patch_scratch_s8; dsp: dense, block1x4, bitmap: es_patch_scratch_block_s16, delta8,
+ * delta4: es_patch_scratch_pair_s32.
  * dsp needs |sum| < 2^30 and -2^26 <= bias < 2^26 for every channel, and delta8 and delta4 there
  * -2^22 <= sum < 2^22 (the packer proves them). */
 void es_conv_2d_dense_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch);

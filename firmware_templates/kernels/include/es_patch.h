@@ -23,6 +23,18 @@ static inline int32_t es_patch_values(const es_conv_2d *p) {
     return (int32_t)p->kernel_h * p->kernel_w * p->in_c;
 }
 
+/* Bytes of scratch: patches, and what else the functions above name. */
+static inline int32_t es_patch_scratch_s8(const es_conv_2d *p) {
+    return 4 * es_round_up_4(es_patch_values(p));
+}
+static inline int32_t es_patch_scratch_block_s16(const es_conv_2d *p) {
+    const int32_t patch = es_round_up_4(es_patch_values(p));
+    return 12 * patch + es_round_up_4(p->in_c) + (p->in_c % 4 != 0 ? patch + 4 : 0);
+}
+static inline int32_t es_patch_scratch_pair_s32(const es_conv_2d *p) {
+    return 16 * es_patch_values(p) + es_round_up_4(p->in_c);
+}
+
 /* Groups of `size` neighbouring pixels. The last group is moved back to end with the image and
  * computes some pixels again; an image of fewer pixels takes each alone, as many times the same. */
 typedef struct {
