@@ -25,14 +25,38 @@ class Verdict:
 def verdict(report: Mapping[str, Any]) -> Verdict:
     """Judge a report; what it does not have is left out."""
     judgement, is_usable = _judgement(report)
+    ratio = report.get("ratio", {})
+    loss = _loss(ratio, report.get("settings", {}).get("optimize", "latency"))
+    if loss and is_usable:
+        what = judgement.removeprefix("Usable: ")
+        judgement = what[:1].upper() + what[1:]
     budgets = report.get("budgets", ())
     missed = sum(not row["ok"] for row in budgets)
-    sentences = [judgement, _gains(report.get("ratio", {})), _proof(report.get("bit_exact", {}))]
+    sentences = [loss, judgement] if is_usable else [judgement, loss]
+    sentences += [_gains(ratio), _proof(report.get("bit_exact", {}))]
     if missed:
         sentences.append(f"{missed} of {len(budgets)} budgets not kept.")
     elif budgets:
         sentences.append("All budgets kept.")
-    return Verdict(tuple(sentence for sentence in sentences if sentence), is_usable and not missed)
+    return Verdict(tuple(sentence for sentence in sentences if sentence), is_usable and not missed and not loss)
+
+
+def _loss(ratio: Mapping[str, Any], optimize: str) -> str:
+    """That the firmware is slower or larger than its dense twin; "" where it is not.
+
+    ratio: dense / sparse, of which a difference under half a percent is none. Who optimizes for flash gives
+    instructions away for it.
+    """
+    watched = {"flash": "larger", "instructions": "slower", "cycles": "slower"}
+    if optimize == "flash":
+        watched = {"flash": "larger"}
+    values = {name: ratio.get(name) for name in watched}
+    worse = [name for name, value in values.items() if isinstance(value, int | float) and round(value, 2) < 1]
+    if not worse:
+        return ""
+    how = " and ".join(dict.fromkeys(watched[name] for name in worse))
+    by = ", ".join(f"{name} {1 / ratio[name]:.2f}x" for name in worse)
+    return f"Not worth it: {how} than its dense twin ({by}). Try: more zeros, or zeros in blocks; else keep it dense."
 
 
 def _judgement(report: Mapping[str, Any]) -> tuple[str, bool]:
