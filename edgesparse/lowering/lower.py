@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +10,7 @@ import numpy as np
 
 from edgesparse.boards import Core
 from edgesparse.errors import UnsupportedError
-from edgesparse.graph import Graph, Op
+from edgesparse.graph import Graph
 from edgesparse.lowering.binary import lower_mul, lower_sum
 from edgesparse.lowering.call import KernelCall
 from edgesparse.lowering.channelwise import lower_channelwise, merged_into
@@ -28,7 +27,7 @@ from edgesparse.lowering.elementwise import (
     lower_relu6,
     lower_tanh,
 )
-from edgesparse.lowering.formats import CODE_BYTES, FORMATS_OF
+from edgesparse.lowering.formats import CODE_BYTES
 from edgesparse.lowering.fully_connected import lower_fully_connected
 from edgesparse.lowering.model import Layer, PackedModel
 from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape, lower_resize_nearest_neighbor
@@ -176,23 +175,8 @@ def _weight_bytes(calls: tuple[KernelCall, ...]) -> int:
 
 
 def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
-    op = graph.ops[index]
-    macs, weights, zeros = _work(graph, op)
-    return Layer(
-        op_index=index,
-        name=op.name,
-        kind=op.kind,
-        input_shape=graph.tensors[graph.first_activation(op)].shape,
-        output_shape=graph.output(op).shape,
-        macs=macs,
-        weights=weights,
-        zeros=zeros,
-        format=calls[0].weight_format if calls else "",
-        weight_bytes=_weight_bytes(calls),
-        dense_weight_bytes=weights,
-        reason=calls[0].reason if calls else _why_no_call(graph, index),
-        estimated_instructions=_instructions(calls),
-    )
+    reason = calls[0].reason if calls else _why_no_call(graph, index)
+    return Layer(_weight_bytes(calls), _instructions(calls), reason)
 
 
 def _why_no_call(graph: Graph, index: int) -> str:
@@ -200,15 +184,3 @@ def _why_no_call(graph: Graph, index: int) -> str:
     if following is not None:
         return f"the kernel of {graph.ops[following].name!r} does it too"
     return "no kernel: the output is the input's memory"
-
-
-def _work(graph: Graph, op: Op) -> tuple[int, int, int]:
-    """(MACs, kernel weights, zero weights)."""
-    if op.kind not in (*FORMATS_OF, "DEPTHWISE_CONV_2D"):
-        return 0, 0, 0
-    data = graph.input(op, 1).data
-    assert data is not None
-    channels = data.shape[-1] if op.kind == "DEPTHWISE_CONV_2D" else data.shape[0]
-    per_channel = math.prod(data.shape) // channels
-    outputs = graph.output(op).elements
-    return outputs * per_channel, data.size, int(np.count_nonzero(data == 0))
