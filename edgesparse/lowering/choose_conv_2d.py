@@ -62,7 +62,7 @@ def _pack(filters: ConvFilters, name: str) -> ConvPacked:
         if patches is None or not is_written(kernel, variant):
             return None
         refuse(filters.refusals, variant)
-        packed = format.pack(filters, variant)
+        packed = format.pack(filters, patches)
         work = filters.image.work(patches, packed.rows, packed.units, packed.more)
         instructions = estimate(filters.core, function_name(kernel, variant), work)
         return ConvPacked(name, variant, patches, packed.array, work, instructions)

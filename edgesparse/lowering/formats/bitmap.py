@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgesparse.lowering.call import Array
-from edgesparse.lowering.conv_2d_patches import BLOCKS, BYTES
+from edgesparse.lowering.conv_2d_patches import BLOCKS, BYTES, Patches
 from edgesparse.lowering.formats.format import (
     ConvFilters,
     ConvFormat,
@@ -14,19 +14,18 @@ from edgesparse.lowering.formats.format import (
     WeightFormat,
 )
 from edgesparse.packing import bitmap
-from edgesparse.variants import PORTABLE
 
 __all__ = ["BITMAP"]
 
 
-def _conv_2d(filters: ConvFilters, variant: str) -> ConvPacking:
-    """Its steps are the weights put into words in dsp/, the bits that are looked at in portable/."""
+def _conv_2d(filters: ConvFilters, patches: Patches) -> ConvPacking:
+    """Its steps are the weights put into words for BLOCKS, else the bits that are looked at."""
     packed = bitmap.pack(filters.weights)
     stream = Array("weights", "int8_t", packed.stream, "weights")
     size = packed.rows * -(-packed.columns // 8)
-    if variant == PORTABLE:
-        return ConvPacking(stream, packed.rows, packed.entries, {"bytes": size, "steps": packed.bits})
-    return ConvPacking(stream, packed.rows, packed.blocks, {"bytes": size, "steps": packed.entries})
+    if patches is BLOCKS:
+        return ConvPacking(stream, packed.rows, packed.blocks, {"bytes": size, "steps": packed.entries})
+    return ConvPacking(stream, packed.rows, packed.entries, {"bytes": size, "steps": packed.bits})
 
 
 def _fully_connected(layer: FcLayer, variant: str) -> FcPacking:

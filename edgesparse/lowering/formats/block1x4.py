@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from edgesparse.lowering.call import Array
-from edgesparse.lowering.conv_2d_patches import BLOCKS, BYTES
+from edgesparse.lowering.conv_2d_patches import BLOCKS, BYTES, Patches
 from edgesparse.lowering.formats.format import ConvFilters, ConvFormat, ConvPacking, FcFormat, WeightFormat
 from edgesparse.lowering.formats.row_blocks import pack_row_blocks, row_blocks_scratch_bytes
 from edgesparse.packing.filter_streams import pack_block1x4
-from edgesparse.variants import PORTABLE
 
 __all__ = ["BLOCK1X4"]
 
 
-def _conv_2d(filters: ConvFilters, variant: str) -> ConvPacking:
-    """Gaps are counted in what a block of patches takes in the kernel: three words in dsp/."""
-    packed = pack_block1x4(filters.weights, unit=1 if variant == PORTABLE else 3)
+def _conv_2d(filters: ConvFilters, patches: Patches) -> ConvPacking:
+    """Gaps are counted in blocks of a patch; of the six pixels of BLOCKS, in a third of what these take."""
+    packed = pack_block1x4(filters.weights, unit=3 if patches is BLOCKS else 1)
     return ConvPacking(Array("weights", "int8_t", packed.stream, "weights"), packed.rows, packed.blocks)
 
 

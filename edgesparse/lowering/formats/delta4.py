@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from edgesparse.lowering.call import Array
-from edgesparse.lowering.conv_2d_patches import BYTES, PAIRS
+from edgesparse.lowering.conv_2d_patches import BYTES, PAIRS, Patches
 from edgesparse.lowering.formats.format import ConvFilters, ConvFormat, ConvPacking, WeightFormat
 from edgesparse.packing import delta4
-from edgesparse.variants import PORTABLE
 
 __all__ = ["DELTA4"]
 
 
-def _conv_2d(filters: ConvFilters, variant: str) -> ConvPacking:
-    if variant != PORTABLE:
+def _conv_2d(filters: ConvFilters, patches: Patches) -> ConvPacking:
+    if patches is PAIRS:
         filters.check_half_accumulators()
     packed = delta4.pack(filters.weights)
     return ConvPacking(Array("weights", "int8_t", packed.stream, "weights"), packed.rows, packed.pairs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesparse.errors import ModelError
 from edgesparse.lowering.call import Array
-from edgesparse.lowering.conv_2d_patches import BYTES, PAIRS
+from edgesparse.lowering.conv_2d_patches import BYTES, PAIRS, Patches
 from edgesparse.lowering.formats.format import (
     ConvFilters,
     ConvFormat,
@@ -16,13 +16,12 @@ from edgesparse.lowering.formats.format import (
 )
 from edgesparse.packing import row_delta8
 from edgesparse.packing.filter_streams import pack_delta8
-from edgesparse.variants import PORTABLE
 
 __all__ = ["DELTA8"]
 
 
-def _conv_2d(filters: ConvFilters, variant: str) -> ConvPacking:
-    if variant != PORTABLE:
+def _conv_2d(filters: ConvFilters, patches: Patches) -> ConvPacking:
+    if patches is PAIRS:
         filters.check_half_accumulators()
     packed = pack_delta8(filters.weights)
     return ConvPacking(Array("pairs", "uint16_t", packed.pairs, "weights"), packed.rows, packed.entries)

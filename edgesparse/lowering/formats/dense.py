@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgesparse.errors import ModelError
 from edgesparse.lowering.call import Array
 from edgesparse.lowering.context import round_up
-from edgesparse.lowering.conv_2d_patches import BLOCKS, BYTES
+from edgesparse.lowering.conv_2d_patches import BLOCKS, BYTES, Patches
 from edgesparse.lowering.formats.format import (
     ConvFilters,
     ConvFormat,
@@ -21,7 +21,7 @@ from edgesparse.variants import PORTABLE
 __all__ = ["DENSE"]
 
 
-def _conv_2d(filters: ConvFilters, variant: str) -> ConvPacking:
+def _conv_2d(filters: ConvFilters, patches: Patches) -> ConvPacking:
     packed = dense.pack(filters.weights)
     return ConvPacking(Array("weights", "int8_t", packed.values, "weights"), packed.rows, len(packed.values) // 4)
 

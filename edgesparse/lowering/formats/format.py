@@ -57,11 +57,12 @@ class ConvPacking:
 class ConvFormat:
     """A format in CONV_2D.
 
-    `pack`: for a variant; ModelError where its kernel does not take the filters. `patches`: of each variant that has a
-    kernel. `code_bytes`: flash of a kernel beside the dense one, with what it alone needs (gcc 12, -O2, Cortex-M4).
+    `patches`: how the kernel of each variant gathers them. `pack`: for one of these; ModelError where such kernels do
+    not take the filters. `code_bytes`: flash of a kernel beside the dense one, with what it alone needs (gcc 12, -O2,
+    Cortex-M4).
     """
 
-    pack: Callable[[ConvFilters, str], ConvPacking]
+    pack: Callable[[ConvFilters, Patches], ConvPacking]
     patches: Mapping[str, Patches]
     code_bytes: int = 0
 
