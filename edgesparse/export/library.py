@@ -14,6 +14,7 @@ from edgesparse.missing import Missing
 from edgesparse.output import REPORT_NAME
 from edgesparse.report.stored import read_report
 from edgesparse.tflite import read_graph
+from edgesparse.variants import VARIANTS, Variant
 
 __all__ = ["Library", "read_library"]
 
@@ -50,6 +51,11 @@ class Library:
     sources: tuple[Path, ...]
     headers: tuple[Path, ...]
     public_headers: tuple[str, ...]
+
+    @property
+    def variant(self) -> Variant:
+        """The fastest kernels of its core: what other cores must be able to run."""
+        return VARIANTS[self.core.kernels[0]]
 
     @property
     def description(self) -> str:

@@ -75,9 +75,6 @@ def describe(
         layers=tuple(layers),
         headers=tuple(sorted({call.header for call in packed.calls})),
         kernels=tuple(sorted({s for call in packed.calls for s in (call.function, *call.sources)})),
-        portable_kernels=tuple(
-            sorted({s for call in packed.calls if call.portable for s in (call.function, *call.sources)})
-        ),
         constants=tuple(constants.values()),
         vectors=tuple(array_text(sample) for sample in samples),
         vector_crcs=tuple(zlib.crc32(np.ascontiguousarray(output).tobytes()) for output in expected),

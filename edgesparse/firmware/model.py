@@ -69,7 +69,6 @@ class FirmwareModel:
     layers: tuple[LayerView, ...]
     headers: tuple[str, ...]
     kernels: tuple[str, ...]  # source names without .c
-    portable_kernels: tuple[str, ...]  # those of them whose portable variant is needed on every core
     constants: tuple[TableView, ...]  # constant operands, such as of ADD
     vectors: tuple[str, ...]  # wrapped text of each test input
     vector_crcs: tuple[int, ...]  # CRC-32 of the output that each must give

@@ -10,6 +10,7 @@ import jinja2
 from edgesparse.boards import Board, templates_folder
 from edgesparse.errors import EdgesparseError
 from edgesparse.firmware.model import FirmwareModel
+from edgesparse.variants import VARIANTS
 
 __all__ = ["environment", "kernel_source", "render", "render_board"]
 
@@ -37,11 +38,11 @@ def render(model: FirmwareModel, board: Board, folder: Path) -> None:
     (folder / "kernels").mkdir()
     shutil.copytree(templates / "kernels" / "include", folder / "kernels" / "include")
     for kernel in model.kernels:
-        has_dsp = board.core.has_dsp and kernel not in model.portable_kernels
-        shutil.copyfile(kernel_source(kernel, has_dsp=has_dsp), folder / "kernels" / f"{kernel}.c")
+        shutil.copyfile(kernel_source(kernel), folder / "kernels" / f"{kernel}.c")
     (folder / "model").mkdir()
+    fastest = VARIANTS[board.core.kernels[0]]
     for template, target in _GENERATED.items():
-        text = environment().get_template(template).render(model=model, board=board)
+        text = environment().get_template(template).render(model=model, board=board, variant=fastest)
         (folder / target).write_text(text, encoding="utf-8")
 
 
@@ -68,12 +69,11 @@ def environment() -> jinja2.Environment:
     )
 
 
-def kernel_source(name: str, *, has_dsp: bool) -> Path:
-    """The C file of a kernel: the dsp variant where the core has those instructions and the file exists."""
+def kernel_source(function: str) -> Path:
+    """The C file of a function, in the folder of its variant."""
     kernels = templates_folder() / "kernels"
-    variants = ("dsp", "portable") if has_dsp else ("portable",)
-    for variant in variants:
-        path = kernels / variant / f"{name}.c"
+    for variant in VARIANTS:
+        path = kernels / variant / f"{function}.c"
         if path.is_file():
             return path
-    raise EdgesparseError(f"kernel {name!r} has no source in {' or '.join(variants)} of {kernels}")
+    raise EdgesparseError(f"{function!r} has no source in {kernels}")

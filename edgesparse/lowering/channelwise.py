@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edgesparse.graph import Graph, Int8Array, Int32Array, Op
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context
+from edgesparse.lowering.kernels import rate
 from edgesparse.lowering.lines import Lines, fit_lines, fit_pieces
 from edgesparse.lowering.two_bytes import TwoBytes, prelu, product, sum_or_difference
 
@@ -134,9 +135,11 @@ def _call(context: Context, outputs: IntArray, first: IntArray | None, second: I
     exact = np.logical_and.reduce([lines.exact for lines in fitted])
     channels, elements = len(outputs), context.result().elements
     lines, pieces, tables = _constants(outputs, stages, fitted, exact)
+    kernel = context.kernel(f"es_channelwise_{'' if len(stages) == 1 else 'twice_'}s8")
     return KernelCall(
         op_index=context.op_index,
-        function=f"es_channelwise_{'' if len(stages) == 1 else 'twice_'}s8",
+        function=kernel.function,
+        variant=kernel.variant,
         header="es_channelwise.h",
         struct="es_channelwise",
         fields=(
@@ -150,7 +153,7 @@ def _call(context: Context, outputs: IntArray, first: IntArray | None, second: I
         output=context.op.outputs[0],
         in_place=(0,),
         reason=_reason(context, channels, tables.size // 256, merged=first is not None),
-        estimated_instructions=_instructions(context, elements, channels, len(stages)),
+        estimated_instructions=_instructions(kernel.variant, elements, channels, len(stages)),
         sources=("es_channelwise_odd",),
     )
 
@@ -183,6 +186,6 @@ def _reason(context: Context, channels: int, tabled: int, *, merged: bool) -> st
     return what + previous * merged + (f"; {tabled} by table" if tabled else "")
 
 
-def _instructions(context: Context, elements: int, channels: int, stages: int) -> int:
-    per_value = 4.5 + 2 * stages if context.core.has_dsp else 8 + 6 * stages
+def _instructions(variant: str, elements: int, channels: int, stages: int) -> int:
+    per_value = rate(variant, {"dsp": 4.5 + 2 * stages, "portable": 8 + 6 * stages})
     return round(elements * per_value) + 20 * channels

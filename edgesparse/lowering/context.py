@@ -15,6 +15,8 @@ from edgesparse.fixedpoint import quantize_multiplier
 from edgesparse.graph import Graph, Int8Array, Int32Array, Op, Quantization, Tensor
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.choose import Policy
+from edgesparse.lowering.kernels import Chosen, Refusals, choose_variant
+from edgesparse.lowering.limits import REQUANTIZED_SUM
 
 __all__ = [
     "ChannelScales",
@@ -55,6 +57,10 @@ class Context:
         """How this op's weight format is chosen."""
         excluded = frozenset(format for kind, format in self.excluded if kind == self.op.kind)
         return Policy(excluded, self.optimize, self.forced)
+
+    def kernel(self, name: str, refusals: Refusals | None = None) -> Chosen:
+        """The variant of a kernel that the op takes."""
+        return choose_variant(self.core, name, refusals)
 
     @property
     def where(self) -> str:
@@ -239,10 +245,17 @@ def channel_scales(
 
 @dataclass(frozen=True, eq=False)
 class FoldedBias:
-    """The bias table. `wide`: |sum| * 2^left may reach 2^30, where only the portable requantization is exact."""
+    """The bias table. `bound`: no |sum| * 2^left of a channel is larger."""
 
     table: Array
-    wide: bool
+    bound: int
+
+    @property
+    def refusals(self) -> Refusals:
+        """Why variants do not take it: their requantization is exact for smaller sums only."""
+        if self.bound < REQUANTIZED_SUM:
+            return {}
+        return {"dsp": f"a sum may reach {self.bound:,}, at most {REQUANTIZED_SUM - 1:,} is exact"}
 
 
 def fold_bias(
@@ -259,5 +272,4 @@ def fold_bias(
     worst = int(np.max(bound)) if len(bound) else 0
     if worst >= 1 << 31:
         raise context.unsupported(f"a sum may reach {worst}, which does not fit int32; train with smaller weights")
-    wide = bool(np.any(bound << left >= 1 << 30))
-    return FoldedBias(Array("bias", "int32_t", folded.astype(np.int32), "table"), wide)
+    return FoldedBias(Array("bias", "int32_t", folded.astype(np.int32), "table"), int(np.max(bound << left, initial=0)))

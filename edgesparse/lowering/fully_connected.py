@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from edgesparse.boards import Core
 from edgesparse.fixedpoint import activation_range
 from edgesparse.graph import FullyConnectedOptions
 from edgesparse.lowering.call import Array, KernelCall
+from edgesparse.lowering.choose_fully_connected import choose_fully_connected
 from edgesparse.lowering.constant_channels import fold_constant_channels
-from edgesparse.lowering.context import Context, channel_scales, fold_bias, round_up
-from edgesparse.lowering.fully_connected_formats import FcLayer, choose_fully_connected
+from edgesparse.lowering.context import Context, channel_scales, fold_bias
+from edgesparse.lowering.formats.format import FcLayer
+from edgesparse.lowering.limits import PAIR_SUM
 
-__all__ = ["fully_connected_scratch_bytes", "lower_fully_connected"]
+__all__ = ["lower_fully_connected"]
 
 
 def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
@@ -40,6 +41,7 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
         output_zero_point=quantization.zero_point,
         low=low,
         high=high,
+        limit=PAIR_SUM,
     )
     bias = fold_bias(context, values, weights, source.quant.zero_point, scales)
 
@@ -52,13 +54,14 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
         clamped=high - low < 255,
         input_zero_point=source.quant.zero_point,
         zero_inputs=context.zero_inputs,
+        refusals=bias.refusals,
     )
     choice = choose_fully_connected(layer, context.policy)
-    scratch_bytes = fully_connected_scratch_bytes(context.core, choice.kernel, in_dim)
     return (
         KernelCall(
             op_index=context.op_index,
-            function=f"es_fully_connected_{choice.kernel}_s8",
+            function=choice.function,
+            variant=choice.variant,
             header="es_fully_connected.h",
             struct="es_fully_connected",
             fields=(
@@ -78,21 +81,11 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            takes_scratch=scratch_bytes > 0,
-            scratch_bytes=scratch_bytes,
+            takes_scratch=choice.scratch_bytes > 0,
+            scratch_bytes=choice.scratch_bytes,
             weight_format=choice.format,
             reason=choice.reason,
-            wide_sums=bias.wide,
             estimated_instructions=choice.instructions,
             work=choice.work,
         ),
     )
-
-
-def fully_connected_scratch_bytes(core: Core, kernel: str, in_dim: int) -> int:
-    """The formula in es_fully_connected.h."""
-    if kernel in ("delta8", "bitmap"):
-        return 0
-    if kernel == "columns":
-        return 4 * in_dim
-    return round_up(in_dim) * (1 if kernel == "wide" and not core.has_dsp else 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,13 +10,12 @@ import numpy as np
 
 from edgesparse.boards import Core
 from edgesparse.errors import UnsupportedError
-from edgesparse.graph import Graph, Op
+from edgesparse.graph import Graph
 from edgesparse.lowering.binary import lower_mul, lower_sum
 from edgesparse.lowering.call import KernelCall
 from edgesparse.lowering.channelwise import lower_channelwise, merged_into
 from edgesparse.lowering.context import Context, Lowering
 from edgesparse.lowering.conv_2d import lower_conv_2d
-from edgesparse.lowering.conv_2d_formats import CONV_2D_FORMATS
 from edgesparse.lowering.depthwise_conv_2d import lower_depthwise_conv_2d
 from edgesparse.lowering.elementwise import (
     lower_dequantize,
@@ -29,8 +27,8 @@ from edgesparse.lowering.elementwise import (
     lower_relu6,
     lower_tanh,
 )
+from edgesparse.lowering.formats import CODE_BYTES
 from edgesparse.lowering.fully_connected import lower_fully_connected
-from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS
 from edgesparse.lowering.model import Layer, PackedModel
 from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape, lower_resize_nearest_neighbor
 from edgesparse.lowering.reduce import (
@@ -41,7 +39,7 @@ from edgesparse.lowering.reduce import (
     lower_softmax,
 )
 
-__all__ = ["FORMATS_OF", "LOWERINGS", "lower", "supported_kinds"]
+__all__ = ["LOWERINGS", "lower", "supported_kinds"]
 
 LOWERINGS: dict[str, Lowering] = {
     "ADD": lower_sum,
@@ -73,24 +71,6 @@ LOWERINGS: dict[str, Lowering] = {
 }
 """The kernels that exist, by TFLite's op name."""
 
-FORMATS_OF = {"CONV_2D": tuple(CONV_2D_FORMATS), "FULLY_CONNECTED": tuple(FULLY_CONNECTED_FORMATS)}
-"""The weight formats of each op kind that has several."""
-
-_SPARSE_KINDS = tuple(FORMATS_OF)
-_KERNEL_BYTES: dict[tuple[str, str], int] = {
-    ("CONV_2D", "block1x4"): 468,
-    ("CONV_2D", "delta8"): 870,
-    ("CONV_2D", "delta4"): 906,
-    ("CONV_2D", "bitmap"): 428,
-    ("FULLY_CONNECTED", "block1x4"): 624,
-    ("FULLY_CONNECTED", "block2x4"): 776,
-    ("FULLY_CONNECTED", "delta8"): 560,
-    ("FULLY_CONNECTED", "bitmap"): 260,
-    ("FULLY_CONNECTED", "columns"): 464,
-}
-"""Flash that one more kernel costs beside the dense one, with what it alone needs (gcc 12, -O2, Cortex-M4)."""
-
-
 _NOTICEABLE_SHARE = 0.02
 """Layers with this share of a network's instructions may have a kernel that does not pay in bytes..."""
 _NOTICEABLE_SAVING = 0.05
@@ -120,35 +100,18 @@ def lower(
     """
     _refuse_missing(graph)
     measured = zero_inputs or {}
-    everything = frozenset((kind, name) for kind, names in FORMATS_OF.items() for name in names if name != "dense")
-    excluded = everything if dense_only else frozenset()
-    plain_core = replace(core, has_dsp=False)
-    portable: frozenset[str] = frozenset()
+    excluded = frozenset(CODE_BYTES) if dense_only else frozenset()
     while True:
         contexts = [
-            Context(
-                graph,
-                plain_core if op.kind in portable else core,
-                index,
-                excluded,
-                optimize,
-                forced,
-                measured.get(index),
-            )
-            for index, op in enumerate(graph.ops)
+            Context(graph, core, index, excluded, optimize, forced, measured.get(index))
+            for index in range(len(graph.ops))
         ]
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as a rescaling factor
             lowered = [LOWERINGS[op.kind](context) for op, context in zip(graph.ops, contexts, strict=True)]
-        wide = _kinds_with_wide_sums(graph, lowered) - portable if core.has_dsp else frozenset()
         wasteful = frozenset() if forced else _format_that_does_not_pay(contexts, lowered) - excluded
-        if not wide and not wasteful:
+        if not wasteful:
             break
-        portable |= wide
         excluded |= wasteful
-    lowered = [
-        tuple(replace(call, portable=op.kind in portable) for call in calls)
-        for op, calls in zip(graph.ops, lowered, strict=True)
-    ]
     aliases: dict[int, int] = {}
     for op, calls in zip(graph.ops, lowered, strict=True):
         if not calls:
@@ -170,11 +133,6 @@ def _refuse_missing(graph: Graph) -> None:
         )
 
 
-def _kinds_with_wide_sums(graph: Graph, lowered: list[tuple[KernelCall, ...]]) -> frozenset[str]:
-    """Op kinds of which a call needs the portable variant; a project links one variant of each kernel."""
-    return frozenset(graph.ops[call.op_index].kind for calls in lowered for call in calls if call.wide_sums)
-
-
 def _format_that_does_not_pay(
     contexts: list[Context], lowered: list[tuple[KernelCall, ...]]
 ) -> frozenset[tuple[str, str]]:
@@ -188,12 +146,12 @@ def _format_that_does_not_pay(
         (kind, call.weight_format)
         for kind, calls in zip(kinds, lowered, strict=True)
         for call in calls
-        if (kind, call.weight_format) in _KERNEL_BYTES
+        if (kind, call.weight_format) in CODE_BYTES
     }
     total = sum(call.estimated_instructions for calls in lowered for call in calls)
     gains: dict[tuple[str, str], int] = {}
     for pair in sorted(used):
-        unlinked = frozenset(_KERNEL_BYTES) - used | {pair}
+        unlinked = frozenset(CODE_BYTES) - used | {pair}
         layers, saved_bytes, saved_instructions = 0, 0, 0
         for context, calls in zip(contexts, lowered, strict=True):
             if (context.op.kind, calls[0].weight_format if calls else "") == pair:
@@ -203,7 +161,7 @@ def _format_that_does_not_pay(
                 saved_instructions += _instructions(others) - _instructions(calls)
         noticeable = layers >= _NOTICEABLE_SHARE * total and saved_instructions >= _NOTICEABLE_SAVING * total
         if contexts[0].optimize == "flash" or not noticeable:
-            gains[pair] = saved_bytes - _KERNEL_BYTES[pair]
+            gains[pair] = saved_bytes - CODE_BYTES[pair]
     worst = min(gains, key=lambda pair: gains[pair], default=None)
     return frozenset() if worst is None or gains[worst] >= 0 else frozenset({worst})
 
@@ -217,23 +175,8 @@ def _weight_bytes(calls: tuple[KernelCall, ...]) -> int:
 
 
 def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
-    op = graph.ops[index]
-    macs, weights, zeros = _work(graph, op)
-    return Layer(
-        op_index=index,
-        name=op.name,
-        kind=op.kind,
-        input_shape=graph.tensors[graph.first_activation(op)].shape,
-        output_shape=graph.output(op).shape,
-        macs=macs,
-        weights=weights,
-        zeros=zeros,
-        format=calls[0].weight_format if calls else "",
-        weight_bytes=_weight_bytes(calls),
-        dense_weight_bytes=weights,
-        reason=calls[0].reason if calls else _why_no_call(graph, index),
-        estimated_instructions=_instructions(calls),
-    )
+    reason = calls[0].reason if calls else _why_no_call(graph, index)
+    return Layer(_weight_bytes(calls), _instructions(calls), reason)
 
 
 def _why_no_call(graph: Graph, index: int) -> str:
@@ -241,15 +184,3 @@ def _why_no_call(graph: Graph, index: int) -> str:
     if following is not None:
         return f"the kernel of {graph.ops[following].name!r} does it too"
     return "no kernel: the output is the input's memory"
-
-
-def _work(graph: Graph, op: Op) -> tuple[int, int, int]:
-    """(MACs, kernel weights, zero weights)."""
-    if op.kind not in (*_SPARSE_KINDS, "DEPTHWISE_CONV_2D"):
-        return 0, 0, 0
-    data = graph.input(op, 1).data
-    assert data is not None
-    channels = data.shape[-1] if op.kind == "DEPTHWISE_CONV_2D" else data.shape[0]
-    per_channel = math.prod(data.shape) // channels
-    outputs = graph.output(op).elements
-    return outputs * per_channel, data.size, int(np.count_nonzero(data == 0))

@@ -8,6 +8,7 @@ from edgesparse.fixedpoint import activation_range, mean_multiplier, softmax_exp
 from edgesparse.graph import Pool2DOptions, SoftmaxOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context, window
+from edgesparse.lowering.kernels import rate
 
 __all__ = ["lower_average_pool_2d", "lower_max_pool_2d", "lower_mean", "lower_reduce_max", "lower_softmax"]
 
@@ -22,7 +23,7 @@ def lower_max_pool_2d(context: Context) -> tuple[KernelCall, ...]:
     return _pool(context, "es_max_pool_2d_s8")
 
 
-def _pool(context: Context, function: str) -> tuple[KernelCall, ...]:
+def _pool(context: Context, name: str) -> tuple[KernelCall, ...]:
     options = context.op.options
     assert isinstance(options, Pool2DOptions)
     source, target = context.activation(0), context.result()
@@ -32,10 +33,12 @@ def _pool(context: Context, function: str) -> tuple[KernelCall, ...]:
     rows = window(options.padding, in_h, out_h, options.filter_h, options.stride_h, 1, context.where)
     columns = window(options.padding, in_w, out_w, options.filter_w, options.stride_w, 1, context.where)
     low, high = activation_range(options.activation, target.quant.scale, target.quant.zero_point)
+    kernel = context.kernel(name)
     return (
         KernelCall(
             op_index=context.op_index,
-            function=function,
+            function=kernel.function,
+            variant=kernel.variant,
             header="es_pool_2d.h",
             struct="es_pool_2d",
             fields=(
@@ -55,29 +58,30 @@ def _pool(context: Context, function: str) -> tuple[KernelCall, ...]:
             ),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            estimated_instructions=_pool_instructions(context, target.elements, rows.kernel, columns.kernel),
+            estimated_instructions=_pool_instructions(kernel.variant, target.elements, rows.kernel, columns.kernel),
         ),
     )
 
 
-def _pool_instructions(context: Context, outputs: int, filter_h: int, filter_w: int) -> int:
-    if context.core.has_dsp:
-        return outputs * (24 + filter_h * (5 + 6 * filter_w) // 4)
-    return outputs * (20 + filter_h * (8 + 5 * filter_w))
+def _pool_instructions(variant: str, outputs: int, filter_h: int, filter_w: int) -> int:
+    by_four = 24 + filter_h * (5 + 6 * filter_w) // 4
+    return round(outputs * rate(variant, {"dsp": by_four, "portable": 20 + filter_h * (8 + 5 * filter_w)}))
 
 
 def lower_mean(context: Context) -> tuple[KernelCall, ...]:
     """Over neighbouring axes; axes of size 1 may lie anywhere."""
     source, target = context.activation(0), context.result()
     outer, reduced, inner = _reduced(context, "mean")
-    by_four = context.core.has_dsp and inner >= 4
+    kernel = context.kernel("es_mean_s8")
+    rates = {"dsp": 6 * reduced // 4 if inner >= 4 else 5 * reduced, "portable": 5 * reduced}
     multiplier, shift = mean_multiplier(source.quant.scale / target.quant.scale, reduced)
     if reduced * 255 << max(shift, 0) >= 1 << 30:
         raise context.unsupported(f"a mean over {reduced} values may overflow")
     return (
         KernelCall(
             op_index=context.op_index,
-            function="es_mean_s8",
+            function=kernel.function,
+            variant=kernel.variant,
             header="es_mean.h",
             struct="es_mean",
             fields=(
@@ -91,7 +95,7 @@ def lower_mean(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            estimated_instructions=outer * inner * (40 + (6 * reduced // 4 if by_four else 5 * reduced)),
+            estimated_instructions=outer * inner * (40 + round(rate(kernel.variant, rates))),
         ),
     )
 
@@ -132,16 +136,18 @@ def lower_reduce_max(context: Context) -> tuple[KernelCall, ...]:
         "filter_w": reduced, "stride_h": 1, "stride_w": 1, "pad_top": 0, "pad_left": 0, "activation_min": -128,
         "activation_max": 127,
     }  # fmt: skip
+    kernel = context.kernel("es_max_pool_2d_s8")
     return (
         KernelCall(
             op_index=context.op_index,
-            function="es_max_pool_2d_s8",
+            function=kernel.function,
+            variant=kernel.variant,
             header="es_pool_2d.h",
             struct="es_pool_2d",
             fields=tuple(fields.items()),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            estimated_instructions=_pool_instructions(context, outer * inner, 1, reduced),
+            estimated_instructions=_pool_instructions(kernel.variant, outer * inner, 1, reduced),
         ),
     )
 

@@ -61,7 +61,7 @@ def write_project(build: Build, folder: Path) -> TflmModel:
         weights=build.weights,
     )
     render(view, build.board, folder / build.name)
-    micro = tflm_model(build.network.data, build.network.graph, build.packed, build.board.core)
+    micro = tflm_model(build.network.data, build.network.graph, build.packed)
     render_tflm(
         micro,
         build.board,

@@ -18,7 +18,8 @@ from edgesparse.errors import SettingsError
 from edgesparse.firmware.build import read_twins
 from edgesparse.firmware.room import flash_parts, ram_parts
 from edgesparse.flash import check_elf
-from edgesparse.lowering.lower import FORMATS_OF, lower
+from edgesparse.lowering.formats import FORMATS_OF
+from edgesparse.lowering.lower import lower
 from edgesparse.missing import Missing
 from edgesparse.report.report import Report
 from edgesparse.report.show.terminal import summary as summary_of
@@ -140,7 +141,7 @@ def _reference(name: str, seed: int) -> tuple[bytes, bytes, bytes]:
 
 def _run(folder: Path, board_name: str, compiler: str, chosen: list[tuple[str, int]], *, forced: str = "") -> None:
     board, toolchain = load_board(board_name), toolchain_or_skip(compiler)
-    groups: dict[bool, list[tuple[str, int, Case, bytes]]] = {}
+    rows: list[tuple[str, int, Case, bytes]] = []
     for name, seed in chosen:
         model, inputs, expected = _reference(name, seed)
         graph = read_graph(model)
@@ -151,18 +152,16 @@ def _run(folder: Path, board_name: str, compiler: str, chosen: list[tuple[str, i
             forced=forced,
             zero_inputs={0: 0.5},
         )
-        portable = any(call.portable for call in packed.calls)
-        groups.setdefault(portable, []).append((name, seed, Case(graph, packed, inputs), expected))
-    for portable, rows in groups.items():
-        cases = [case for _, _, case, _ in rows]
-        elf = build_cases(folder / f"portable-{portable}", board, toolchain, cases)
-        ran = run_cases_on(elf, board, EMULATORS["qemu"], cases)
-        if default_emulator(board) == "unicorn":
-            other = run_cases_on(elf, board, EMULATORS["unicorn"], cases)
-            assert ran.outputs == other.outputs
-            assert other.instructions is not None
-        for (name, seed, _, expected), actual in zip(rows, ran.outputs, strict=True):
-            assert actual == expected, f"{name} {seed} on {board_name} with {compiler}"
+        rows.append((name, seed, Case(graph, packed, inputs), expected))
+    cases = [case for _, _, case, _ in rows]
+    elf = build_cases(folder / "firmware", board, toolchain, cases)
+    ran = run_cases_on(elf, board, EMULATORS["qemu"], cases)
+    if default_emulator(board) == "unicorn":
+        other = run_cases_on(elf, board, EMULATORS["unicorn"], cases)
+        assert ran.outputs == other.outputs
+        assert other.instructions is not None
+    for (name, seed, _, expected), actual in zip(rows, ran.outputs, strict=True):
+        assert actual == expected, f"{name} {seed} on {board_name} with {compiler}"
 
 
 @pytest.fixture(autouse=True)

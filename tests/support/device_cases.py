@@ -29,25 +29,20 @@ class CaseRun:
 
 
 def build_cases(folder: Path, board: Board, toolchain: Toolchain, cases: list[Case]) -> Elf:
-    """One firmware in a new folder. All cases must agree on which variant of a kernel they take."""
+    """One firmware in a new folder."""
     templates = templates_folder()
     shutil.copytree(templates / "project", folder)
     shutil.copytree(templates / "runtime" / "aot", folder / "runtime")
     render_board(board, folder)
     shutil.copytree(templates / "kernels" / "include", folder / "kernels" / "include")
-    variants: dict[str, bool] = {}
-    for case in cases:
-        for call in case.packed.calls:
-            for name in (call.function, *call.sources):
-                has_dsp = board.core.has_dsp and not call.portable
-                assert variants.setdefault(name, has_dsp) == has_dsp
-    for name, has_dsp in variants.items():
-        shutil.copyfile(kernel_source(name, has_dsp=has_dsp), folder / "kernels" / f"{name}.c")
+    names = sorted({name for case in cases for call in case.packed.calls for name in (call.function, *call.sources)})
+    for name in names:
+        shutil.copyfile(kernel_source(name), folder / "kernels" / f"{name}.c")
     core = board.core
     (folder / "config.mk").write_text(
         f"BOARD := {board.name}\nGCC_CORE_FLAGS := {' '.join(core.gcc_flags)}\nZIG_TARGET := {core.zig_target}\n"
         f"ZIG_CPU := {core.zig_cpu}\nQEMU_MACHINE := {board.qemu_machine or ''}\n"
-        f"KERNEL_SOURCES := {' '.join(f'kernels/{name}.c' for name in sorted(variants))}\n"
+        f"KERNEL_SOURCES := {' '.join(f'kernels/{name}.c' for name in names)}\n"
     )
     _write_model(folder / "model", cases)
     return build(folder, toolchain, core)

@@ -14,5 +14,6 @@ typedef struct {
 } es_mean;
 
 void es_mean_s8(const es_mean *p, const int8_t *input, int8_t *output);
+void es_mean_s8_dsp(const es_mean *p, const int8_t *input, int8_t *output);
 
 #endif

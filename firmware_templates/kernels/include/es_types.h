@@ -71,5 +71,6 @@ static inline int32_t es_max(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int32_t es_clamp(int32_t x, int32_t low, int32_t high) {
     return es_min(es_max(x, low), high);
 }
+static inline int32_t es_round_up_4(int32_t x) { return (x + 3) & ~3; }
 
 #endif
