@@ -88,6 +88,8 @@ class _Reader:
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
         if origin in (Union, types.UnionType):
             return self._union(arguments, value, where)
+        if kind is Missing:
+            return self._missing(value, where)
         if origin is typing.Literal:
             if not any(type(value) is type(one) and value == one for one in arguments):
                 raise _wrong(where, " or ".join(map(repr, arguments)), value)
@@ -113,9 +115,14 @@ class _Reader:
             raise InputError(f"{where or 'the whole'}: expected a number of at most {_WHOLE_BITS} bits")
         return value
 
+    def _missing(self, value: Json, where: str) -> Missing:
+        if not isinstance(value, dict) or set(value) != {_MISSING_KEY}:
+            raise _wrong(where, f"an object with {_MISSING_KEY!r}", value)
+        return Missing(self.read(str, value[_MISSING_KEY], where))
+
     def _union(self, kinds: tuple[Any, ...], value: Json, where: str) -> Any:
         if Missing in kinds and isinstance(value, dict) and set(value) == {_MISSING_KEY}:
-            return Missing(self.read(str, value[_MISSING_KEY], where))
+            return self._missing(value, where)
         if types.NoneType in kinds and value is None:
             return None
         rest = [kind for kind in kinds if kind not in (Missing, types.NoneType)]

@@ -12,8 +12,7 @@ import pytest
 
 from edgesparse.commands.convert import convert
 from edgesparse.report.show.figures import percent
-from edgesparse.report.show.html import render_html
-from tests.report.test_html import hostile
+from tests.report.test_html import hostile, render_html
 from tests.support.chromium import Page, open_browser
 
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -119,6 +120,7 @@ def render_html(report: Report) -> str:
     return _environment().get_template("report.html.j2").render(view, report=cleaned, css=_style())
 
 
+@cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
