@@ -72,7 +72,7 @@ def test_every_format_of_conv_2d_is_exact_on_any_weights(format: str, variant: s
         model, inputs = NETWORKS["conv_2d"](np.random.default_rng(1000 + seed))
         graph = read_graph(model)
         try:
-            calls = LOWERINGS[graph.ops[0].kind](Context(graph, core, 0, frozenset()))
+            calls = LOWERINGS[graph.ops[0].kind].lower(Context(graph, core, 0, frozenset()))
         except ModelError:
             continue  # sums too large for this format
         if calls[0].wide_sums and variant == "dsp":
@@ -99,7 +99,7 @@ def test_every_format_of_fully_connected_is_exact_on_any_weights(format: str, va
         model, inputs = NETWORKS["fully_connected"](np.random.default_rng(2000 + seed))
         graph = read_graph(model)
         try:
-            calls = LOWERINGS[graph.ops[0].kind](Context(graph, core, 0, frozenset(), zero_inputs=0.5))
+            calls = LOWERINGS[graph.ops[0].kind].lower(Context(graph, core, 0, frozenset(), zero_inputs=0.5))
         except ModelError:
             continue
         if calls[0].function == f"es_fully_connected_{format}_s8":
