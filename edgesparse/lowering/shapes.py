@@ -107,10 +107,10 @@ def pooled(graph: Graph, op: Op) -> Shape:
     return batch, rows, columns, channels
 
 
-def padding_in_front(padding: str, size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
-    """The smaller half of what SAME and VALID pad: ComputePaddingWithOffset of padding.h."""
+def padding_in_front(size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
+    """The smaller half of what the windows of an axis reach beyond it: ComputePaddingWithOffset of padding.h."""
     reach = (kernel - 1) * dilation + 1
-    return max((out - 1) * stride + reach - size, 0) // 2 if padding == "SAME" else 0
+    return max((out - 1) * stride + reach - size, 0) // 2
 
 
 def _windows(padding: str, size: int, kernel: int, stride: int, dilation: int) -> int:
@@ -119,7 +119,7 @@ def _windows(padding: str, size: int, kernel: int, stride: int, dilation: int) -
     out = -(-size // stride) if padding == "SAME" else -(-(size - reach + 1) // stride)
     if out < 1:
         raise ModelError(f"a window of {reach} on an axis of {size} with {padding} padding; use a smaller one")
-    pad = padding_in_front(padding, size, out, kernel, stride, dilation)
+    pad = padding_in_front(size, out, kernel, stride, dilation)
     if max(stride, dilation, pad) > _LARGEST_STEP or kernel > 65535:
         raise ModelError(
             f"stride {stride}, dilation {dilation}, padding {pad} or size {kernel} of a window is too large; TFLite"

@@ -286,8 +286,12 @@ def _check_topology(graph: Graph) -> None:
     for index in graph.inputs:
         if not 0 <= index < count:
             raise ModelError(f"damaged file: the input is tensor {index}, the file has {count}")
+        if index in known:
+            raise ModelError(f"damaged file: the input is tensor {graph.tensors[index].name!r}, a constant")
         known.add(index)
     for op in graph.ops:
+        if not any(index in known and graph.tensors[index].data is None for index in op.inputs):
+            raise ModelError(f"op {op.name!r} ({op.kind}) has no input that varies; fold it before converting")
         for position, index in enumerate(op.inputs):
             if index != -1:
                 check(index, f"op {op.name!r} ({op.kind}), input {position},", known)
@@ -299,6 +303,8 @@ def _check_topology(graph: Graph) -> None:
             known.add(index)
     for index in graph.outputs:
         check(index, "the output", known)
+        if graph.tensors[index].data is not None:
+            raise ModelError(f"damaged file: the output is tensor {graph.tensors[index].name!r}, a constant")
     for index in (*graph.inputs, *graph.outputs):
         tensor = graph.tensors[index]
         if tensor.shape and tensor.shape[0] != 1:
