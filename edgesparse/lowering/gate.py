@@ -105,14 +105,18 @@ def _check_dtypes(op: Op, operands: list[tuple[int, Tensor, Operand]], target: T
         wanted = sorted({first for first, _ in rule.dtypes}) if position == 0 else [operand.dtype]
         if tensor.dtype.name not in wanted:
             raise _unsupported(
-                op, f"input {position} is {tensor.dtype}, expected {' or '.join(wanted)}; quantize to full int8"
+                op, f"input {position} is {tensor.dtype}, expected {' or '.join(wanted)}{_advice(wanted)}"
             )
         if operand.constant is not None and operand.constant != (tensor.data is not None):
             what = "must be a constant" if operand.constant else "is a constant; fold it before converting"
             raise _unsupported(op, f"input {position} ({tensor.name!r}) {what}")
     outputs = [second for first, second in rule.dtypes if first == source.dtype.name]
     if target.dtype.name not in outputs:
-        raise _unsupported(op, f"output is {target.dtype}, expected {' or '.join(outputs)}; quantize to full int8")
+        raise _unsupported(op, f"output is {target.dtype}, expected {' or '.join(outputs)}{_advice(outputs)}")
+
+
+def _advice(wanted: list[str]) -> str:
+    return "; quantize the model to full int8" if "int8" in wanted else ""
 
 
 def _check_axes(op: Op, source: Tensor, target: Tensor, rule: OpRule) -> None:

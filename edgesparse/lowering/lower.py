@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from edgesparse.analysis import count
 from edgesparse.boards import Core
 from edgesparse.errors import UnsupportedError
-from edgesparse.graph import Graph, Op
+from edgesparse.graph import Graph
 from edgesparse.lowering import shapes
 from edgesparse.lowering.binary import lower_mul, lower_sum
 from edgesparse.lowering.call import KernelCall
@@ -91,7 +91,6 @@ LOWERINGS: dict[str, OpRule] = {
 FORMATS_OF = {"CONV_2D": tuple(CONV_2D_FORMATS), "FULLY_CONNECTED": tuple(FULLY_CONNECTED_FORMATS)}
 """The weight formats of each op kind that has several."""
 
-_SPARSE_KINDS = tuple(FORMATS_OF)
 _KERNEL_BYTES: dict[tuple[str, str], int] = {
     ("CONV_2D", "block1x4"): 468,
     ("CONV_2D", "delta8"): 870,
@@ -235,19 +234,19 @@ def _weight_bytes(calls: tuple[KernelCall, ...]) -> int:
 
 def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
     op = graph.ops[index]
-    macs, weights, zeros = _work(graph, op)
+    counts = count(graph, op)
     return Layer(
         op_index=index,
         name=op.name,
         kind=op.kind,
         input_shape=graph.tensors[graph.first_activation(op)].shape,
         output_shape=graph.output(op).shape,
-        macs=macs,
-        weights=weights,
-        zeros=zeros,
+        macs=counts.macs,
+        weights=counts.weights,
+        zeros=counts.zeros,
         format=calls[0].weight_format if calls else "",
         weight_bytes=_weight_bytes(calls),
-        dense_weight_bytes=weights,
+        dense_weight_bytes=counts.weights,
         reason=calls[0].reason if calls else _why_no_call(graph, index),
         estimated_instructions=_instructions(calls),
     )
@@ -258,15 +257,3 @@ def _why_no_call(graph: Graph, index: int) -> str:
     if following is not None:
         return f"the kernel of {graph.ops[following].name!r} does it too"
     return "no kernel: the output is the input's memory"
-
-
-def _work(graph: Graph, op: Op) -> tuple[int, int, int]:
-    """(MACs, kernel weights, zero weights)."""
-    if op.kind not in (*_SPARSE_KINDS, "DEPTHWISE_CONV_2D"):
-        return 0, 0, 0
-    data = graph.input(op, 1).data
-    assert data is not None
-    channels = data.shape[-1] if op.kind == "DEPTHWISE_CONV_2D" else data.shape[0]
-    per_channel = math.prod(data.shape) // channels
-    outputs = graph.output(op).elements
-    return outputs * per_channel, data.size, int(np.count_nonzero(data == 0))

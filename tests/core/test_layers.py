@@ -15,7 +15,7 @@ PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
     ["errors", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings", "boards", "data", "output"],
-    ["tflite", "packing", "lowering", "analysis", "oracle", "network"],
+    ["tflite", "analysis", "packing", "lowering", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
     ["toolchain", "emulate", "flash", "tflm", "firmware", "mobile", "export", "doctor"],
     ["report", "measure", "commands"],
