@@ -15,7 +15,7 @@ from edgesparse.lowering.shapes import integers_of
 __all__ = ["lower_concatenation", "lower_pad", "lower_reshape", "lower_resize_nearest_neighbor"]
 
 
-def lower_reshape(context: Context) -> tuple[KernelCall, ...]:
+def lower_reshape(_context: Context) -> tuple[KernelCall, ...]:
     """No call: the output is the input's memory."""
     return ()
 

@@ -15,6 +15,16 @@ _SIZES = (0, 1, 2, 3, 7, 65535, 65536)
 _OPTIONS = (-1, 0, 1, 2, 3, 7, 255, 32767, 32768, 65535, 65536, 2**31 - 1)
 _SCALES = (1e-38, 1e-30, 1e-12, 1e-8, 1e-3, 1.0, 1e3, 1e9, 1e20, 1e30, 3e38)
 _ZERO_POINTS = (-(2**31), -129, -128, -1, 0, 127, 128, 255, 2**31 - 1)
+_CHOICES = {
+    "padding": 2,
+    "fusedActivationFunction": 6,
+    "weightsFormat": 2,
+    "keepDims": 2,
+    "keepNumDims": 2,
+    "alignCorners": 2,
+    "halfPixelCenters": 2,
+}
+"""How many values an option has whose number is a name."""
 _TYPES = (schema.TensorType.FLOAT32, schema.TensorType.INT32, schema.TensorType.INT8, schema.TensorType.INT64)
 
 
@@ -56,23 +66,25 @@ def _other_shape(shape: list[int], rng: Rng) -> list[int]:
 
 
 def _batch(tree: Any, rng: Rng) -> None:
-    """Every tensor of the op alike: what TimeDistributed does to a layer."""
+    """Two of what every activation holds: what TimeDistributed does to a layer."""
     for tensor in tree.subgraphs[0].tensors:
-        if len(tensor.shape) and not len(tree.buffers[tensor.buffer].data if tree.buffers[tensor.buffer].data is not None else ()):
+        if len(tensor.shape) and tree.buffers[tensor.buffer].data is None:
             tensor.shape = [2, *(int(size) for size in tensor.shape[1:])]
 
 
 def _option(tree: Any, rng: Rng) -> None:
     options = tree.subgraphs[0].operators[-1].builtinOptions
     names = [name for name, value in vars(options).items() if isinstance(value, (int, float))] if options else []
-    if names:
-        name = names[int(rng.integers(0, len(names)))]
-        value = float(rng.choice([*_SCALES, -1.0, 0.0])) if isinstance(getattr(options, name), float) else int(
-            rng.choice(_OPTIONS)
-        )
-        if name in ("padding", "fusedActivationFunction", "weightsFormat", "keepDims", "keepNumDims", "alignCorners", "halfPixelCenters"):
-            value = int(rng.integers(0, 2 if name != "fusedActivationFunction" else 6))
-        setattr(options, name, value)
+    if not names:
+        return
+    name = names[int(rng.integers(0, len(names)))]
+    if isinstance(getattr(options, name), float):
+        value: float = float(rng.choice([*_SCALES, -1.0, 0.0]))
+    elif name in _CHOICES:
+        value = int(rng.integers(0, _CHOICES[name]))
+    else:
+        value = int(rng.choice(_OPTIONS))
+    setattr(options, name, value)
 
 
 def _scale(tree: Any, rng: Rng) -> None:
