@@ -126,12 +126,12 @@ def _check_axes(op: Op, source: Tensor, target: Tensor, rule: OpRule) -> None:
         raise _unsupported(op, f"input of shape {source.shape}; at most {rule.most_axes} axes have a kernel")
     if not rule.one_image:
         return
-    if source.shape[:1] != (1,):
+    if source.shape and source.shape[0] != 1:
         raise _unsupported(
             op, f"input of shape {source.shape} has batch {source.shape[0]}, the kernel takes one image at a time; use"
             " the layer on one image, outside of TimeDistributed"
         )  # fmt: skip
-    if max(*source.shape, *target.shape) > _LARGEST_AXIS:
+    if max((*source.shape, *target.shape), default=1) > _LARGEST_AXIS:
         raise _unsupported(op, f"shapes {source.shape} and {target.shape}; at most {_LARGEST_AXIS} along an axis")
 
 
