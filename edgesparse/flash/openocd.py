@@ -36,7 +36,7 @@ class OpenOcd:
             )
         return version
 
-    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
+    def steps(self, elf: Elf, board: Board, options: ProbeOptions, _folder: Path) -> Steps:
         """See Prober."""
         image = f"{{{elf.path.absolute()}}}"  # in braces: a path may hold blanks
         commands = (

@@ -41,7 +41,7 @@ def lower_mul(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=inputs,
             output=context.op.outputs[0],
-            in_place=_in_place(context, inputs, repeats),
+            in_place=_in_place(repeats),
             estimated_instructions=round(elements * rate(kernel.variant, {"dsp": 15, "portable": 32}))
             + 12 * repeats.outer,
         ),
@@ -54,7 +54,7 @@ def lower_sum(context: Context) -> tuple[KernelCall, ...]:
         return lower_channelwise(context)
     swapped, repeats = _broadcast(context)
     values = sum_or_difference(context)
-    a, b, out = (context.activation(0).quant, context.activation(1).quant, context.result().quant)
+    a, b, out = (context.operand(0).quant, context.operand(1).quant, context.result().quant)
     if repeats.outer == 1 and repeats.step_inner == 1:
         sign = -1 if values.difference else 1
         unclamped = (values.low, values.high) == (-128, 127)
@@ -135,14 +135,18 @@ def _general_call(context: Context, values: Sum, repeats: Broadcast, *, swapped:
         ),
         inputs=inputs,
         output=context.op.outputs[0],
-        in_place=_in_place(context, inputs, repeats),
+        in_place=_in_place(repeats),
         estimated_instructions=context.result().elements * 60,
     )
 
 
 def _broadcast(context: Context) -> tuple[bool, Broadcast]:
     """Whether the second input is the larger one, and how the smaller one repeats."""
-    first, second, target = context.activation(0).shape, context.activation(1).shape, context.result().shape
+    if any(context.operand(position).data is not None for position in (0, 1)):
+        raise context.unsupported(
+            "there is a kernel for a constant that repeats along the other input, not the reverse"
+        )
+    first, second, target = context.operand(0).shape, context.operand(1).shape, context.result().shape
     for swapped, (larger, smaller) in ((False, (first, second)), (True, (second, first))):
         found = broadcast(larger, smaller)
         if larger == target and found is not None:
@@ -174,7 +178,7 @@ def _byte_fields(values: Sum | Product, swapped: bool) -> tuple[tuple[str, int],
     )
 
 
-def _in_place(context: Context, inputs: tuple[int, int], repeats: Broadcast) -> tuple[int, ...]:
+def _in_place(repeats: Broadcast) -> tuple[int, ...]:
     """The smaller input is read again and again, and has no room for the output anyway."""
     return (0, 1) if repeats.outer == 1 and repeats.step_inner == 1 else (0,)
 

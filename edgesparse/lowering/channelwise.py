@@ -31,8 +31,8 @@ BY_TABLE = -(1 << 31)
 
 _FUNCTIONS: dict[str, Callable[[Context], TwoBytes]] = {
     "ADD": sum_or_difference,
-    "MAXIMUM": lambda context: np.maximum,  # of the bytes as they are
-    "MINIMUM": lambda context: np.minimum,
+    "MAXIMUM": lambda _: np.maximum,  # of the bytes as they are
+    "MINIMUM": lambda _: np.minimum,
     "MUL": product,
     "PRELU": prelu,
     "SUB": sum_or_difference,
@@ -105,13 +105,9 @@ def _outputs(context: Context) -> IntArray:
     """The outputs [channels, 256] of an op with a constant, for inputs -128 to 127."""
     position = constant_position(context.graph, context.op)
     assert position is not None
-    tensor = context.operand(position)
-    constant = np.asarray(tensor.data, np.int64)
-    shape = context.activation(1 - position).shape
-    try:
-        repeated = np.broadcast_to(constant, shape).reshape(-1)
-    except ValueError:
-        raise context.unsupported(f"a constant of shape {tensor.shape} does not repeat to {shape}") from None
+    constant = np.asarray(context.operand(position).data, np.int64)
+    shape = context.operand(1 - position).shape
+    repeated = np.broadcast_to(constant, shape).reshape(-1)
     y = repeated[: _period(repeated, shape), None]
     function = _FUNCTIONS[context.op.kind](context)
     return function(_VALUES, y) if position == 1 else function(y, _VALUES)
@@ -182,8 +178,9 @@ def _constants(
 
 def _reason(context: Context, channels: int, tabled: int, *, merged: bool) -> str:
     what = f"one function of a byte for each of {channels} channels" if channels > 1 else "one function of a byte"
-    previous = f", with {context.graph.ops[_previous_in_chain(context.graph, context.op_index) or 0].name!r}"
-    return what + previous * merged + (f"; {tabled} by table" if tabled else "")
+    if merged:
+        what += f", with {context.graph.ops[_previous_in_chain(context.graph, context.op_index) or 0].name!r}"
+    return what + (f"; {tabled} by table" if tabled else "")
 
 
 def _instructions(variant: str, elements: int, channels: int, stages: int) -> int:

@@ -33,23 +33,19 @@ def lower_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     """One call; the filters [out, kh, kw, in] become rows [out, kh * kw * in]."""
     options = context.op.options
     assert isinstance(options, Conv2DOptions)
-    source, target = context.activation(0), context.result()
-    tensor, weights = context.weights(1)
-    _, in_h, in_w, in_c = context.image(source.shape)
-    _, out_h, out_w, out_c = context.image(target.shape)
-    _, kernel_h, kernel_w, filter_c = context.image(weights.shape)
-    if filter_c != in_c:
-        raise context.unsupported(f"filters of {filter_c} channels on {in_c} (grouped convolution); use groups=1")
-    if weights.shape[0] != out_c:
-        raise context.unsupported(f"{weights.shape[0]} filters for {out_c} output channels; the file is damaged")
-    rows = window(options.padding, in_h, out_h, kernel_h, options.stride_h, options.dilation_h, context.where)
-    columns = window(options.padding, in_w, out_w, kernel_w, options.stride_w, options.dilation_w, context.where)
+    source, target = context.operand(0), context.result()
+    tensor, weights = context.weights()
+    _, in_h, in_w, in_c = source.shape
+    _, out_h, out_w, out_c = target.shape
+    _, kernel_h, kernel_w, _ = weights.shape
+    rows = window(in_h, out_h, kernel_h, options.stride_h, options.dilation_h)
+    columns = window(in_w, out_w, kernel_w, options.stride_w, options.dilation_w)
     quantization = target.quant
-    scales = channel_scales(source.quant.scale, tensor.quant, quantization.scale, out_c)
+    scales = channel_scales(source.quant.scale, tensor.quant, quantization.scale)
     low, high = activation_range(options.activation, quantization.scale, quantization.zero_point)
     weights, values, scales = fold_constant_channels(
         weights,
-        context.bias(2, out_c),
+        context.bias(out_c),
         scales,
         input_zero_point=source.quant.zero_point,
         output_zero_point=quantization.zero_point,

@@ -147,9 +147,9 @@ GATHERS = (_BLOCK, _BYTES, _PAIR)
 
 BYTES = Patches(
     pixels=4,
-    gather=lambda in_c: None,
+    gather=lambda _in_c: None,
     sources=("es_patch_s8",),
-    scratch_bytes=lambda patch, in_c: 4 * round_up(patch),
+    scratch_bytes=lambda patch, _in_c: 4 * round_up(patch),
     work=ConvImage.gathered_values,
     clamps_apart=False,
 )
@@ -166,7 +166,7 @@ BLOCKS = Patches(
 
 PAIRS = Patches(
     pixels=8,
-    gather=lambda in_c: _PAIR,
+    gather=lambda _in_c: _PAIR,
     sources=("es_conv_2d_groups_dsp",),
     scratch_bytes=lambda patch, in_c: 16 * patch + round_up(in_c),
     work=ConvImage.gathered_pairs,

@@ -35,24 +35,20 @@ def lower_depthwise_conv_2d(context: Context) -> tuple[KernelCall, ...]:
     """One call: groups of 4 channels where the multiplier is 1 and the channels allow it, else one at a time."""
     options = context.op.options
     assert isinstance(options, DepthwiseConv2DOptions)
-    source, target = context.activation(0), context.result()
-    tensor, weights = context.weights(1)
-    _, in_h, in_w, in_c = context.image(source.shape)
-    _, out_h, out_w, out_c = context.image(target.shape)
-    _, kernel_h, kernel_w, filter_c = context.image(weights.shape)
-    if filter_c != out_c or out_c % in_c:
-        raise context.unsupported(
-            f"{filter_c} filters for {in_c} input and {out_c} output channels; the file is damaged"
-        )
-    rows = window(options.padding, in_h, out_h, kernel_h, options.stride_h, options.dilation_h, context.where)
-    columns = window(options.padding, in_w, out_w, kernel_w, options.stride_w, options.dilation_w, context.where)
+    source, target = context.operand(0), context.result()
+    tensor, weights = context.weights()
+    _, in_h, in_w, in_c = source.shape
+    _, out_h, out_w, out_c = target.shape
+    _, kernel_h, kernel_w, _ = weights.shape
+    rows = window(in_h, out_h, kernel_h, options.stride_h, options.dilation_h)
+    columns = window(in_w, out_w, kernel_w, options.stride_w, options.dilation_w)
     quantization = target.quant
-    scales = channel_scales(source.quant.scale, tensor.quant, quantization.scale, out_c)
+    scales = channel_scales(source.quant.scale, tensor.quant, quantization.scale)
     low, high = activation_range(options.activation, quantization.scale, quantization.zero_point)
     by_channel = np.ascontiguousarray(np.moveaxis(weights[0], 2, 0))  # [out, kh, kw]
     by_channel, values, scales = fold_constant_channels(
         by_channel,
-        context.bias(2, out_c),
+        context.bias(out_c),
         scales,
         input_zero_point=source.quant.zero_point,
         output_zero_point=quantization.zero_point,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgesparse.fixedpoint import activation_range
-from edgesparse.graph import FullyConnectedOptions
+from edgesparse.graph import FullyConnectedOptions, Quantization
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.choose_fully_connected import choose_fully_connected
 from edgesparse.lowering.constant_channels import fold_constant_channels
@@ -13,29 +15,27 @@ from edgesparse.lowering.limits import PAIR_SUM
 
 __all__ = ["lower_fully_connected"]
 
+_BIAS_SCALE_TOLERANCE = 0.02
+"""As a share of the output's scale."""
+
 
 def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
     """One call; an input of several rows of in_dim runs them one after another."""
     options = context.op.options
     assert isinstance(options, FullyConnectedOptions)
-    source, target = context.activation(0), context.result()
-    tensor, weights = context.weights(1)
-    if weights.ndim != 2:
-        raise context.unsupported(f"weights {weights.shape}; expected two axes, outputs and inputs")
+    source, target = context.operand(0), context.result()
+    tensor, weights = context.weights()
     out_dim, in_dim = weights.shape
-    rows, rest = divmod(source.elements, in_dim)
-    if rest or target.elements != rows * out_dim:
-        raise context.unsupported(
-            f"input {source.shape} and output {target.shape} do not fit weights {weights.shape}; the file is damaged"
-        )
+    rows = source.elements // in_dim
     if rows > 65535:
         raise context.unsupported(f"{rows} rows; at most 65535 have a kernel")
     quantization = target.quant
-    scales = channel_scales(source.quant.scale, tensor.quant, quantization.scale, out_dim, float32_product=True)
+    _check_bias_scale(context, source.quant.scale, tensor.quant, quantization.scale)
+    scales = channel_scales(source.quant.scale, tensor.quant, quantization.scale, float32_product=True)
     low, high = activation_range(options.activation, quantization.scale, quantization.zero_point)
     weights, values, scales = fold_constant_channels(
         weights,
-        context.bias(2, out_dim),
+        context.bias(out_dim),
         scales,
         input_zero_point=source.quant.zero_point,
         output_zero_point=quantization.zero_point,
@@ -89,3 +89,14 @@ def lower_fully_connected(context: Context) -> tuple[KernelCall, ...]:
             work=choice.work,
         ),
     )
+
+
+def _check_bias_scale(context: Context, input_scale: float, weights: Quantization, output_scale: float) -> None:
+    """GetQuantizedConvolutionMultiplier of kernel_util.cc refuses a bias at a scale that is not that of the sums."""
+    bias = context.graph.optional_input(context.op, 2)
+    if bias is None or weights.per_channel:
+        return
+    product = float(np.float32(input_scale) * np.float32(weights.scale))
+    bias_scale = bias.quantization.scale if bias.quantization is not None else 0.0
+    if abs(product - bias_scale) / output_scale > _BIAS_SCALE_TOLERANCE:
+        raise context.unsupported(f"bias has scale {bias_scale:g}, expected {product:g}; TFLite Micro refuses this too")

@@ -11,10 +11,11 @@ import numpy as np
 from edgesparse.boards import Core
 from edgesparse.errors import UnsupportedError
 from edgesparse.graph import Graph
+from edgesparse.lowering import shapes
 from edgesparse.lowering.binary import lower_mul, lower_sum
 from edgesparse.lowering.call import KernelCall
 from edgesparse.lowering.channelwise import lower_channelwise, merged_into
-from edgesparse.lowering.context import Context, Lowering
+from edgesparse.lowering.context import Context
 from edgesparse.lowering.conv_2d import lower_conv_2d
 from edgesparse.lowering.depthwise_conv_2d import lower_depthwise_conv_2d
 from edgesparse.lowering.elementwise import (
@@ -29,6 +30,7 @@ from edgesparse.lowering.elementwise import (
 )
 from edgesparse.lowering.formats import CODE_BYTES
 from edgesparse.lowering.fully_connected import lower_fully_connected
+from edgesparse.lowering.gate import ACTIVATION, BIAS, INTEGERS, NEW_SHAPE, OPERAND, WEIGHTS, OpRule, check
 from edgesparse.lowering.model import Layer, PackedModel
 from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape, lower_resize_nearest_neighbor
 from edgesparse.lowering.reduce import (
@@ -41,35 +43,48 @@ from edgesparse.lowering.reduce import (
 
 __all__ = ["LOWERINGS", "lower", "supported_kinds"]
 
-LOWERINGS: dict[str, Lowering] = {
-    "ADD": lower_sum,
-    "AVERAGE_POOL_2D": lower_average_pool_2d,
-    "CONCATENATION": lower_concatenation,
-    "CONV_2D": lower_conv_2d,
-    "DEPTHWISE_CONV_2D": lower_depthwise_conv_2d,
-    "DEQUANTIZE": lower_dequantize,
-    "FULLY_CONNECTED": lower_fully_connected,
-    "HARD_SWISH": lower_hard_swish,
-    "LEAKY_RELU": lower_leaky_relu,
-    "LOGISTIC": lower_logistic,
-    "MAXIMUM": lower_channelwise,
-    "MAX_POOL_2D": lower_max_pool_2d,
-    "MEAN": lower_mean,
-    "MINIMUM": lower_channelwise,
-    "MUL": lower_mul,
-    "PAD": lower_pad,
-    "PRELU": lower_channelwise,
-    "QUANTIZE": lower_quantize,
-    "REDUCE_MAX": lower_reduce_max,
-    "RELU": lower_relu,
-    "RELU6": lower_relu6,
-    "RESHAPE": lower_reshape,
-    "RESIZE_NEAREST_NEIGHBOR": lower_resize_nearest_neighbor,
-    "SOFTMAX": lower_softmax,
-    "SUB": lower_sum,
-    "TANH": lower_tanh,
+LOWERINGS: dict[str, OpRule] = {
+    "ADD": OpRule(lower_sum, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "AVERAGE_POOL_2D": OpRule(lower_average_pool_2d, shapes.pooled, one_image=True, keeps_quantization=True),
+    "CONCATENATION": OpRule(lower_concatenation, shapes.concatenated, repeats=True, keeps_quantization=True),
+    "CONV_2D": OpRule(lower_conv_2d, shapes.convolved, inputs=(ACTIVATION, WEIGHTS, BIAS), one_image=True),
+    "DEPTHWISE_CONV_2D": OpRule(
+        lower_depthwise_conv_2d, shapes.depthwise_convolved, inputs=(ACTIVATION, WEIGHTS, BIAS), one_image=True
+    ),
+    "DEQUANTIZE": OpRule(lower_dequantize, shapes.of_first_input, dtypes=(("int8", "float32"),)),
+    "FULLY_CONNECTED": OpRule(lower_fully_connected, shapes.fully_connected, inputs=(ACTIVATION, WEIGHTS, BIAS)),
+    "HARD_SWISH": OpRule(lower_hard_swish, shapes.of_first_input),
+    "LEAKY_RELU": OpRule(lower_leaky_relu, shapes.of_first_input),
+    "LOGISTIC": OpRule(lower_logistic, shapes.of_first_input, output_quantization=(1 / 256, -128)),
+    "MAXIMUM": OpRule(lower_channelwise, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "MAX_POOL_2D": OpRule(lower_max_pool_2d, shapes.pooled, one_image=True, keeps_quantization=True),
+    "MEAN": OpRule(lower_mean, shapes.reduced, inputs=(ACTIVATION, INTEGERS)),
+    "MINIMUM": OpRule(lower_channelwise, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "MUL": OpRule(lower_mul, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "PAD": OpRule(lower_pad, shapes.padded, inputs=(ACTIVATION, INTEGERS), most_axes=4, keeps_quantization=True),
+    "PRELU": OpRule(lower_channelwise, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "QUANTIZE": OpRule(lower_quantize, shapes.of_first_input, dtypes=(("int8", "int8"), ("float32", "int8"))),
+    "REDUCE_MAX": OpRule(lower_reduce_max, shapes.reduced, inputs=(ACTIVATION, INTEGERS), keeps_quantization=True),
+    "RELU": OpRule(lower_relu, shapes.of_first_input),
+    "RELU6": OpRule(lower_relu6, shapes.of_first_input, keeps_quantization=True),
+    "RESHAPE": OpRule(
+        lower_reshape,
+        shapes.reshaped,
+        inputs=(ACTIVATION, NEW_SHAPE),
+        dtypes=(("int8", "int8"), ("float32", "float32")),
+    ),
+    "RESIZE_NEAREST_NEIGHBOR": OpRule(
+        lower_resize_nearest_neighbor,
+        shapes.resized,
+        inputs=(ACTIVATION, INTEGERS),
+        one_image=True,
+        keeps_quantization=True,
+    ),
+    "SOFTMAX": OpRule(lower_softmax, shapes.of_first_input, output_quantization=(1 / 256, -128)),
+    "SUB": OpRule(lower_sum, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "TANH": OpRule(lower_tanh, shapes.of_first_input, output_quantization=(1 / 128, 0)),
 }
-"""The kernels that exist, by TFLite's op name."""
+"""The kernels that exist, by TFLite's op name, and the rule that an op keeps before one is chosen."""
 
 _NOTICEABLE_SHARE = 0.02
 """Layers with this share of a network's instructions may have a kernel that does not pay in bytes..."""
@@ -99,6 +114,8 @@ def lower(
     lists all ops without a kernel at once; ModelError where an op contradicts itself.
     """
     _refuse_missing(graph)
+    for op in graph.ops:
+        check(graph, op, LOWERINGS[op.kind])
     measured = zero_inputs or {}
     excluded = frozenset(CODE_BYTES) if dense_only else frozenset()
     while True:
@@ -107,7 +124,7 @@ def lower(
             for index in range(len(graph.ops))
         ]
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as a rescaling factor
-            lowered = [LOWERINGS[op.kind](context) for op, context in zip(graph.ops, contexts, strict=True)]
+            lowered = [LOWERINGS[op.kind].lower(context) for op, context in zip(graph.ops, contexts, strict=True)]
         wasteful = frozenset() if forced else _format_that_does_not_pay(contexts, lowered) - excluded
         if not wasteful:
             break
@@ -155,7 +172,7 @@ def _format_that_does_not_pay(
         layers, saved_bytes, saved_instructions = 0, 0, 0
         for context, calls in zip(contexts, lowered, strict=True):
             if (context.op.kind, calls[0].weight_format if calls else "") == pair:
-                others = LOWERINGS[context.op.kind](replace(context, excluded=context.excluded | unlinked))
+                others = LOWERINGS[context.op.kind].lower(replace(context, excluded=context.excluded | unlinked))
                 layers += _instructions(calls)
                 saved_bytes += _weight_bytes(others) - _weight_bytes(calls)
                 saved_instructions += _instructions(others) - _instructions(calls)

@@ -29,7 +29,7 @@ LAYERS: list[list[str]] = [
         "output",
         "progress",
     ],
-    ["tflite", "packing", "lowering", "analysis", "oracle", "network"],
+    ["tflite", "analysis", "packing", "lowering", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
     ["toolchain", "emulate", "flash", "tflm", "firmware", "doctor"],
     ["report", "mobile", "export", "measure", "commands"],

@@ -28,7 +28,7 @@ def _conv_2d(filters: ConvFilters, patches: Patches) -> ConvPacking:
     return ConvPacking(stream, packed.rows, packed.entries, {"bytes": size, "steps": packed.bits})
 
 
-def _fully_connected(layer: FcLayer, variant: str) -> FcPacking:
+def _fully_connected(layer: FcLayer, _variant: str) -> FcPacking:
     packed = bitmap.pack(layer.weights)
     work = {
         "rows": packed.rows,
@@ -43,5 +43,5 @@ BITMAP = WeightFormat(
     "bitmap",
     numbers={"bitmap": 5},
     conv_2d=ConvFormat(_conv_2d, {"dsp": BLOCKS, "portable": BYTES}, code_bytes=428),
-    fully_connected=FcFormat(_fully_connected, {"bitmap": lambda variant, in_dim: 0}, code_bytes=260),
+    fully_connected=FcFormat(_fully_connected, {"bitmap": lambda _variant, _in_dim: 0}, code_bytes=260),
 )

@@ -22,7 +22,7 @@ BLOCK1X4 = WeightFormat(
     numbers={"block1x4": 1},
     conv_2d=ConvFormat(_conv_2d, {"dsp": BLOCKS, "portable": BYTES}, code_bytes=468),
     fully_connected=FcFormat(
-        lambda layer, variant: pack_row_blocks(layer, 1), {"block1x4": row_blocks_scratch_bytes}, code_bytes=624
+        lambda layer, _variant: pack_row_blocks(layer, 1), {"block1x4": row_blocks_scratch_bytes}, code_bytes=624
     ),
     block=(1, 4),
 )

@@ -11,7 +11,7 @@ BLOCK2X4 = WeightFormat(
     "block2x4",
     numbers={"block2x4": 2},
     fully_connected=FcFormat(
-        lambda layer, variant: pack_row_blocks(layer, 2), {"block2x4": row_blocks_scratch_bytes}, code_bytes=776
+        lambda layer, _variant: pack_row_blocks(layer, 2), {"block2x4": row_blocks_scratch_bytes}, code_bytes=776
     ),
     block=(2, 4),
 )

@@ -14,7 +14,7 @@ __all__ = ["COLUMNS"]
 _MOST_COLUMNS = 1 << 16
 
 
-def _fully_connected(layer: FcLayer, variant: str) -> FcPacking:
+def _fully_connected(layer: FcLayer, _variant: str) -> FcPacking:
     if layer.zero_inputs is None:
         raise ModelError("activation sparsity was not measured")
     outputs, inputs = layer.weights.shape
@@ -37,6 +37,6 @@ def _fully_connected(layer: FcLayer, variant: str) -> FcPacking:
 COLUMNS = WeightFormat(
     "columns",
     numbers={"columns": 6},
-    fully_connected=FcFormat(_fully_connected, {"columns": lambda variant, in_dim: 4 * in_dim}, code_bytes=464),
+    fully_connected=FcFormat(_fully_connected, {"columns": lambda _variant, in_dim: 4 * in_dim}, code_bytes=464),
     skips_inputs=True,
 )

@@ -27,7 +27,7 @@ def _conv_2d(filters: ConvFilters, patches: Patches) -> ConvPacking:
     return ConvPacking(Array("pairs", "uint16_t", packed.pairs, "weights"), packed.rows, packed.entries)
 
 
-def _fully_connected(layer: FcLayer, variant: str) -> FcPacking:
+def _fully_connected(layer: FcLayer, _variant: str) -> FcPacking:
     if not layer.right_shifts_only:
         raise ModelError("a scale of 0.5 or more")
     packed = row_delta8.pack(layer.weights)
@@ -45,5 +45,5 @@ DELTA8 = WeightFormat(
     "delta8",
     numbers={"delta8": 3},
     conv_2d=ConvFormat(_conv_2d, {"dsp": PAIRS, "portable": BYTES}, code_bytes=870),
-    fully_connected=FcFormat(_fully_connected, {"delta8": lambda variant, in_dim: 0}, code_bytes=560),
+    fully_connected=FcFormat(_fully_connected, {"delta8": lambda _variant, _in_dim: 0}, code_bytes=560),
 )

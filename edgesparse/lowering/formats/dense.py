@@ -21,7 +21,7 @@ from edgesparse.variants import PORTABLE
 __all__ = ["DENSE"]
 
 
-def _conv_2d(filters: ConvFilters, patches: Patches) -> ConvPacking:
+def _conv_2d(filters: ConvFilters, _patches: Patches) -> ConvPacking:
     packed = dense.pack(filters.weights)
     return ConvPacking(Array("weights", "int8_t", packed.values, "weights"), packed.rows, len(packed.values) // 4)
 
@@ -49,7 +49,7 @@ DENSE = WeightFormat(
     fully_connected=FcFormat(
         _fully_connected,
         {
-            "dense": lambda variant, in_dim: 2 * round_up(in_dim),
+            "dense": lambda _variant, in_dim: 2 * round_up(in_dim),
             "wide": lambda variant, in_dim: round_up(in_dim) * (1 if variant == PORTABLE else 2),
         },
     ),

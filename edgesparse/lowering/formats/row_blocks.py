@@ -24,6 +24,6 @@ def pack_row_blocks(layer: FcLayer, height: int) -> FcPacking:
     )
 
 
-def row_blocks_scratch_bytes(variant: str, in_dim: int) -> int:
+def row_blocks_scratch_bytes(_variant: str, in_dim: int) -> int:
     """The input row in 16 bits."""
     return 2 * round_up(in_dim)
