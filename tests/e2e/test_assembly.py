@@ -75,6 +75,6 @@ def test_every_format_is_exact_in_the_emulator(
     model = tmp_path / "net.tflite"
     model.write_bytes(_many_convolutions(np.random.default_rng(channels), channels, 24))
     report = firmware(model, out=tmp_path / "out", toolchain=gcc, vectors=2)
-    assert report["bit_exact"]["ok"]
-    assert {layer["format"] for layer in report["layers"] if layer["op"] == "CONV_2D"} == {format}
+    assert report.bit_exact.ok
+    assert {layer.format for layer in report.layers if layer.op == "CONV_2D"} == {format}
     assert f"es_conv_2d_rows_{format}.c" in (tmp_path / "out" / "firmware" / "config.mk").read_text()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edgesparse.measure.twins import contents_of, plan_firmware, projects
 from rich.console import Console
 
 from edgesparse.boards import CORES, board_names, load_board
@@ -21,7 +22,7 @@ from edgesparse.errors import SettingsError
 from edgesparse.firmware.room import flash_parts, ram_parts
 from edgesparse.flash import check_elf
 from edgesparse.lowering.lower import FORMATS_OF, lower
-from edgesparse.measure.twins import contents_of, plan_firmware, projects
+from edgesparse.missing import Missing
 from edgesparse.report.show.terminal import summary as summary_of
 from edgesparse.settings import Settings
 from edgesparse.tflite.read import read_graph
@@ -60,18 +61,18 @@ def test_a_small_network_agrees_everywhere(
     out = tmp_path / "out"
     core = load_board(board).core.name
     first = firmware(model, out=out, board=board, toolchain=toolchain, vectors=4)
-    assert first["board"]["core"] == core
+    assert first.board.core == core
     assert_room(out, board, toolchain)
     if core == "cortex-m55":
-        assert first["settings"]["emulator"] == "qemu"
-        assert first["bit_exact"]["ok"]
+        assert first.settings.emulator == "qemu"
+        assert first.bit_exact.ok
         for figure in ("cycles", "latency_ms", "latency_max_clock_ms"):
-            assert first["sparse"][figure] == {"unavailable": "no timing model for cortex-m55"}
+            assert first.sparse[figure] == Missing("no timing model for cortex-m55")
         return
     assert_complete(first)
-    assert first["sparse"]["cycles"] > 0
+    assert first.sparse.cycles > 0
     qemu = emulate(out, emulator="qemu")
-    assert qemu["bit_exact"]["ok"]
+    assert qemu.bit_exact.ok
     assert_agree(first, qemu)
 
 
@@ -83,21 +84,21 @@ def test_firmware_of_a_real_board_runs_in_its_memories(tmp_path: Path, board: st
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
     report = firmware(model, out=tmp_path / "out", board=board, toolchain=tools.name, vectors=2)
-    assert report["bit_exact"]["ok"]
+    assert report.bit_exact.ok
     target = load_board(board)
-    sparse = report["sparse"]
-    assert sparse["latency_ms"] == pytest.approx(sparse["cycles"] / target.clock_hz * 1000, abs=1e-4)
-    assert sparse["latency_max_clock_ms"] == pytest.approx(sparse["cycles"] / target.max_clock_hz * 1000, abs=1e-4)
+    sparse = report.sparse
+    assert sparse.latency_ms == pytest.approx(sparse.cycles / target.clock_hz * 1000, abs=1e-4)
+    assert sparse.latency_max_clock_ms == pytest.approx(sparse.cycles / target.max_clock_hz * 1000, abs=1e-4)
     if target.memory_profile is None:
-        assert "lower bound" in sparse["memory"]["unavailable"]
+        assert "lower bound" in sparse.memory.reason
     else:
-        assert sparse["memory"]["profile"] == target.memory_profile
-        assert sparse["memory"]["latency_ms"] > sparse["memory"]["core_only_latency_ms"]
-        assert sparse["memory"]["clock_hz"] <= target.max_clock_hz
+        assert sparse.memory.profile == target.memory_profile
+        assert sparse.memory.latency_ms > sparse.memory.core_only_latency_ms
+        assert sparse.memory.clock_hz <= target.max_clock_hz
     assert_room(tmp_path / "out", board, tools.name)
-    assert any("is unverified" in warning for warning in report["warnings"]) != target.verified
-    assert report["board"]["flash_available_bytes"] == target.flash.length
-    assert report["board"]["ram_available_bytes"] == target.ram.length
+    assert any("is unverified" in warning for warning in report.warnings) != target.verified
+    assert report.board.flash_available_bytes == target.flash.length
+    assert report.board.ram_available_bytes == target.ram.length
     summary = _printed(report)
     for clock in {target.clock_hz, target.max_clock_hz}:
         assert f"latency at {clock / 1e6:g} MHz (estimate)" in summary

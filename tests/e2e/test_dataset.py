@@ -18,6 +18,7 @@ from edgesparse.commands.firmware import firmware
 from edgesparse.emulate import diagnose
 from edgesparse.errors import DataError, EdgesparseError, MismatchError, SettingsError
 from edgesparse.measure import dataset as evaluate
+from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import OracleRun, reference_outputs
 from edgesparse.report.show.terminal import summary
@@ -77,19 +78,19 @@ def test_the_device_gives_the_hosts_outputs_and_accuracy(
 
     monkeypatch.setattr(evaluate, "run_samples", keep)
     report = emulate(folder, emulator=emulator, data=str(data))
-    dataset = report["dataset"]
+    dataset = report.dataset
     expected, accuracy = host(folder, data)
     assert runs[0].outputs.tobytes() == expected.tobytes()
-    assert dataset["samples"] == SAMPLES
-    assert dataset["emulator"].startswith(emulator)
-    assert dataset["accuracy"]["device"] == dataset["accuracy"]["int8_host"] == pytest.approx(accuracy)
-    assert dataset["agreement"]["int8_host"]["equal"] == SAMPLES
+    assert dataset.samples == SAMPLES
+    assert dataset.emulator.startswith(emulator)
+    assert dataset.accuracy.device == dataset.accuracy.int8_host == pytest.approx(accuracy)
+    assert dataset.agreement.int8_host.equal == SAMPLES
     counts = np.sort(runs[0].instructions)
-    instructions = dataset["instructions"]
+    instructions = dataset.instructions
     assert [instructions[name] for name in ("min", "median", "max")] == [counts[0], counts[SAMPLES // 2], counts[-1]]
-    assert runs[0].instructions[instructions["max_sample"]] == counts[-1]
-    assert runs[0].instructions[instructions["min_sample"]] == counts[0]
-    assert ("unavailable" in dataset["cycles"]) == (emulator == "qemu")
+    assert runs[0].instructions[instructions.max_sample] == counts[-1]
+    assert runs[0].instructions[instructions.min_sample] == counts[0]
+    assert (isinstance(dataset.cycles, Missing)) == (emulator == "qemu")
     assert json.loads((folder / "report.json").read_text())["dataset"] == dataset
 
 
@@ -97,11 +98,11 @@ def test_the_first_samples_only_and_no_labels(folder: Path, data: Path, tmp_path
     with np.load(data) as arrays:
         np.save(tmp_path / "x.npy", arrays["x"])
     report = emulate(folder, data=str(tmp_path / "x.npy"), samples=4, memory_profile="stm32l4r5")
-    dataset = report["dataset"]
-    assert dataset["samples"] == 4
-    assert "labels" in dataset["accuracy"]["unavailable"]
-    assert dataset["memory"]["profile"] == "stm32l4r5"
-    assert dataset["memory"]["cycles"]["min"] <= dataset["memory"]["cycles"]["max"]
+    dataset = report.dataset
+    assert dataset.samples == 4
+    assert "labels" in dataset.accuracy.reason
+    assert dataset.memory.profile == "stm32l4r5"
+    assert dataset.memory.cycles.min <= dataset.memory.cycles.max
     console = Console(width=200, file=io.StringIO())
     for part in summary(report):
         console.print(part, soft_wrap=True)

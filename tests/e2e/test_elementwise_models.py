@@ -142,10 +142,10 @@ def test_they_convert_with_fewer_channels(name: str, tmp_path: Path) -> None:
     report = edgesparse.convert(
         model, out=tmp_path / "out", data=str(tmp_path / "data.npz"), sparsity=0.5, channels=0.2, vectors=3
     )
-    assert report["bit_exact"]["ok"]
-    assert report["model"]["sparsity"] >= 0.5
-    assert report["model"]["channels"]["removed_macs"] >= 0.2
-    kept = [warning for warning in report["warnings"] if "keeps all channels" in warning]
+    assert report.bit_exact.ok
+    assert report.model.sparsity >= 0.5
+    assert report.model.channels.removed_macs >= 0.2
+    kept = [warning for warning in report.warnings if "keeps all channels" in warning]
     assert len(kept) == (name == "masked"), kept  # its mask has one channel, for all
 
 

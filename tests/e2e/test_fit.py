@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgesparse.measure.twins import contents_of, plan_firmware
 
 from edgesparse.boards import load_board
 from edgesparse.commands.firmware import firmware
 from edgesparse.errors import DoesNotFitError
 from edgesparse.firmware.room import Contents, check_fits
-from edgesparse.measure.twins import contents_of, plan_firmware
 from edgesparse.settings import Settings
 from edgesparse.tflite.read import read_graph
 from edgesparse.toolchain import read_elf

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from edgesparse.commands.firmware import firmware
 from edgesparse.errors import ModelError
 from edgesparse.lowering import fully_connected_formats
 from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS, FcChoice, FcLayer
+from edgesparse.report.report import Report
 from tests.kernels.networks import ACTIVATIONS
 from tests.support.tflite_builder import TfliteBuilder
 
@@ -80,8 +80,6 @@ def test_kernels_are_exact_on_the_device(format: str, toolchain: str, tmp_path: 
     for seed in range(2):
         model = tmp_path / f"chain{seed}.tflite"
         model.write_bytes(chain(seed))
-        report: dict[str, Any] = firmware(
-            model, out=tmp_path / f"out{seed}", toolchain=toolchain, vectors=40, seed=seed
-        )
-        assert report["bit_exact"]["ok"]
+        report: Report = firmware(model, out=tmp_path / f"out{seed}", toolchain=toolchain, vectors=40, seed=seed)
+        assert report.bit_exact.ok
     assert taken.count(format) > len(taken) / 2

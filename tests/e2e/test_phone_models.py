@@ -39,13 +39,13 @@ def test_a_float_file_meets_xnnpacks_conditions_and_is_measured_beside_its_twin(
     report = convert(
         keras.Model(inputs, outputs), out=out, sparsity=0.75, pattern="block4x1", mobile_dtype="float32", vectors=1
     )
-    assert {"model.float32.tflite", "model.sparse.tflite", "model.int8.tflite"} <= set(report["files"])
-    assert report["files"]["model.sparse.tflite"] < report["files"]["model.float32.tflite"]
+    assert {"model.float32.tflite", "model.sparse.tflite", "model.int8.tflite"} <= set(report.files)
+    assert report.files["model.sparse.tflite"] < report.files["model.float32.tflite"]
     measured = bench_mobile(out, rounds=1, runs=1)
-    assert measured["dtype"] == "float32"
-    assert [layer["block"] for layer in measured["layers"] if layer["meets_conditions"]] == [4, 4]
-    assert all(layer["storage"] == "block4x1" for layer in measured["layers"] if layer["meets_conditions"])
-    for figures in measured["runtimes"].values():
+    assert measured.dtype == "float32"
+    assert [layer.block for layer in measured.layers if layer.meets_conditions] == [4, 4]
+    assert all(layer.storage == "block4x1" for layer in measured.layers if layer.meets_conditions)
+    for figures in measured.runtimes.values():
         assert figures.get("max_difference", 0.0) < 1e-4
 
 
@@ -64,5 +64,5 @@ def test_published_networks_are_small_and_equal(models: Path, name: str, pattern
         phone = phone_model(network.data, network.quantized(samples[:8]), optimize=optimize, names=names)
         assert phone.warnings == ()
         assert len(phone.data) <= LARGEST_SHARE[name, pattern] * len(network.data)
-        assert any("equal" in check for check in phone.report["checks"].values())
-        assert all(check.get("equal", True) for check in phone.report["checks"].values())
+        assert any("equal" in check for check in phone.report.checks.values())
+        assert all(check.get("equal", True) for check in phone.report.checks.values())

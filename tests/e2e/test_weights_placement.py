@@ -40,13 +40,13 @@ def test_weights_in_sram_are_bit_exact_and_cost_ram_only(toolchain: str, model: 
     }
     for build in ("sparse", "dense"):
         flash, sram = reports["flash"][build], reports["sram"][build]
-        assert sram["weight_bytes"] == flash["weight_bytes"]
-        assert sram["ram_weight_bytes"] == flash["weight_bytes"]
-        assert flash["ram_weight_bytes"] == 0
-        assert abs(sram["flash_bytes"] - flash["flash_bytes"]) <= 16
-        assert 0 <= sram["ram_bytes"] - flash["ram_bytes"] - flash["weight_bytes"] <= 16
-    assert reports["sram"]["bit_exact"]["ok"]
-    assert reports["sram"]["settings"]["weights"] == "sram"
+        assert sram.weight_bytes == flash.weight_bytes
+        assert sram.ram_weight_bytes == flash.weight_bytes
+        assert flash.ram_weight_bytes == 0
+        assert abs(sram.flash_bytes - flash.flash_bytes) <= 16
+        assert 0 <= sram.ram_bytes - flash.ram_bytes - flash.weight_bytes <= 16
+    assert reports["sram"].bit_exact.ok
+    assert reports["sram"].settings.weights == "sram"
 
 
 def test_weights_that_do_not_fit_ram_fail_before_the_build(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_the_report_says_why_there_is_no_baseline(tmp_path: Path, monkeypatch: p
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
     report = firmware(model, out=tmp_path / "out", vectors=1)
-    assert "TFLM_DIR" in report["baseline"]["unavailable"]
+    assert "TFLM_DIR" in report.baseline.reason
 
 
 @pytest.fixture(scope="module")
