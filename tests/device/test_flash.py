@@ -23,6 +23,7 @@ from edgesparse.commands.flash import flash
 from edgesparse.errors import CrashError, EdgesparseError, MismatchError, SettingsError, ToolMissingError
 from edgesparse.flash import PROBERS, Command, ProbeOptions, Steps, check_elf, choose_prober, console_of
 from edgesparse.flash.st_flash import binary_image
+from edgesparse.missing import Missing
 from edgesparse.toolchain import Elf, build, find
 from tests.device.conftest import toolchain_or_skip, write_toy
 from tests.support.small_networks import conv_network
@@ -74,23 +75,23 @@ def test_a_programmed_board_gives_the_reports_figures(folder: Path, qemu: str, g
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert report == json.loads((folder / "report.json").read_text())
-    device = report["device"]
-    assert device["probe"].startswith("gdb ")
-    assert device["bit_exact"] == {"ok": True, "vectors": 3, "reference": report["bit_exact"]["reference"]}
-    assert device["counter"] == "systick"
+    device = report.device
+    assert device.probe.startswith("gdb ")
+    assert device.bit_exact == {"ok": True, "vectors": 3, "reference": report.bit_exact.reference}
+    assert device.counter == "systick"
     # One tick of the emulated SysTick is 40 instructions.
-    assert abs(device["ticks"] * 40 - report["sparse"]["instructions"]) <= 80
-    assert device["stack_bytes"] == report["sparse"]["stack_bytes"]
-    assert "emulated board" in device["cycles"]["unavailable"]
-    assert "unavailable" in device["instructions"]
-    assert "unavailable" in device["dense"]
+    assert abs(device.ticks * 40 - report.sparse.instructions) <= 80
+    assert device.stack_bytes == report.sparse.stack_bytes
+    assert "emulated board" in device.cycles.reason
+    assert isinstance(device.instructions, Missing)
+    assert isinstance(device.dense, Missing)
 
 
 def test_the_dense_twin_stands_beside_the_sparse_build(folder: Path, qemu: str, gdb: str) -> None:
     with board_in_qemu() as port:
         report, _ = flash(folder, gdb_port=port, dense=True)
-    assert report["device"]["dense"]["bit_exact"]["ok"]
-    assert abs(report["device"]["dense"]["ticks"] * 40 - report["dense"]["instructions"]) <= 80
+    assert report.device.dense.bit_exact.ok
+    assert abs(report.device.dense.ticks * 40 - report.dense.instructions) <= 80
 
 
 def test_other_outputs_than_the_references_end_with_code_5(folder: Path, qemu: str, gdb: str) -> None:

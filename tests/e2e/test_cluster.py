@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from edgesparse.keras_model import iter_layers, load
 from edgesparse.keras_model.backend import quiet, tf_keras
 from edgesparse.report.report import Report
 from edgesparse.report.show.terminal import _facts
+from edgesparse.result import LayerFigures
 from edgesparse.tflite import read_graph
 from tests.support.small_networks import conv_network
 
@@ -52,8 +52,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arg
     return exit_.value.code, capfd.readouterr().err
 
 
-def counted(layer: dict[str, Any]) -> str:
-    return f"{layer['name']} {layer['weight_values']}"
+def counted(layer: LayerFigures) -> str:
+    return f"{layer.name} {layer.weight_values}"
 
 
 def main_facts(report: Report) -> list[str]:

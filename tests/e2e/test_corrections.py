@@ -56,7 +56,7 @@ def test_an_uneven_network_is_equalized_and_stays_sparse_and_exact(tmp_path: Pat
     assert report.bit_exact.ok
     assert report.model.sparsity >= 0.5
     assert "channels equalized" in (text := "\n".join(map(str, summary(report))))
-    assert f"{found['output_error']:.4g} (50 calibration samples)" in text
+    assert f"{found.output_error:.4g} (50 calibration samples)" in text
 
 
 def test_corrections_can_be_switched_off(tmp_path: Path, data: str) -> None:
