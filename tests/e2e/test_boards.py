@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgesparse.measure.twins import contents_of, plan_firmware, projects
 from rich.console import Console
 
 from edgesparse.boards import CORES, board_names, load_board

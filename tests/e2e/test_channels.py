@@ -67,7 +67,7 @@ def test_the_pattern_channel_makes_a_smaller_network(
     after = {layer.name: layer.after for layer in channels.layers}
     code, text, _ = run(monkeypatch, capfd, "inspect", str(out / "model.int8.tflite"), "--json")
     assert code == 0
-    sizes = [layer.output_shape[-1] for layer in json.loads(text)["layers"] if layer.weights]
+    sizes = [layer["output_shape"][-1] for layer in json.loads(text)["layers"] if layer["weights"]]
     # stem, second, depthwise: one group; wide; dense; out.
     assert sizes == [after.get("stem", 16)] * 3 + [after.get("wide", 32), after.get("dense", 24), 3]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgesparse.measure.twins import contents_of, plan_firmware
 
 from edgesparse.boards import load_board
 from edgesparse.commands.firmware import firmware
