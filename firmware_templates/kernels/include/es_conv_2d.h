@@ -20,9 +20,9 @@ es_patch_function es_patch_bytes_s16;
 es_patch_function es_patch_pair_s32;
 
 struct es_conv_2d {
-    es_patch_function
-        *gather;           /* dsp: dense, block1x4, bitmap: es_patch_block_s16, or
-                              es_patch_bytes_s16 where in_c % 4 != 0; delta8, delta4: es_patch_pair_s32 */
+    /* dsp: dense, block1x4, bitmap: es_patch_block_s16, or es_patch_bytes_s16 where in_c % 4 != 0;
+     * delta8, delta4: es_patch_pair_s32 */
+    es_patch_function *gather;
     const int32_t *scales; /* [out_c][2]: bias - input_zero_point * sum of the filter, dsp: in bits
                               5 to 31, below them the shift to the right less 1, in [0, 21];
                               multiplier */
