@@ -82,6 +82,7 @@ def deploy(
             memory,
             inputs,
             reference_outputs(model.data, inputs).outputs,
+            name=firmware_project.model_name(source["path"]),
             tool=tool,
             source_sha256=sha256,
             runtime=settings.runtime,
