@@ -324,7 +324,7 @@ class _Machine:
         import ctypes
 
         board = self._board
-        offset = self._elf.symbol("model_layer").address - board.ram.origin
+        offset = self._elf.symbol("__model_layer").address - board.ram.origin
         replay = CReplay(
             core_timing(board.core.name),
             timings,
@@ -334,7 +334,7 @@ class _Machine:
             layer_address=ctypes.addressof(ctypes.c_char.from_buffer(self._ram, offset)),
         )
         replay.attach(self._engine)
-        replay.watch(self._elf.symbol("model_invoke").address, vector)
+        replay.watch(self._elf.symbol("__model_invoke").address, vector)
         self._stops_early = True
         return replay
 
@@ -351,16 +351,16 @@ class _Machine:
             code=self._flash,
             code_origin=board.flash.origin,
             ram=self._ram,
-            layer_offset=elf.symbol("model_layer").address - board.ram.origin,
+            layer_offset=elf.symbol("__model_layer").address - board.ram.origin,
             guard_offset=guard - board.ram.origin,
             guard_bytes=guard_end - guard,
-            invoke_address=elf.symbol("model_invoke").address,
+            invoke_address=elf.symbol("__model_invoke").address,
         )
         library = None if python_counter else host_library(Path(__file__).parent / "block_counter.c")
         return CBlockCounter(library, watch) if library is not None else PythonBlockCounter(watch)
 
     def _layer(self) -> int:
-        offset = self._elf.symbol("model_layer").address - self._board.ram.origin
+        offset = self._elf.symbol("__model_layer").address - self._board.ram.origin
         return int.from_bytes(self._ram[offset : offset + 4], "little")
 
     def _emulate(self, reset: int) -> None:

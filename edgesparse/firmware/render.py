@@ -15,10 +15,12 @@ from edgesparse.variants import VARIANTS
 __all__ = ["environment", "kernel_source", "render", "render_board"]
 
 _GENERATED = {
-    "model.h.j2": "model/model.h",
-    "model.c.j2": "model/model.c",
-    "weights.h.j2": "model/weights.h",
-    "weights.c.j2": "model/weights.c",
+    "model.h.j2": "model/{name}.h",
+    "model.c.j2": "model/{name}.c",
+    "weights.h.j2": "model/{name}_weights.h",
+    "weights.c.j2": "model/{name}_weights.c",
+    "harness_model.h.j2": "model/harness_model.h",
+    "harness_model.ld.j2": "model/harness_model.ld",
     "vectors.h.j2": "model/vectors.h",
     "vectors.c.j2": "model/vectors.c",
     "config.mk.j2": "config.mk",
@@ -43,7 +45,7 @@ def render(model: FirmwareModel, board: Board, folder: Path) -> None:
     fastest = VARIANTS[board.core.kernels[0]]
     for template, target in _GENERATED.items():
         text = environment().get_template(template).render(model=model, board=board, variant=fastest)
-        (folder / target).write_text(text, encoding="utf-8")
+        (folder / target.format(name=model.name)).write_text(text, encoding="utf-8")
 
 
 def render_board(board: Board, folder: Path) -> None:

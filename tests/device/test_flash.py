@@ -95,7 +95,7 @@ def test_the_dense_twin_stands_beside_the_sparse_build(folder: Path, qemu: str, 
 
 
 def test_other_outputs_than_the_references_end_with_code_5(folder: Path, qemu: str, gdb: str) -> None:
-    source = folder / "firmware" / "model" / "weights.c"
+    source = folder / "firmware" / "model" / "net_weights.c"
     text = source.read_text()
     before = (folder / "report.json").read_text()
     # The first bias of the last layer with weights: large enough to make its class the winner.

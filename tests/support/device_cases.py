@@ -92,7 +92,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
         tables.append(f"__attribute__((noinline)) static void run_{number}(void) {{ {' '.join(body)} }}")
         bodies.append(f"run_{number}();")
     folder.mkdir()
-    lines = ['#include "model.h"', *(f'#include "{header}"' for header in headers)]
+    lines = ['#include "harness_model.h"', *(f'#include "{header}"' for header in headers)]
     lines += ["volatile uint32_t model_layer = MODEL_LAYERS;"]
     lines += ['static uint8_t arena[MODEL_ARENA_BYTES] __attribute__((section(".bss.arena"), aligned(8)));']
     lines += ["static uint8_t output[MODEL_OUTPUT_BYTES];", "static uint8_t input[MODEL_INPUT_BYTES];", *tables]
@@ -100,7 +100,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
     lines += ["const void *model_output(void) { return output; }"]
     lines += ["void model_invoke(void) {", *bodies, "model_layer = MODEL_LAYERS; }", ""]
     (folder / "model.c").write_text("\n".join(lines))
-    (folder / "model.h").write_text(
+    (folder / "harness_model.h").write_text(
         "#pragma once\n#include <stdint.h>\n"
         f"#define MODEL_INPUT_BYTES 4u\n#define MODEL_OUTPUT_BYTES {output_bytes}u\n"
         f"#define MODEL_ARENA_BYTES {arena_bytes}u\n#define MODEL_LAYERS {len(cases) + 1}u\n"
@@ -109,8 +109,9 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
         "uint8_t *model_arena(void);\nvoid *model_input(void);\n"
         "const void *model_output(void);\nvoid model_invoke(void);\n"
     )
+    (folder / "harness_model.ld").write_text("__model_invoke = model_invoke;\n__model_layer = model_layer;\n")
     (folder / "vectors.h").write_text(
-        '#pragma once\n#include "model.h"\n#define VECTORS_COUNT 1u\n'
+        '#pragma once\n#include "harness_model.h"\n#define VECTORS_COUNT 1u\n'
         "extern const uint8_t vectors_inputs[VECTORS_COUNT][MODEL_INPUT_BYTES];\n"
         "extern const uint32_t vectors_output_crcs[VECTORS_COUNT];\n"
     )

@@ -181,7 +181,7 @@ def test_all_sources_compile_against_the_declarations(tmp_path: Path, cxx: str) 
     model = tflm_model(conv_network(), graph, lower(graph, board.core))
     render_tflm(model, board, tmp_path, arena_bytes=4096, tool="test", source_sha256="0")
     header = (Path(__file__).parents[1] / "device" / "toy" / "model" / "model.h").read_text()
-    (tmp_path / "model.h").write_text(
+    (tmp_path / "harness_model.h").write_text(
         header.replace("static inline void model_prepare(void) {}", "void model_prepare(void);")
     )
     folders = (FAKE, tmp_path, tmp_path / "tflm", PROJECT, templates_folder() / "kernels" / "include")

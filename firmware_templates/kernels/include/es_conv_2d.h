@@ -20,9 +20,9 @@ es_patch_function es_patch_bytes_s16_dsp;
 es_patch_function es_patch_pair_s32_dsp;
 
 struct es_conv_2d {
-    es_patch_function *gather; /* dsp: dense, block1x4, bitmap: es_patch_block_s16_dsp, or
-                                  es_patch_bytes_s16_dsp where in_c % 4 != 0; delta8, delta4:
-                                  es_patch_pair_s32_dsp */
+    /* dsp: dense, block1x4, bitmap: es_patch_block_s16_dsp, or es_patch_bytes_s16_dsp where
+     * in_c % 4 != 0; delta8, delta4: es_patch_pair_s32_dsp */
+    es_patch_function *gather;
     const int32_t *scales; /* [out_c][2]: bias - input_zero_point * sum of the filter, dsp: in bits
                               5 to 31, below them the shift to the right less 1, in [0, 21];
                               multiplier */

@@ -63,8 +63,7 @@ void es_conv_2d_rows_bitmap_dsp(const es_conv_2d_rows *rows);
     "ldr " bias ", [r0]\n\t"                                                                       \
     "asr " bias ", " bias ", #5\n\t"
 
-/* The multiplier, the shift less 1, r12 = rounding << less_1; r2 = to, if it is not the multiplier.
- */
+/* The multiplier, the shift less 1, r12 = rounding << less_1; r2 = to, unless the multiplier is. */
 #define ES_ASM_NEXT_SCALE(multiplier, less_1)                                                      \
     "ldm sp, {r0-r2}\n\t"                                                                          \
     "ldrd " less_1 ", " multiplier ", [r1], #8\n\t"                                                \

@@ -1,5 +1,4 @@
-/* FULLY_CONNECTED, int8: input [rows, in_dim] -> output [rows, out_dim]; weights [out_dim, in_dim].
- */
+/* FULLY_CONNECTED, int8: input [rows, in_dim], weights [out_dim, in_dim] -> [rows, out_dim]. */
 #ifndef ES_FULLY_CONNECTED_H
 #define ES_FULLY_CONNECTED_H
 

@@ -1,5 +1,5 @@
-/* MEAN, int8, over one run of neighbouring axes: input [outer, reduced, inner] -> output [outer,
- * inner]. */
+/* MEAN, int8, over one run of neighbouring axes:
+ * input [outer, reduced, inner] -> output [outer, inner]. */
 #ifndef ES_MEAN_H
 #define ES_MEAN_H
 
