@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from edgesparse.emulate.timing.instructions import Instruction
-from edgesparse.emulate.timing.model import CoreTiming, MemoryProfile
-from edgesparse.emulate.timing.replay import CountsArray
+from edgesparse.arch.arm_m.timing.instructions import Instruction
+from edgesparse.arch.arm_m.timing.model import CoreTiming, MemoryProfile
+from edgesparse.arch.arm_m.timing.replay import CountsArray
 from edgesparse.toolchain.elf import Elf
 
 __all__ = ["Block", "Line", "Part", "Profile", "make_profile"]

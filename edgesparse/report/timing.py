@@ -9,9 +9,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgesparse.arch.arm_m.timing.model import memory_profile_names
 from edgesparse.boards import Board
 from edgesparse.emulate import MemoryProfile, Profile
-from edgesparse.emulate.timing.model import memory_profile_names
 from edgesparse.missing import unavailable
 
 __all__ = ["memory_fact", "memory_part", "no_memory_profile", "profile_tables"]
