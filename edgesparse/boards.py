@@ -33,10 +33,11 @@ class Board:
 
     `clock_hz` is the clock that the start-up code leaves the part at; `max_clock_hz` the part's limit, at which its
     flash needs `flash_wait_states`. `stack_bytes`: reserved at the bottom of RAM.
-    `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of arch/arm_m/timing/memories.toml, or
-    None where the board's memory has no waits that are modelled.
-    `counter`: the header of firmware_templates/counters that counts core clocks. `registers`: what the start-up code
-    writes outside of the core; an emulator needs memory there. `emulated`: there is no such board to program.
+    `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of arch/arm_m/timing/memories.toml,
+    or None where the board's memory has no waits that are modelled.
+    `counter`: the header of firmware_templates/arch/arm_m/counters that counts core clocks. `registers`: what the
+    start-up code writes outside of the core; an emulator needs memory there. `emulated`: there is no such board to
+    program.
     `boot_rom`: code in ROM must run before the firmware, so a debugger resets instead of starting the firmware itself.
     `verified`: False where the board is data from its manuals only, see docs/boards.md; reports warn of that.
     `probes`: how to program it, by the name of the tool; the first is the default. docs/boards.md has their keys.
@@ -106,7 +107,7 @@ def _board(name: str, folder: Path, table: dict[str, Any]) -> Board:
         raise ValueError(f"core {core!r} is not known; choose one of: {', '.join(CORES)}")
     _only(memory, {"flash", "ram"}, "memory.")
     counter = _value(table, "counter", str, "systick")
-    counters = sorted(path.stem for path in templates_folder().glob("counters/*.h"))
+    counters = sorted(path.stem for path in templates_folder().glob("arch/arm_m/counters/*.h"))
     if counter not in counters:
         raise ValueError(f"counter {counter!r} is not known; choose one of: {', '.join(counters)}")
     board = Board(
