@@ -33,8 +33,8 @@ class Board:
 
     `clock_hz` is the clock that the start-up code leaves the part at; `max_clock_hz` the part's limit, at which its
     flash needs `flash_wait_states`. `stack_bytes`: reserved at the bottom of RAM.
-    `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of arch/arm_m/timing/memories.toml,
-    or None where the board's memory has no waits that are modelled.
+    `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of
+    arch/arm_m/timing/memories.toml, or None where the board's memory has no waits that are modelled.
     `counter`: the header of firmware_templates/arch/arm_m/counters that counts core clocks. `registers`: what the
     start-up code writes outside of the core; an emulator needs memory there. `emulated`: there is no such board to
     program.
