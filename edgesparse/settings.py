@@ -91,7 +91,7 @@ class Settings:
     emulator: str = "unicorn"
     """One of EMULATOR_NAMES; qemu by default for a board whose core only QEMU models."""
     memory_profile: str | None = None
-    """Of emulate/timing/memories.toml: a part whose memory waits are estimated too; None for the board's own."""
+    """Of arch/arm_m/timing/memories.toml: a part whose memory waits are estimated too; None for the board's own."""
     weights: str = "flash"
     """One of WEIGHTS_NAMES: where the kernels read them; sram has start-up copy them from flash to RAM."""
     optimize: str = "latency"

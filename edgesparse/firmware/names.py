@@ -10,7 +10,7 @@ __all__ = ["CNames", "model_name"]
 
 _LONGEST_MODEL_NAME = 32  # Csub of a CMSIS-Pack; the other formats of export allow more
 _LONGEST_NAME = 52  # keeps every declaration within 100 columns
-_PROJECT_NAMES = frozenset("counter harness selftest semihosting toy vectors".split())
+_PROJECT_NAMES = frozenset("arch counter harness selftest semihosting vectors".split())
 _PROJECT_PREFIXES = ("es_", "harness_", "tflm_")
 
 

@@ -12,7 +12,10 @@ from edgesparse.errors import EdgesparseError
 from edgesparse.firmware.model import FirmwareModel
 from edgesparse.variants import VARIANTS
 
-__all__ = ["environment", "kernel_source", "render", "render_board"]
+__all__ = ["ARCH", "environment", "kernel_source", "render", "render_board"]
+
+ARCH = "arch/arm_m"
+"""The folder of templates that is bound to the architecture."""
 
 _GENERATED = {
     "model.h.j2": "model/{name}.h",
@@ -31,7 +34,7 @@ def render(model: FirmwareModel, board: Board, folder: Path) -> None:
     """Write the project into `folder`, which must not exist yet. The same model gives the same bytes."""
     templates = templates_folder()
     folder.mkdir(parents=True)
-    for part, target in (("project", "."), ("runtime/aot", "runtime")):
+    for part, target in (("project", "."), (ARCH, "."), ("runtime/aot", "runtime")):
         for path in sorted((templates / part).iterdir()):
             if path.is_file():
                 (folder / target).mkdir(exist_ok=True)
@@ -57,7 +60,7 @@ def render_board(board: Board, folder: Path) -> None:
     for path in sorted(board.folder.iterdir()):  # a board.ld of the board's own replaces the one above
         if path.is_file() and path.suffix != ".toml":
             shutil.copyfile(path, target / path.name)
-    shutil.copyfile(templates_folder() / "counters" / f"{board.counter}.h", folder / "counter.h")
+    shutil.copyfile(templates_folder() / ARCH / "counters" / f"{board.counter}.h", folder / "counter.h")
 
 
 def environment() -> jinja2.Environment:

@@ -45,7 +45,7 @@ void harness_refused(const char *op, const char *what, uint32_t got, uint32_t ex
 /* For a runtime that manages the arena itself: prints both where they differ. */
 void harness_arena_needed(uint32_t arena_bytes, uint32_t needed_bytes);
 
-/* The SysTick interrupt. */
-void harness_systick_wrapped(void);
+/* Called by the interrupt of the board's counter, where it has one. */
+void harness_counter_wrapped(void);
 
 #endif

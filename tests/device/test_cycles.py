@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgesparse.arch.arm_m.timing.cycles import block_cycles, estimate_cycles
+from edgesparse.arch.arm_m.timing.model import core_timing, has_timing, memory_profile
 from edgesparse.boards import CORES
 from edgesparse.emulate.blocks import BLOCK_DTYPE, count_instructions
-from edgesparse.emulate.timing.cycles import block_cycles, estimate_cycles
-from edgesparse.emulate.timing.model import core_timing, has_timing, memory_profile
 from edgesparse.errors import SettingsError
 from tests.support.published_cycles import PublishedImage, band, percentages, published_images
 

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgesparse.boards import Board, load_board
-from edgesparse.emulate import Unicorn, choose_memory_profile
-from edgesparse.emulate.timing.instructions import Decoder, Instruction
-from edgesparse.emulate.timing.model import (
+from edgesparse.arch.arm_m.timing.instructions import Decoder, Instruction
+from edgesparse.arch.arm_m.timing.model import (
     CacheShape,
     Memory,
     MemoryProfile,
@@ -25,6 +23,8 @@ from edgesparse.emulate.timing.model import (
     memory_profile,
     memory_profile_names,
 )
+from edgesparse.boards import Board, load_board
+from edgesparse.emulate import Unicorn, choose_memory_profile
 from edgesparse.emulate.unicorn import _Machine
 from edgesparse.errors import SettingsError
 from edgesparse.toolchain import Elf, build

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgesparse.boards import Board, templates_folder
 from edgesparse.emulate import Emulator
-from edgesparse.firmware.render import kernel_source, render_board
+from edgesparse.firmware.render import ARCH, kernel_source, render_board
 from edgesparse.lowering.arena import plan_memory
 from edgesparse.toolchain import Elf, Toolchain, build
 from tests.support.host_kernels import Case, parameters_text
@@ -32,6 +32,7 @@ def build_cases(folder: Path, board: Board, toolchain: Toolchain, cases: list[Ca
     """One firmware in a new folder."""
     templates = templates_folder()
     shutil.copytree(templates / "project", folder)
+    shutil.copytree(templates / ARCH, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("counters"))
     shutil.copytree(templates / "runtime" / "aot", folder / "runtime")
     render_board(board, folder)
     shutil.copytree(templates / "kernels" / "include", folder / "kernels" / "include")

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edgesparse.emulate.timing.instructions import KINDS, Instruction
+from edgesparse.arch.arm_m.timing.instructions import KINDS, Instruction
 from edgesparse.errors import SettingsError
 
 if sys.version_info >= (3, 11):

@@ -96,5 +96,5 @@ __attribute__((section(".isr_vector"), used)) static void (*const vectors[16])(v
     fault_handler,
     fault_handler,
     fault_handler, /* PendSV */
-    harness_systick_wrapped,
+    harness_counter_wrapped,
 };

@@ -11,12 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.emulate.host_c import host_library
-from edgesparse.emulate.timing.instructions import Decoder, Instruction
-from edgesparse.emulate.timing.model import CoreTiming, MemoryProfile, Op, Region, make_op
+from edgesparse.arch.arm_m.timing.instructions import Decoder, Instruction
+from edgesparse.arch.arm_m.timing.model import CoreTiming, MemoryProfile, Op, Region, make_op
 from edgesparse.errors import CrashError, ToolMissingError
 
-__all__ = ["COUNTS_DTYPE", "CReplay", "CountsArray", "Timing"]
+__all__ = ["COUNTS_DTYPE", "SOURCE", "CReplay", "CountsArray", "Timing"]
+
+SOURCE = Path(__file__).parent / "replay.c"
+"""What a host compiler makes the library of a CReplay from."""
 
 OP_DTYPE = np.dtype(
     [
@@ -114,12 +116,14 @@ class Timing:
 class CReplay:
     """Times the instructions that an engine executes while it is active.
 
-    `read_code(address, size)` gives the bytes of code. Up to two timings, both of `core`; none: only unaligned accesses
+    `library`: SOURCE as a shared library; None without a compiler, a ToolMissingError. `read_code(address, size)` gives
+    the bytes of code. Up to two timings, both of `core`; none: only unaligned accesses
     are looked for. `layer_address`: of model_layer in host memory, where counts per layer are wanted.
     """
 
     def __init__(
         self,
+        library: Path | None,
         core: CoreTiming,
         timings: Sequence[Timing],
         *,
@@ -129,7 +133,6 @@ class CReplay:
         layer_address: int | None = None,
     ) -> None:
         self._replay: ctypes.c_void_p | None = None  # first, for __del__
-        library = host_library(Path(__file__).parent / "replay.c")
         if library is None:
             raise ToolMissingError("timing needs a C compiler for this computer; install gcc, or ziglang from PyPI")
         self._library = ctypes.CDLL(str(library))

@@ -6,13 +6,13 @@ Emulators do not: unicorn's Cortex-M3 runs SMLAD, and QEMU runs Cortex-M0+ code 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from edgesparse.boards import Core
+from edgesparse.arch.arm_m.cores import Core
 from edgesparse.errors import BuildError
-from edgesparse.toolchain.elf import Elf
 
-__all__ = ["check_isa"]
+__all__ = ["Program", "check_isa"]
 
 # Of Armv7E-M's DSP extension (Arm DDI 0403, A4.4; DDI 0553 for Armv8-M), by capstone's names.
 DSP = frozenset(
@@ -54,7 +54,22 @@ ARMV6_LACKS = frozenset(("cbz", "cbnz", "it"))
 ARMV6_WIDE = frozenset(("bl", "dmb", "dsb", "isb", "mrs", "msr", "udf"))
 
 
-def check_isa(elf: Elf, core: Core) -> None:
+class Program(Protocol):
+    """What is looked at of an ELF: address and bytes of each run of instructions, and where an address lies."""
+
+    @property
+    def path(self) -> Path:
+        """For messages."""
+
+    @property
+    def code(self) -> tuple[tuple[int, bytes], ...]:
+        """As Elf.code."""
+
+    def describe(self, address: int) -> str:
+        """As Elf.describe."""
+
+
+def check_isa(elf: Program, core: Core) -> None:
     """BuildError with function, address and instruction for the first that the core lacks."""
     for start, code in elf.code:
         for address, raw, name, text in _instructions(code, start):

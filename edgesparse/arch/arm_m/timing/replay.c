@@ -1,4 +1,4 @@
-/* The timing of an emulated run, one instruction at a time: pipeline.py in C, which has the
+/* The timing of an emulated run, one instruction at a time: model.py in C, which has the
  * reasons. Compiled for the host at run time and called by unicorn before every instruction.
  *
  * Python decodes an instruction when it is met for the first time. What it costs is known when the

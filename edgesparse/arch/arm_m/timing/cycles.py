@@ -1,20 +1,19 @@
 """Estimate cycles from counted blocks: a cost per pass through a block, and one per taken branch.
 
-The core alone, with memory free of waits, as from tightly coupled memory. A block costs what the model in pipeline.py
+The core alone, with memory free of waits, as from tightly coupled memory. A block costs what the model in model.py
 takes for it from a standing start; `replay.py` runs the same model over whole inferences, with a memory system.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.emulate.blocks import BlockArray
-from edgesparse.emulate.timing.instructions import Decoder
-from edgesparse.emulate.timing.model import CoreTiming, Pipeline, make_op
+from edgesparse.arch.arm_m.timing.instructions import Decoder
+from edgesparse.arch.arm_m.timing.model import CoreTiming, Pipeline, make_op
 
 __all__ = ["BlockCosts", "block_cycles", "estimate_cycles"]
 
@@ -23,7 +22,7 @@ BlockCosts: TypeAlias = dict[tuple[int, int], tuple[int, int]]
 
 
 def estimate_cycles(
-    blocks: BlockArray,
+    blocks: npt.NDArray[Any],
     read_code: Callable[[int, int], bytes],
     core: CoreTiming,
     layers: int,
@@ -31,6 +30,7 @@ def estimate_cycles(
 ) -> npt.NDArray[np.int64]:
     """Cycles per layer, [layers]. `read_code(address, size)` gives a block's bytes.
 
+    blocks: rows of emulate.blocks.BLOCK_DTYPE.
     costs: of the same code and core, from earlier calls; added to.
     """
     totals = np.zeros(layers, np.int64)
