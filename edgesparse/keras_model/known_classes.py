@@ -40,7 +40,7 @@ _LAYERS = frozenset(
         " MultiHeadAttention Multiply Normalization PReLU Permute RNN RandomBrightness RandomContrast RandomCrop"
         " RandomFlip RandomHeight RandomRotation RandomTranslation RandomWidth RandomZoom ReLU RepeatVector Rescaling"
         " Reshape Resizing SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax SpatialDropout1D"
-        " SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells Subtract ThresholdedReLU"
+        " SpatialDropout2D SpatialDropout3D StackedRNNCells Subtract ThresholdedReLU"
         " TimeDistributed UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D"
         " ZeroPadding3D"
     ).split()

@@ -142,7 +142,7 @@ def _copy_keras(source: Path, arrays: Arrays, path: str, model: Any, stored: Con
             if layer.weights and not _has(arrays, here):
                 raise ModelError(
                     f"{source}: layer {layer.name!r} has no weights in the file (expected {here[:-1]});"
-                    " save the model again"
+                    " save the model as .h5"
                 )
             nested = outer["config"]["layer"] if is_wrapper(outer) else outer
             _copy_keras(source, arrays, here, layer, nested, inner)
