@@ -34,7 +34,6 @@ from edgesparse.keras_model.weights import copy_weights
 
 __all__ = ["load_keras3", "translate"]
 
-_REBUILD_SECONDS = 60.0
 _CHECK_SECONDS = 120.0
 _TOLERANCE = 1e-5
 _CHECK_SAMPLES = 8
@@ -59,7 +58,7 @@ def load_keras3(file: ModelFile, *, unsafe: bool) -> Any:
         translated = translate(config)
     except KERAS_ERRORS as error:  # a config that lacks keys, or has other types under them
         raise ModelError(f"{file.path}: the model configuration is damaged: {one_line(error)}") from error
-    model = rebuild(file.path, translated, seconds=_REBUILD_SECONDS)
+    model = rebuild(file.path, translated)
     check_shapes(model, str(file.path))
     copy_weights(file, model, stored, config)
     _compare(file, model, keras3_config(stored))

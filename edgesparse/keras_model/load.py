@@ -98,7 +98,7 @@ def _load_keras2(file: ModelFile, stored: Config) -> Any:
         raise ModelError(f"{file.path}: the model configuration is damaged: {one_line(error)}") from error
     if file.format == "saved_model":
         check_graph(file.path)
-    model = rebuild(file.path, plain, seconds=_LOAD_SECONDS)
+    model = rebuild(file.path, plain)
     check_shapes(model, str(file.path))
     with quiet():
         if file.format == "saved_model":

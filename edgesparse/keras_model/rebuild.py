@@ -12,12 +12,15 @@ from edgesparse.keras_model.timelimit import time_limit
 
 __all__ = ["KERAS_ERRORS", "check_container", "one_line", "rebuild"]
 
+_REBUILD_SECONDS = 60.0
+
 KERAS_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
     LookupError,
     MemoryError,
+    NameError,
     OSError,
     RuntimeError,
     TypeError,
@@ -39,13 +42,13 @@ def check_container(source: object, config: Config) -> None:
     )
 
 
-def rebuild(source: object, config: Config, *, seconds: float) -> Any:
+def rebuild(source: object, config: Config) -> Any:
     """The tf_keras model of a config in tf_keras' form, from plain_config, with initial weights."""
     keras = tf_keras()
     base = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
     errors = (*KERAS_ERRORS, tensorflow().errors.OpError)
     try:
-        with quiet(), time_limit(seconds, f"{source}: rebuilding in tf_keras"):
+        with quiet(), time_limit(_REBUILD_SECONDS, f"{source}: rebuilding in tf_keras"):
             return base.from_config(config["config"])
     except errors as error:
         raise ModelError(f"{source}: cannot be rebuilt in tf_keras: {one_line(error)}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgesparse.errors import ModelError, UnsupportedError
-from edgesparse.keras_model import final_activation, from_object, input_shape, iter_layers, load, predict
+from edgesparse.keras_model import final_activation, from_object, input_shape, iter_layers, load, predict, rebuild
 from edgesparse.keras_model.backend import quiet, tf_keras, tfmot
 from edgesparse.keras_model.scan import plain_config
 
@@ -284,7 +283,7 @@ def test_a_config_that_is_no_json_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_config_whose_layers_cannot_be_connected_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.import_module("edgesparse.keras_model.load"), "_LOAD_SECONDS", 3.0)
+    monkeypatch.setattr(rebuild, "_REBUILD_SECONDS", 3.0)
     path = save(small_model(), tmp_path / "loop.h5")
     with h5py.File(path, "a") as file:
         config = json.loads(file.attrs["model_config"])
