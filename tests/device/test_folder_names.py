@@ -7,6 +7,7 @@ a file `canary`, in the folder that make runs in.
 from __future__ import annotations
 
 import importlib
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from edgesparse import pipeline
-from edgesparse.boards import CORES, load_board
+from edgesparse.boards import CORES, load_board, templates_folder
 from edgesparse.flash import PROBERS, ProbeOptions
 from edgesparse.flash.openocd import tcl_word
 from edgesparse.toolchain import Elf, Toolchain, build
@@ -128,3 +129,22 @@ def test_a_probers_tool_takes_no_path_for_an_option(
     steps = PROBERS[probe].steps(elf, load_board("rpi-pico"), ProbeOptions(), tmp_path)
     words = [word for command in steps.commands for word in command.arguments if "canary" in word]
     assert words == [str(elf.path.absolute())]
+
+
+@pytest.mark.parametrize("name", ["micro`>canary`", "it's"])
+def test_tflite_micro_may_lie_anywhere(tmp_path: Path, name: str) -> None:
+    """What make would run is only printed; the words that it asks the library about are run at once."""
+    toolchain_or_skip("gcc")
+    root = tmp_path / name
+    header = root / "tensorflow/lite/micro/micro_interpreter.h"
+    header.parent.mkdir(parents=True)
+    header.touch()
+    (root / "libtensorflow-microlite.a").touch()
+    project = write_toy(tmp_path / "firmware")
+    shutil.copytree(templates_folder() / "runtime" / "tflm", project / "tflm")
+    (project / "tflm" / "config.mk").write_text("TFLM_ARCH := cortex-m4\nTFLM_OPS := 1\n")
+    command = ["make", "-n", "RUNTIME=tflm", f"TFLM_DIR={root}", "build/gcc-tflm/tflm/tflm_model.o"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    assert canaries(tmp_path) == []
+    (line,) = [line for line in done.stdout.splitlines() if "tflm_model.cc" in line]
+    assert shlex.split(line)[shlex.split(line).index("-isystem") + 1] == str(root)
