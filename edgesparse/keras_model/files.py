@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,7 @@ from typing import Any
 import h5py
 
 from edgesparse.errors import ModelError
-from edgesparse.keras_model.hdf5 import SIGNATURE, check_self_contained, is_hdf5_behind_a_user_block
+from edgesparse.keras_model.hdf5 import SIGNATURE, check_self_contained, user_block_bytes
 
 __all__ = ["WEIGHTS_MEMBER", "ModelFile", "read_model_file"]
 
@@ -25,6 +26,9 @@ WEIGHTS_MEMBER = "model.weights.h5"
 _SUFFIXES = {".h5": "h5", ".hdf5": "h5", ".keras": "keras"}
 _WORDS = {"h5": "HDF5", "keras": "zip"}
 _SAVE_ADVICE = "save the whole model with model.save('model.h5') or model.save('model.keras')"
+
+_LOCAL_HEADER = struct.Struct("<26sHH")
+"""Of a zip file's member: at its end, the lengths of the name and of what follows that, before the content."""
 
 _LONGEST_TEXT_BYTES = 32 << 20
 _LARGEST_RATIO = 200
@@ -70,7 +74,8 @@ def _file_format(path: Path) -> str:
             f"{path}: expected a Keras model (.h5, .keras or a SavedModel folder), got a file of another format"
             f" ({_describe(magic)})"
         )
-    if is_hdf5_behind_a_user_block(path) or (found == "h5" and _is_zip(path)):
+    inner = user_block_bytes(path)
+    if (inner is not None and inner != _start_of_weights(path)) or (found == "h5" and _is_zip(path)):
         raise ModelError(f"{path}: is an HDF5 and a zip file, or two HDF5 files, at once; save the model again")
     if named not in (None, found):
         raise ModelError(
@@ -86,6 +91,21 @@ def _is_zip(path: Path) -> bool:
             return True
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         return False
+
+
+def _start_of_weights(path: Path) -> int | None:
+    """Where in an archive its own HDF5 file begins: by chance that is where HDF5 looks for one."""
+    try:
+        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+            item = archive.getinfo(WEIGHTS_MEMBER)
+            file.seek(item.header_offset)
+            header = file.read(_LOCAL_HEADER.size)
+    except (zipfile.BadZipFile, NotImplementedError, KeyError, ValueError, OSError):
+        return None
+    if len(header) < _LOCAL_HEADER.size or item.compress_type != zipfile.ZIP_STORED:
+        return None
+    _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
+    return int(item.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes)
 
 
 def _describe(magic: bytes) -> str:

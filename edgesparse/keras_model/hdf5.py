@@ -9,22 +9,22 @@ import h5py
 
 from edgesparse.errors import ModelError
 
-__all__ = ["SIGNATURE", "check_self_contained", "is_hdf5_behind_a_user_block"]
+__all__ = ["SIGNATURE", "check_self_contained", "user_block_bytes"]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-def is_hdf5_behind_a_user_block(path: Path) -> bool:
-    """Whether HDF5 would find its signature at byte 512, 1024, 2048, ... of a file, where it looks too."""
+def user_block_bytes(path: Path) -> int | None:
+    """Where HDF5 would find its signature behind the beginning of a file: at byte 512, 1024, 2048, ...; or None."""
     size = path.stat().st_size
     with path.open("rb") as file:
         offset = 512
         while offset < size:
             file.seek(offset)
             if file.read(len(SIGNATURE)) == SIGNATURE:
-                return True
+                return offset
             offset *= 2
-    return False
+    return None
 
 
 def check_self_contained(path: Path, file: Any) -> None:

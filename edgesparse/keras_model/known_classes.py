@@ -6,6 +6,8 @@ vocabulary), and what has no numbers at its input.
 
 from __future__ import annotations
 
+import re
+
 from edgesparse.keras_model.drop_connect import CLASS_NAMES as DROP_CONNECT
 
 __all__ = [
@@ -88,8 +90,8 @@ CODE = frozenset(
 )
 """Keras' own classes that take functions from the file: as bytecode, by name, or as an op of any kind."""
 
-_NAMESPACES = ("__operators__.", "math.", "nn.", "linalg.", "image.", "keras.activations.")
-"""Namespaces of TensorFlow whose functions only compute; tf.io and tf.py_function are not among them."""
+_IN_NAMESPACES = re.compile(r"(__operators__|image|linalg|math|nn)\.[a-z_0-9]+")
+"""Functions in namespaces of TensorFlow that only compute; tf.io and tf.py_function are not among them."""
 _FUNCTIONS = frozenset(
     "cast clip_by_value compat.v1.gather compat.v1.pad compat.v1.shape compat.v1.transpose concat convert_to_tensor"
     " einsum expand_dims fill gather identity one_hot ones_like pad range repeat reshape reverse shape slice split"
@@ -105,11 +107,10 @@ _BACKEND_FUNCTIONS = frozenset(
 
 def is_tensor_function(name: str) -> bool:
     """Whether a function of TensorFlow, named as TFOpLambda does, takes tensors and only computes."""
-    return (
-        name in _FUNCTIONS
-        or name.startswith(_NAMESPACES)
-        or (name.startswith("keras.backend.") and name.removeprefix("keras.backend.") in _BACKEND_FUNCTIONS)
-    )
+    namespace, _, function = name.rpartition(".")
+    if namespace in ("keras.activations", "keras.backend"):
+        return function in (NAMES["activation"] if namespace == "keras.activations" else _BACKEND_FUNCTIONS)
+    return name in _FUNCTIONS or _IN_NAMESPACES.fullmatch(name) is not None
 
 
 def role_of(key: str) -> str:

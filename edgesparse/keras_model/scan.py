@@ -219,7 +219,8 @@ class _Judge:
 
 
 def _listed(findings: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{name!r} ({what})" for name, what in dict.fromkeys(findings))
+    texts = (f"{name!r} ({what})" for name, what in dict.fromkeys(findings))
+    return ", ".join("".join(char if char.isprintable() else "?" for char in text[:160]) for text in texts)
 
 
 def _foreign(item: Config) -> str | None:

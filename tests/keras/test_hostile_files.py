@@ -93,6 +93,8 @@ def container(**layer: Any) -> dict[str, Any]:
             "executes code",
         ),
         ({"class_name": "TFOpLambda", "config": {"name": "d", "function": "keras.backend.set_session"}}, "executes"),
+        ({"class_name": "TFOpLambda", "config": {"name": "d", "function": "keras.activations.get"}}, "executes"),
+        ({"class_name": "TFOpLambda", "config": {"name": "d", "function": "nn.RNNCellResidualWrapper"}}, "executes"),
         ({"class_name": "ClassMethod", "config": {"name": "d", "cls_symbol": "io.TFRecordWriter"}}, "executes code"),
         ({"class_name": "TensorFlowOpLayer", "config": {"name": "d", "node_def": "op: 'WriteFile'"}}, "executes"),
     ],
@@ -220,6 +222,21 @@ def test_an_hdf5_file_with_a_zip_behind_it_is_refused(tmp_path: Path) -> None:
         archive.writestr("config.json", b"{}")
     with pytest.raises(ModelError, match="at once"):
         load(path)
+
+
+def test_weights_that_happen_to_lie_where_hdf5_looks_are_no_second_file(tmp_path: Path) -> None:
+    source = save(small_network(), tmp_path / "a.keras")
+    with zipfile.ZipFile(source) as old:
+        content = {name: old.read(name) for name in ("metadata.json", "config.json", "model.weights.h5")}
+    config = json.dumps(json.loads(content["config.json"]), separators=(",", ":"))
+    head = sum(30 + len(name) for name in content) + len(content["metadata.json"])
+    path = tmp_path / "b.keras"
+    with zipfile.ZipFile(path, "w") as new:
+        new.writestr("metadata.json", content["metadata.json"])
+        new.writestr("config.json", config.ljust(4096 - head))
+        new.writestr("model.weights.h5", content["model.weights.h5"])
+    assert path.read_bytes()[4096:4100] == b"\x89HDF"
+    assert load(path).format == "keras"
 
 
 def external_link(group: Any, other: Path) -> None:
