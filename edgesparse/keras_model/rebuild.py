@@ -12,7 +12,7 @@ from edgesparse.keras_model.timelimit import time_limit
 
 __all__ = ["KERAS_ERRORS", "check_container", "one_line", "rebuild"]
 
-_REBUILD_SECONDS = 60.0
+_REBUILD_SECONDS = 120.0
 
 KERAS_ERRORS = (
     ArithmeticError,
