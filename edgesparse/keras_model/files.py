@@ -10,6 +10,7 @@ import io
 import json
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import h5py
 
 from edgesparse.errors import ModelError
-from edgesparse.keras_model.hdf5 import SIGNATURE, check_self_contained, user_block_bytes
+from edgesparse.keras_model.hdf5 import DAMAGED, SIGNATURE, check_self_contained, user_block_bytes
 
 __all__ = ["WEIGHTS_MEMBER", "ModelFile", "read_model_file"]
 
@@ -119,7 +120,7 @@ def _read_h5(path: Path) -> ModelFile:
             attributes = {key: file.attrs[key] for key in ("model_config", "keras_version") if key in file.attrs}
             if "keras_version" not in attributes and "model_weights" in file:
                 attributes.update({k: v for k, v in file["model_weights"].attrs.items() if k == "keras_version"})
-    except (OSError, KeyError, RuntimeError, ValueError) as error:  # h5py raises all of them for damaged files
+    except DAMAGED as error:
         raise ModelError(
             f"{path}: the HDF5 file is truncated or damaged ({_first_line(error)}); save it again"
         ) from error
@@ -141,11 +142,11 @@ def _read_keras(path: Path) -> ModelFile:
             weights = io.BytesIO(archive.read(WEIGHTS_MEMBER))
         with h5py.File(weights, "r") as file:
             check_self_contained(path, file)
-    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, NotImplementedError, EOFError) as error:
         raise ModelError(
             f"{path}: the zip file is truncated or damaged ({_first_line(error)}); save it again"
         ) from error
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
+    except DAMAGED as error:
         raise ModelError(
             f"{path}: {WEIGHTS_MEMBER} in it is truncated, damaged or locked ({_first_line(error)}); save it again"
         ) from error

@@ -9,7 +9,10 @@ import h5py
 
 from edgesparse.errors import ModelError
 
-__all__ = ["SIGNATURE", "check_self_contained", "user_block_bytes"]
+__all__ = ["DAMAGED", "SIGNATURE", "check_self_contained", "user_block_bytes"]
+
+DAMAGED = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+"""What h5py raises for damaged files."""
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 

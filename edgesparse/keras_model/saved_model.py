@@ -79,7 +79,8 @@ class _Checkpoint:
             from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
             self.path = path
-            self.reader = tensorflow().train.load_checkpoint(str(path / "variables" / "variables"))
+            # Not train.load_checkpoint, which in a folder goes where a file there points to.
+            self.reader = tensorflow().compat.v1.train.NewCheckpointReader(str(path / "variables" / "variables"))
             self.objects = TrackableObjectGraph()
             self.objects.ParseFromString(self.reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
 
