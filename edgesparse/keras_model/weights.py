@@ -201,7 +201,8 @@ def _copy_layer(source: Path, arrays: Arrays, folder: str, layer: Any, seen: set
 
 def _attributes(layer: Any, inner: Any) -> Iterator[str]:
     """Where a layer may have been stored in another one: attribute, or attribute/<class>[_n] for a list of layers."""
-    for name, value in vars(layer).items():
+    lists = dict.fromkeys(_LISTS, layer.layers) if hasattr(layer, "layers") else {}
+    for name, value in {**vars(layer), **lists}.items():
         if value is inner:
             yield name
         elif isinstance(value, list | tuple):

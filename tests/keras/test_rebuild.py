@@ -74,6 +74,8 @@ def recurrent() -> Any:
     layers = keras.layers
     x = inputs = keras.Input((5, 4))
     x = layers.TimeDistributed(layers.Dense(4, "relu"))(x)
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(4), layers.BatchNormalization(), layers.Dense(4)])
+    x = layers.TimeDistributed(inner)(x)
     x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(x)
     cells = [layers.GRUCell(3), layers.GRUCell(2), layers.LSTMCell(2)]
     x = layers.RNN(layers.StackedRNNCells(cells), return_sequences=True)(x)
