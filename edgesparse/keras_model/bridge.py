@@ -50,7 +50,7 @@ def load_keras3(file: ModelFile, *, unsafe: bool) -> Any:
         raise ModelError(
             f"{file.path}: a SavedModel of Keras 3 holds no layers; save it with model.save('model.keras')"
         )
-    stored = plain_config(file.path, file.config, unsafe=unsafe)
+    stored = plain_config(file.path, file.config, keras_major=3, unsafe=unsafe)
     check_container(file.path, stored)
     try:
         config = strip_config(stored)

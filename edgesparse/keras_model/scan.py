@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgesparse.errors import ModelError, UnsupportedError
+from edgesparse.keras_model.keras3_layers import LAYERS
 from edgesparse.keras_model.known_classes import (
     CLASSES,
     CODE,
@@ -64,14 +65,15 @@ def layer_configs(config: Any, owner: str = "model") -> Iterator[tuple[str, Conf
             yield from layer_configs(value, owner)
 
 
-def plain_config(source: object, config: Config, *, unsafe: bool = False) -> Config:
+def plain_config(source: object, config: Config, *, keras_major: int = 2, unsafe: bool = False) -> Config:
     """A copy of a model's config that names nothing but known classes, or an error that names all others.
 
     The copy has class names, configurations, layer names and inbound nodes, tuples and shapes as tuples, functions and
     dtype policies by their names. ModelError for code, for foreign modules and for objects that are not Keras' own,
-    unless `unsafe`, with which the copy may hold any of them; UnsupportedError for unknown layers in any case.
+    unless `unsafe`, with which the copy may hold any of them; UnsupportedError for unknown layers in any case, which
+    in a config of Keras 3 are all those that have no translation (keras3_layers.py).
     """
-    judge = _Judge(source)
+    judge = _Judge(source, keras_major)
     result = judge.walk(config, "model", "layer", 0)
     if str(config.get("class_name")) not in CONTAINERS:
         judge.layers.append((_name(config, "model"), str(config.get("class_name"))))
@@ -88,8 +90,10 @@ def _name(item: Config, owner: str) -> str:
 class _Judge:
     """Walks a config once: copies what is known, and notes what is not as (layer name, what)."""
 
-    def __init__(self, source: object) -> None:
+    def __init__(self, source: object, keras_major: int) -> None:
         self.source = source
+        self.keras_major = keras_major
+        self.classes = CLASSES if keras_major < 3 else {**CLASSES, "layer": CONTAINERS | DROP_CONNECT | set(LAYERS)}
         self.code: list[tuple[str, str]] = []
         self.foreign: list[tuple[str, str]] = []
         self.layers: list[tuple[str, str]] = []
@@ -182,7 +186,7 @@ class _Judge:
                 self.layers.append((owner, kind))
             else:
                 self.foreign.append((owner, found))
-        elif kind not in CLASSES[role]:
+        elif kind not in self.classes[role]:
             (self.layers if role == "layer" else self.objects).append(
                 (owner, kind if role == "layer" else f"{role} {kind}")
             )
@@ -201,11 +205,13 @@ class _Judge:
                 " by a Keras layer, or pass --unsafe if you trust the file"
             )
         if self.layers:
-            raise UnsupportedError(
-                f"{self.source}: custom layers are not supported: {_listed(self.layers)}; build the model from Keras'"
-                " own layers for numbers",
-                tuple(kind for _, kind in dict.fromkeys(self.layers)),
-            )
+            listed = _listed(self.layers)
+            text = f"custom layers are not supported: {listed}; build the model from Keras' own layers for numbers"
+            if self.keras_major >= 3:
+                text = (
+                    f"no translation from Keras 3 for {listed}; save the model with tf_keras, or give an int8 .tflite"
+                )
+            raise UnsupportedError(f"{self.source}: {text}", tuple(kind for _, kind in dict.fromkeys(self.layers)))
         if self.foreign and not unsafe:
             raise ModelError(
                 f"{self.source}: layer {_listed(self.foreign)} would import a module outside of Keras; remove it, or"
