@@ -55,6 +55,6 @@ def rebuild(source: object, config: Config) -> Any:
 
 
 def one_line(error: BaseException) -> str:
-    """The beginning of an error's message, or its type."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """The beginning of an error's message, or its type; of Keras' errors about an object, what was wrong with it."""
+    text = " ".join(str(error).split()).rpartition("Exception encountered: ")[2] or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]}..."

@@ -70,6 +70,7 @@ def container(**layer: Any) -> dict[str, Any]:
         ({"class_name": "QuantizeWrapperV2", "config": {"name": "d"}}, "QuantizeWrapperV2"),
         ({"class_name": ["Dense"], "config": {"name": "d"}}, "Dense"),
         ({"class_name": "Dense", "config": ["units", 3], "name": "d"}, "no object"),
+        ({"class_name": "Lambda", "config": {"name": "d"}}, "executes code"),
         ({"class_name": "Dense", "registered_name": "get_file", "config": {"name": "d"}}, "get_file"),
         ({"class_name": "Dense", "config": {"name": "d", "activation": "get"}}, "activation 'get'"),
         ({"class_name": "Dense", "config": {"name": "d", "bias_initializer": "deserialize"}}, "'deserialize'"),
@@ -104,6 +105,15 @@ def test_what_is_not_known_is_refused_by_layer(layer: dict[str, Any], finding: s
         plain_config("m.h5", container(**layer))
     assert finding in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_a_layer_does_not_have_is_refused(tmp_path: Path) -> None:
+    def add_a_key(config: dict[str, Any]) -> None:
+        config["config"]["layers"][1]["config"]["callback"] = "os.system"
+
+    path = edit_h5_config(save(small_network(), tmp_path / "key.h5"), add_a_key)
+    with pytest.raises(ModelError, match=r"cannot be rebuilt in tf_keras: .*callback"):
+        load(path)
 
 
 def test_modules_and_what_a_model_was_compiled_with_are_left_out() -> None:
@@ -314,3 +324,62 @@ def test_a_keras3_file_is_judged_before_keras3_sees_it(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelError, match=r"'fetch' \(keras\.src\.utils\.file_utils\.urlretrieve\)"):
         load(rewritten(path, tmp_path / "c.keras", {"metadata.json": metadata}))
+
+
+# ------------------------------------------------------------------------------------------ SavedModels
+
+
+def op_in_a_function(saved: Any) -> None:
+    saved.meta_graphs[0].graph_def.library.function[0].node_def.add(name="hidden", op="WriteFile")
+
+
+def op_in_another_graph(saved: Any) -> None:
+    saved.meta_graphs.add().graph_def.node.add(name="hidden", op="EagerPyFunc")
+
+
+def table_from_a_file(saved: Any) -> None:
+    saved.meta_graphs[0].graph_def.node.add(name="hidden", op="InitializeTableFromTextFileV2")
+
+
+def asset(saved: Any) -> None:
+    saved.meta_graphs[0].asset_file_def.add(filename="../../hidden")
+
+
+def resource(saved: Any) -> None:
+    saved.meta_graphs[0].object_graph_def.nodes.add().resource.device = "hidden"
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (op_in_a_function, r"op WriteFile \(hidden\)"),
+        (op_in_another_graph, r"op EagerPyFunc \(hidden\)"),
+        (table_from_a_file, r"op InitializeTableFromTextFileV2 \(hidden\)"),
+        (asset, r"asset '\.\./\.\./hidden'"),
+        (resource, "object of kind resource"),
+    ],
+)
+def test_a_graph_that_does_more_than_layers_is_refused(
+    tmp_path: Path, change: Callable[[Any], None], finding: str
+) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = save(small_network(), tmp_path / "net", save_format="tf")
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((path / "saved_model.pb").read_bytes())
+    change(saved)
+    (path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(ModelError, match=rf"net: its graph does more .*{finding}.*--unsafe"):
+        load(path)
+
+
+def test_variables_come_from_the_folder_itself(tmp_path: Path) -> None:
+    """TensorFlow takes a folder in the place of a checkpoint, and goes where its file `checkpoint` points to."""
+    other = save(small_network(), tmp_path / "other", save_format="tf") / "variables" / "variables"
+    path = save(small_network(), tmp_path / "net", save_format="tf")
+    for file in (path / "variables").iterdir():
+        file.unlink()
+    (path / "variables" / "variables").mkdir()
+    (path / "variables" / "variables" / "checkpoint").write_text(f'model_checkpoint_path: "{other}"\n')
+    with pytest.raises(ModelError, match="the variables cannot be read"):
+        load(path)
