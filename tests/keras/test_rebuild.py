@@ -128,6 +128,14 @@ def test_a_rebuilt_model_computes_the_same(tmp_path: Path, make: Callable[[], An
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_keras_own_loading_is_not_used(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(shared(), tmp_path / name)
+    for module, function in ((tf_keras().models, "load_model"), (tensorflow().saved_model, "load")):
+        monkeypatch.setattr(module, function, lambda *_, **__: pytest.fail("a file was handed over"))
+    load(path)
+
+
+@pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("kind", ["Functional", "Sequential"])
 def test_pruning_wrappers_are_stripped_in_every_format(tmp_path: Path, name: str, kind: str) -> None:
     keras = tf_keras()
