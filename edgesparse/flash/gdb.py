@@ -74,4 +74,4 @@ def gdb_command(elf: Elf, port: str, *, program: bool, boot_rom: bool = False) -
         "continue",
     )
     arguments = [part for command in commands for part in ("-ex", command)]
-    return Command((find_tool(GDB_NAMES, GET_GDB), "-nx", "-batch", *arguments, str(elf.path)))
+    return Command((find_tool(GDB_NAMES, GET_GDB), "-nx", "-batch", *arguments, str(elf.path.absolute())))

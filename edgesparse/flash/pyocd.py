@@ -53,7 +53,7 @@ class PyOcd:
         serial = ("-u", options.probe_id) if options.probe_id else ()
         common = ("--no-config", "-W", "-t", setting(board, self.name, "target"), *serial)
         return Steps(
-            program=(Command((self._path(), "load", *common, str(elf.path))),),
+            program=(Command((self._path(), "load", *common, str(elf.path.absolute()))),),
             console=Command((self._path(), "run", *common, "-O", "stdio_mode=console")),
         )
 
