@@ -54,7 +54,7 @@ class OpRule:
     dtypes: tuple[tuple[str, str], ...] = (("int8", "int8"),)
     repeats: bool = False  # whether the last of `inputs` may come again and again
     one_image: bool = False  # whether the kernel takes a single image [1, h, w, c]
-    most_axes: int | None = None
+    most_axes: int | None = None  # of the first input
     keeps_quantization: bool = False  # whether the output has the scale and the zero point of the first input
     output_quantization: tuple[float, int] | None = None  # scale and zero point, where TFLite fixes them
 
@@ -123,7 +123,9 @@ def _check_axes(op: Op, source: Tensor, target: Tensor, rule: OpRule) -> None:
     if not source.elements:
         raise ModelError(f"input of shape {source.shape} holds no values")
     if rule.most_axes is not None and len(source.shape) > rule.most_axes:
-        raise _unsupported(op, f"input of shape {source.shape}; at most {rule.most_axes} axes have a kernel")
+        raise _unsupported(
+            op, f"input of shape {source.shape}; at most {rule.most_axes} axes, here and in TFLite Micro"
+        )
     if not rule.one_image:
         return
     if source.shape and source.shape[0] != 1:

@@ -46,7 +46,9 @@ __all__ = ["LOWERINGS", "lower", "supported_kinds"]
 LOWERINGS: dict[str, OpRule] = {
     "ADD": OpRule(lower_sum, shapes.broadcast, inputs=(OPERAND, OPERAND)),
     "AVERAGE_POOL_2D": OpRule(lower_average_pool_2d, shapes.pooled, one_image=True, keeps_quantization=True),
-    "CONCATENATION": OpRule(lower_concatenation, shapes.concatenated, repeats=True, keeps_quantization=True),
+    "CONCATENATION": OpRule(
+        lower_concatenation, shapes.concatenated, repeats=True, most_axes=6, keeps_quantization=True
+    ),
     "CONV_2D": OpRule(lower_conv_2d, shapes.convolved, inputs=(ACTIVATION, WEIGHTS, BIAS), one_image=True),
     "DEPTHWISE_CONV_2D": OpRule(
         lower_depthwise_conv_2d, shapes.depthwise_convolved, inputs=(ACTIVATION, WEIGHTS, BIAS), one_image=True

@@ -130,3 +130,26 @@ def test_rows_of_a_fully_connected_layer_are_no_images() -> None:
     b.op("RESHAPE", [sums, b.constant(np.array([1, 6], np.int32))], [y])
     (call,) = lower(read_graph(b.build([y])), CORE).calls
     assert dict(call.fields)["rows"] == 2
+
+
+@pytest.mark.parametrize(("axes", "fits"), [(6, True), (7, False)])
+def test_concatenation_has_as_many_axes_as_in_tflite_micro(axes: int, fits: bool) -> None:
+    b = TfliteBuilder()
+    x, y = b.input((1,) * (axes - 1) + (3,), 0.1), b.activation((1,) * (axes - 1) + (6,), 0.1)
+    b.op("CONCATENATION", [x, x], [y], axis=-1)
+    graph = read_graph(b.build([y]))
+    if fits:
+        assert lower(graph, CORE).calls
+        return
+    with pytest.raises(UnsupportedError, match="at most 6 axes"):
+        lower(graph, CORE)
+
+
+def test_a_bias_at_another_scale_than_the_sums_is_refused() -> None:
+    """TFLite Micro does so too, where the weights have one scale."""
+    b = TfliteBuilder()
+    x, y = b.input((1, 4), 0.1), b.activation((1, 3), 0.1)
+    weights, bias = b.constant(np.ones((3, 4), np.int8), [0.01]), b.constant(np.zeros(3, np.int32), [0.5])
+    b.op("FULLY_CONNECTED", [x, weights, bias], [y])
+    with pytest.raises(UnsupportedError, match=r"bias has scale 0\.5, expected 0\.001"):
+        lower(read_graph(b.build([y])), CORE)
