@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,8 +82,14 @@ class Measured:
     instructions: int
 
 
-def measure(shapes: Sequence[Shape], board: Board, tools: Toolchain, *, seed: int = 0) -> list[Measured]:
-    """Run each shape once in unicorn. Shapes that a faster variant of their kernel refuses are left out."""
+def measure(
+    shapes: Sequence[Shape], board: Board, tools: Toolchain, *, seed: int = 0, kernels: tuple[str, ...] = ()
+) -> list[Measured]:
+    """Run each shape once in unicorn. Shapes that a faster variant of their kernel refuses are left out.
+
+    kernels: the variants to take instead of all that the core runs.
+    """
+    core = replace(board.core, kernels=kernels or board.core.kernels)
     cases: list[tuple[Shape, Case]] = []
     for index, shape in enumerate(shapes):
         graph = read_graph(network(shape, seed + index))
@@ -93,8 +99,8 @@ def measure(shapes: Sequence[Shape], board: Board, tools: Toolchain, *, seed: in
         if shape.zero_inputs:
             inputs[rng.random(size) < shape.zero_inputs] = _INPUT_ZERO_POINT
         found = {0: float(np.mean(inputs == _INPUT_ZERO_POINT))} if shape.zero_inputs else None
-        packed = lower(graph, board.core, dense_only=shape.forced == "dense", forced=shape.forced, zero_inputs=found)
-        if all(choose_variant(board.core, call.kernel).variant == call.variant for call in packed.calls):
+        packed = lower(graph, core, dense_only=shape.forced == "dense", forced=shape.forced, zero_inputs=found)
+        if all(choose_variant(core, call.kernel).variant == call.variant for call in packed.calls):
             cases.append((shape, Case(graph, packed, inputs.tobytes())))
     results: list[Measured] = []
     for batch in _batches(cases):

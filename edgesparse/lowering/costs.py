@@ -43,7 +43,7 @@ def is_calibrated(core: Core, function: str, work: Work) -> bool:
 
 
 def _coefficients_of(core: Core, function: str) -> Mapping[str, float]:
-    """A core with several variants of a kernel is measured with its fastest; others take what a Cortex-M3 does."""
+    """A kernel that was not measured on the core costs what it does on a Cortex-M3."""
     columns = _coefficients().get(function, {})
     return columns.get(core_column(core)) or columns.get(_MAINLINE, {})
 
