@@ -32,6 +32,7 @@ from edgesparse.commands.firmware import firmware as firmware_command
 from edgesparse.emulate.timing.model import core_timing, memory_profile
 from edgesparse.emulate.timing.replay import Timing
 from edgesparse.errors import EdgesparseError
+from edgesparse.record import to_json
 
 ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "timing_rows.json").read_text())
 MODELS = {"ad": "ad01", "ic": "resnet", "kws": "kws"}
@@ -177,7 +178,7 @@ def own_networks(cache: Path, published: Path | None) -> list[dict[str, Any]]:
                     memory_profile=profile,
                     vectors=2,
                 )
-            figures, theirs = report["dense"], published_cycles(rows, systems, network)
+            figures, theirs = to_json(report.dense), published_cycles(rows, systems, network)
             done.append({"profile": profile, "network": network, **figures, "published": theirs})
             span = f"{min(theirs):,} to {max(theirs):,} ({len(theirs)} rows)" if theirs else ""
             print(

@@ -14,7 +14,6 @@ import edgesparse
 from edgesparse.cli import main
 from edgesparse.keras_model.backend import tf_keras
 from edgesparse.report.report import Report
-from edgesparse.settings import Settings
 from edgesparse.tflite import read_graph
 from tests.e2e.test_keras_models import MLPERF
 
@@ -68,14 +67,14 @@ def test_the_pattern_channel_makes_a_smaller_network(
     after = {layer.name: layer.after for layer in channels.layers}
     code, text, _ = run(monkeypatch, capfd, "inspect", str(out / "model.int8.tflite"), "--json")
     assert code == 0
-    sizes = [layer.output_shape[-1] for layer in json.loads(text)["layers"] if layer.weights]
+    sizes = [layer["output_shape"][-1] for layer in json.loads(text)["layers"] if layer["weights"]]
     # stem, second, depthwise: one group; wide; dense; out.
     assert sizes == [after.get("stem", 16)] * 3 + [after.get("wide", 32), after.get("dense", 24), 3]
 
     dense = read_graph((out / "dense" / "model.int8.tflite").read_bytes())
     assert dense.output(dense.ops[0]).shape[-1] == 16  # the twin is the network as it was
     for what in ("flash_bytes", "weight_bytes", "instructions"):
-        assert report.sparse[what] < report.dense[what]
+        assert getattr(report.sparse, what) < getattr(report.dense, what)
     assert report.sparse.ram_bytes <= report.dense.ram_bytes
     for row in report.layers:
         assert row.weight_bytes <= row.dense_weight_bytes
@@ -96,11 +95,10 @@ def test_channels_and_blocks_together(tmp_path: Path, data: str) -> None:
     assert 0.5 <= report.model.sparsity < 0.54
     assert {"stem", "wide", "dense"} <= {row.name for row in report.layers}
     assert report.settings.channels == 0.4
-    assert Settings(**report.settings).channels == 0.4
 
 
 def test_without_channels_nothing_is_said_of_them(tmp_path: Path) -> None:
-    assert "channels" not in convert(tmp_path / "out", sparsity=0.5).model
+    assert convert(tmp_path / "out", sparsity=0.5).model.channels is None
 
 
 @pytest.mark.parametrize(
@@ -145,6 +143,6 @@ def test_half_the_macs_of_real_models_go(models: Path, tmp_path: Path, name: str
     assert report.bit_exact.ok
     assert 0.5 <= report.model.channels.removed_macs < 0.6
     for what in ("flash_bytes", "instructions"):
-        assert report.sparse[what] < 0.75 * report.dense[what]
+        assert getattr(report.sparse, what) < 0.75 * getattr(report.dense, what)
     if name.startswith("kws"):
         assert report.accuracy.sparse_int8 > 0.85

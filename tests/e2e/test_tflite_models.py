@@ -24,7 +24,7 @@ TFLM_ARENA_BYTES = {
 
 def assert_agree(first: Report, second: Report) -> None:
     for build in ("sparse", "dense"):
-        a, b = first[build].instructions, second[build].instructions
+        a, b = getattr(first, build).instructions, getattr(second, build).instructions
         assert abs(a - b) <= max(80, a / 1000), f"{build}: {a} and {b} instructions"
 
 
@@ -32,7 +32,7 @@ def assert_complete(report: Report) -> None:
     assert report.bit_exact.ok
     assert report.bit_exact.reference.startswith("tflite-micro")
     for build in ("sparse", "dense"):
-        figures = report[build]
+        figures = getattr(report, build)
         assert figures.flash_bytes == figures.code_bytes + figures.weight_bytes + figures.table_bytes
         assert figures.arena_high_water_bytes <= figures.arena_bytes
         assert figures.ram_bytes == figures.static_bytes + figures.arena_bytes + figures.stack_bytes
