@@ -14,7 +14,20 @@ from tests.support.small_networks import conv_network
 PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
-    ["errors", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings", "boards", "data", "output"],
+    [
+        "errors",
+        "missing",
+        "record",
+        "result",
+        "budgets",
+        "graph",
+        "fixedpoint",
+        "settings",
+        "boards",
+        "data",
+        "output",
+        "progress",
+    ],
     ["tflite", "packing", "lowering", "analysis", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
     ["toolchain", "emulate", "flash", "tflm", "firmware", "doctor"],
