@@ -106,7 +106,7 @@ def test_a_file_that_does_not_load_is_unavailable_with_the_runtimes_words(conver
     [
         ("report.json", [], "report.json"),
         ("model.sparse.tflite", [], "model.sparse.tflite: no such file"),
-        ("mobile", [], "no part on phones"),
+        ("mobile", [], "report.json: damaged or not complete: mobile: is missing"),
         ("", ["--threads", "0"], "threads: expected a whole number from 1"),
     ],
 )
