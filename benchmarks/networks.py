@@ -28,6 +28,7 @@ import edgesparse
 from benchmarks.plot import bars
 from edgesparse.boards import load_board
 from edgesparse.commands.firmware import firmware
+from edgesparse.record import to_json
 
 BASELINE = json.loads((Path(__file__).parent / "baseline.json").read_text())
 
@@ -121,9 +122,9 @@ def random_mobilenet() -> Any:
 def measure(name: str, build: str, path: Path, board: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Figures of one build on one board, beside the baseline's and the goals."""
     with tempfile.TemporaryDirectory() as work:
-        report = firmware(path, out=Path(work) / "out", board=board, vectors=2, **settings).to_json()
-    figures = report["dense" if build == "dense" else "sparse"]
-    core = report["board"]["core"]
+        report = firmware(path, out=Path(work) / "out", board=board, vectors=2, **settings)
+    figures = to_json(report.dense if build == "dense" else report.sparse)
+    core = report.board.core
     baseline = BASELINE["models"][name]
     goals = BASELINE["goals"][name].get(build, {}) if core == "cortex-m4" else {}
     if core != "cortex-m4" and build == SPARSE_FOR_DENSE:
@@ -132,7 +133,7 @@ def measure(name: str, build: str, path: Path, board: str, settings: dict[str, A
         "network": name,
         "core": core,
         "build": build,
-        "zeros": 0.0 if build == "dense" else report["model"]["sparsity"],
+        "zeros": 0.0 if build == "dense" else report.model.sparsity,
         **{key: figures[key] for key in ("instructions", "cycles", "flash_bytes", "code_bytes", "weight_bytes")},
         **{key: figures[key] for key in ("table_bytes", "ram_bytes", "arena_bytes", "stack_bytes")},
         "times_fewer": baseline["instructions"][core] / figures["instructions"],
@@ -140,7 +141,7 @@ def measure(name: str, build: str, path: Path, board: str, settings: dict[str, A
         "goals": {key: {"limit": limit, "ok": figures[key] <= limit} for key, limit in goals.items()},
         "layers": [
             {key: layer[key] for key in ("name", "op", "macs", "format", "instructions", "dense_instructions")}
-            for layer in report["layers"]
+            for layer in to_json(report.layers)
         ],
     }
 

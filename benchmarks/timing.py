@@ -32,6 +32,7 @@ from edgesparse.arch.arm_m.timing.replay import Timing
 from edgesparse.boards import board_names, load_board
 from edgesparse.commands.firmware import firmware as firmware_command
 from edgesparse.errors import EdgesparseError
+from edgesparse.record import to_json
 
 ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "timing_rows.json").read_text())
 MODELS = {"ad": "ad01", "ic": "resnet", "kws": "kws"}
@@ -176,8 +177,8 @@ def own_networks(cache: Path, published: Path | None) -> list[dict[str, Any]]:
                     board=boards[PARTS[profile].core],
                     memory_profile=profile,
                     vectors=2,
-                ).to_json()
-            figures, theirs = report["dense"], published_cycles(rows, systems, network)
+                )
+            figures, theirs = to_json(report.dense), published_cycles(rows, systems, network)
             done.append({"profile": profile, "network": network, **figures, "published": theirs})
             span = f"{min(theirs):,} to {max(theirs):,} ({len(theirs)} rows)" if theirs else ""
             print(

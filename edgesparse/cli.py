@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -31,6 +32,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def main() -> NoReturn:
     """Entry point of the `edgesparse` command; exits with 0, with the code of an error (errors.py), or with 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names come from files, in any encoding
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as error:

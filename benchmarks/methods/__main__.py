@@ -28,7 +28,10 @@ import edgesparse
 from benchmarks.methods.plots import plot
 from benchmarks.methods.tables import check_lines, tables
 from benchmarks.methods.ways import DATASETS, GOALS, WAYS, DatasetSpec
+from edgesparse.missing import Missing
 from edgesparse.network import Network
+from edgesparse.record import to_json
+from edgesparse.result import Accuracy, BuildFigures
 
 _ROOT = Path(__file__).parents[2]
 _ROWS = Path(__file__).parent
@@ -120,23 +123,30 @@ def measure(dataset: DatasetSpec, settings: Mapping[str, Any], seed: int, sample
         sparse, dense = (Network.load(out / name / "model.int8.tflite") for name in ("", "dense"))
     return {
         "settings": {**settings, "seed": seed, "epochs": dataset.epochs},
-        **_accuracies(dataset, report, sparse, dense, data),
-        "zeros": report["model"]["sparsity"],
-        "macs": report["model"]["macs"],
-        **{key: report["sparse"][key] for key in ("flash_bytes", "ram_bytes", "instructions", "latency_ms")},
-        "dense": {key: report["dense"][key] for key in ("flash_bytes", "ram_bytes", "instructions", "latency_ms")},
+        **_accuracies(dataset, report.accuracy, sparse, dense, data),
+        "zeros": report.model.sparsity,
+        "macs": report.model.macs,
+        **_costs(report.sparse),
+        "dense": _costs(report.dense),
     }
 
 
+def _costs(build: BuildFigures) -> dict[str, Any]:
+    figures = to_json(build)
+    return {key: figures[key] for key in ("flash_bytes", "ram_bytes", "instructions", "latency_ms")}
+
+
 def _accuracies(
-    dataset: DatasetSpec, report: Mapping[str, Any], sparse: Network, dense: Network, data: Mapping[str, Any]
+    dataset: DatasetSpec, accuracy: Accuracy | Missing, sparse: Network, dense: Network, data: Mapping[str, Any]
 ) -> dict[str, float | None]:
     if dataset.metric == "top1":
+        if isinstance(accuracy, Missing):
+            raise SystemExit(f"{dataset.name}: {accuracy.reason}")
         every = -(-len(data["x"]) // _TRAIN_SAMPLES)
         x, y = data["x"][::every], data["y"][::every]
         return {
-            "accuracy": report["accuracy"]["sparse_int8"],
-            "dense_accuracy": report["accuracy"]["int8"],
+            "accuracy": accuracy.sparse_int8,
+            "dense_accuracy": accuracy.int8,
             "train_accuracy": float(np.mean(sparse.predict(x).argmax(axis=1) == y)),
         }
     return {"accuracy": _auc(sparse, data), "dense_accuracy": _auc(dense, data), "train_accuracy": None}

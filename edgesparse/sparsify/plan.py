@@ -43,8 +43,8 @@ class LayerPlan:
     """What happens to one kernel.
 
     name: path of the layer; kind: its class; shape: the kernel's in TFLite's layout; weights: number of weights.
-    prunable: whether it counts in the model's sparsity (DESIGN: convolutions with at least 4 input channels and
-    dense layers, except a small final one). pattern: name, None when nothing is removed. sparsity: zeros / weights,
+    prunable: whether it counts in the model's sparsity: convolutions with at least 4 input channels and
+    dense layers, except a small final one. pattern: name, None when nothing is removed. sparsity: zeros / weights,
     exact. reason: why, for people.
     """
 

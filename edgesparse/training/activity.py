@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from edgesparse.errors import SettingsError
 from edgesparse.keras_model.backend import tensorflow
@@ -12,10 +12,13 @@ from edgesparse.keras_model.observe import Step, run_with
 
 __all__ = ["activations", "with_activity"]
 
+Layer: TypeAlias = Any
+"""Of tf_keras, which has no types."""
+
 _FUNCTIONS = frozenset({"relu", "relu6"})
 
 
-def activations(model: Any) -> dict[str, Any]:
+def activations(model: Any) -> dict[str, Layer]:
     """The layers of a tf_keras model that put out what a ReLU makes, by path. SettingsError where there are none."""
     found = {
         path: layer
@@ -27,7 +30,7 @@ def activations(model: Any) -> dict[str, Any]:
     return found
 
 
-def with_activity(model: Any, x: Any, layers: Mapping[str, Any]) -> tuple[Any, Any]:
+def with_activity(model: Any, x: Any, layers: Mapping[str, Layer]) -> tuple[Any, Any]:
     """Outputs of the model in inference mode, and the mean |output| of each of the layers, averaged over the layers."""
     tf = tensorflow()
     if not layers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from edgesparse.keras_model.kernels import Kernel, iter_kernels
 from edgesparse.training.masks import Masks
 
 __all__ = ["FixedMasks", "Shaping"]
+
+Tensor: TypeAlias = Any
+"""Of TensorFlow, which has no types."""
 
 
 class Shaping:
@@ -58,7 +61,7 @@ class FixedMasks(Shaping):
         """masks: which weights stay."""
         super().__init__(model, set(masks))
         self.masks: Masks = masks
-        self._tensors: dict[str, Any] = {}
+        self._tensors: dict[str, Tensor] = {}
         self.hold(masks)
 
     def hold(self, masks: Masks) -> None:

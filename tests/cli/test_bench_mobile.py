@@ -13,8 +13,10 @@ import pytest
 from edgesparse.cli import main
 from edgesparse.commands.bench_mobile import bench_mobile
 from edgesparse.commands.firmware import firmware
+from edgesparse.missing import Missing
 from edgesparse.mobile import measure
 from edgesparse.oracle import PHONE_RUNTIMES, runtime_version
+from edgesparse.result import MobileRun, MobileRuntime
 from tests.support.small_networks import conv_network
 
 FIGURES = {"load_ms", "first_ms", "latency_ms", "latency_p90_ms", "memory_bytes"}
@@ -44,7 +46,7 @@ def test_both_files_are_measured_on_every_installed_runtime(
     assert (result["dtype"], result["threads"], result["rounds"], result["runs"]) == ("int8", 2, 1, 3)
     assert result["files"]["sparse"]["bytes"] < result["files"]["dense"]["bytes"]
     assert set(result["runtimes"]) == set(PHONE_RUNTIMES)
-    for runtime, figures in result["runtimes"].items():
+    for runtime, figures in result.runtimes.items():
         if runtime_version(PHONE_RUNTIMES[runtime]) is None:
             assert "not installed" in figures["unavailable"]
             continue
@@ -83,19 +85,20 @@ def test_a_missing_runtime_is_unavailable(converted: Path, monkeypatch: pytest.M
     if runtime_version("tflite-runtime") is None:
         pytest.skip("tflite-runtime is not installed")
     result = bench_mobile(converted, rounds=1, runs=1)
-    assert result["runtimes"]["litert"] == {"unavailable": "not installed; pip install edgesparse[mobile]"}
-    assert set(result["runtimes"]["tflite-runtime"]["sparse"]) == FIGURES
+    assert result.runtimes["litert"] == Missing("not installed; pip install edgesparse[mobile]")
+    assert set(result.to_json()["runtimes"]["tflite-runtime"]["sparse"]) == FIGURES
 
 
 def test_a_file_that_does_not_load_is_unavailable_with_the_runtimes_words(converted: Path, tmp_path: Path) -> None:
     shutil.copytree(converted, tmp_path / "out")
     (tmp_path / "out" / "model.sparse.tflite").write_bytes(b"\x20\0\0\0TFL3" + bytes(100))
     result = bench_mobile(tmp_path / "out", rounds=1, runs=1)
-    for runtime, figures in result["runtimes"].items():
+    for runtime, figures in result.runtimes.items():
         if runtime_version(PHONE_RUNTIMES[runtime]) is not None:
-            assert figures["sparse"]["unavailable"]
-            assert set(figures["dense"]) == FIGURES
-            assert "unavailable" in figures["max_difference"]
+            assert isinstance(figures, MobileRuntime)
+            assert isinstance(figures.sparse, Missing)
+            assert isinstance(figures.dense, MobileRun)
+            assert isinstance(figures.max_difference, Missing)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_a_file_that_does_not_load_is_unavailable_with_the_runtimes_words(conver
     [
         ("report.json", [], "report.json"),
         ("model.sparse.tflite", [], "model.sparse.tflite: no such file"),
-        ("mobile", [], "no part on phones"),
+        ("mobile", [], "report.json: damaged or not complete: mobile: is missing"),
         ("", ["--threads", "0"], "threads: expected a whole number from 1"),
     ],
 )

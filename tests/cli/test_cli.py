@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.reports import SAMPLE, changed
 from tests.support.small_networks import conv_network
 
 COMMAND = [sys.executable, "-c", "from edgesparse.cli import main; main()"]
@@ -184,6 +185,28 @@ def test_names_of_layers_are_printed_as_they_are(tmp_path: Path, network: Path) 
     assert done.returncode == 0, done.stderr
     rows = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
     assert [row for row in rows if row in names] == names
+
+
+def test_names_that_no_encoding_has_are_printed_too(tmp_path: Path) -> None:
+    report = changed("source", path="not UTF-8: \udcff.h5")
+    (tmp_path / "report.json").write_text(json.dumps(report.to_json()))
+    done = run("report", ".", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert r"not UTF-8: \udcff.h5" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["report", "compare", "bench-mobile", "export"])
+def test_a_damaged_report_is_one_line_and_exit_2(tmp_path: Path, command: str) -> None:
+    value = SAMPLE.to_json()
+    value["sparse"]["flash_bytes"] = "many"
+    (tmp_path / "report.json").write_text(json.dumps(value))
+    options = {"compare": ["."], "export": ["--format", "cmake"]}.get(command, [])
+    done = run(command, ".", *options, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "edgesparse: error: report.json: damaged or not complete: sparse.flash_bytes: expected int, got 'many'; "
+        "run edgesparse convert again\n"
+    )
 
 
 def test_config_is_read_and_the_command_line_wins(tmp_path: Path, network: Path) -> None:

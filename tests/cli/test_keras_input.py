@@ -12,7 +12,7 @@ import pytest
 
 from edgesparse.cli import main
 from edgesparse.keras_model.backend import tf_keras
-from edgesparse.output import read_report
+from edgesparse.report.stored import read_report
 
 
 def save(path: Path, layers: list[Any]) -> None:
@@ -112,4 +112,6 @@ def test_a_lambda_layer_is_converted_when_asked_for(
     code = run(monkeypatch, "convert", str(bad_models / "lambda.h5"), "--unsafe", "--sparsity", "0.5")
     assert code == 0, capfd.readouterr().err
     # 2 * x stays a MUL: the layer was loaded and run.
-    assert read_report(tmp_path / "lambda.edgesparse")["layers"][0]["op"] == "MUL"
+    report = read_report(tmp_path / "lambda.edgesparse")
+    assert report.layers[0].op == "MUL"
+    assert report.source.unsafe

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgesparse.errors import ModelError, OutputError
-from edgesparse.output import output_folder, read_report, write_json
+from edgesparse.output import output_folder, write_json
 
 
 def fill(out: Path, text: str, *, force: bool = False) -> None:
@@ -60,14 +60,6 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
         fill(tmp_path / "file", "x", force=True)
     with pytest.raises(OutputError, match="no such folder"):
         fill(tmp_path / "none" / "out", "x")
-
-
-def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"has no report\.json"):
-        read_report(tmp_path)
-    (tmp_path / "report.json").write_text('{"schema": 2}')
-    with pytest.raises(OutputError, match="schema 1"):
-        read_report(tmp_path)
 
 
 def test_a_full_disk_is_one_short_line(tmp_path: Path) -> None:

@@ -160,15 +160,15 @@ def test_a_profile_repeats_and_names_what_is_hot(tmp_path: Path) -> None:
     runs = [
         Unicorn()
         .profile(elf, board, vector=1, memory=memory_profile("stm32l4r5"), timeout_s=60, layer_names=names)
-        .as_json(macs=(37 * 37, 0, 37 * 37))
+        .figures(macs=(37 * 37, 0, 37 * 37))
         for _ in range(2)
     ]
     assert runs[0] == runs[1]
     profile = runs[0]
-    assert [row["name"] for row in profile["layers"]] == list(names)
-    assert profile["functions"][0]["name"] == "toy_scale"
-    assert profile["blocks"][0]["name"].startswith("toy_scale+0x")
-    assert profile["blocks"][0]["executed"] >= 2 * 36 * 37
+    assert [row.name for row in profile.layers] == list(names)
+    assert profile.functions[0].name == "toy_scale"
+    assert profile.blocks[0].name.startswith("toy_scale+0x")
+    assert profile.blocks[0].executed >= 2 * 36 * 37
     assert any(" smla" in line for line in profile["blocks"][0]["disassembly"])
     assert profile["layers"][0]["instructions_per_mac"] == round(profile["layers"][0]["instructions"] / 37**2, 4)
     assert profile["layers"][1]["instructions_per_mac"] is None

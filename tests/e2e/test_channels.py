@@ -95,7 +95,6 @@ def test_channels_and_blocks_together(tmp_path: Path, data: str) -> None:
     assert 0.5 <= report.model.sparsity < 0.54
     assert {"stem", "wide", "dense"} <= {row.name for row in report.layers}
     assert report.settings.channels == 0.4
-    assert report.settings.channels == 0.4
 
 
 def test_without_channels_nothing_is_said_of_them(tmp_path: Path) -> None:

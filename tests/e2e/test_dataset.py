@@ -88,10 +88,10 @@ def test_the_device_gives_the_hosts_outputs_and_accuracy(
     assert dataset.agreement.int8_host.equal == SAMPLES
     counts = np.sort(runs[0].instructions)
     instructions = dataset.instructions
-    assert [instructions[name] for name in ("min", "median", "max")] == [counts[0], counts[SAMPLES // 2], counts[-1]]
+    assert [instructions.min, instructions.median, instructions.max] == [counts[0], counts[SAMPLES // 2], counts[-1]]
     assert runs[0].instructions[instructions.max_sample] == counts[-1]
     assert runs[0].instructions[instructions.min_sample] == counts[0]
-    assert isinstance(dataset.cycles, Missing) == (emulator == "qemu")
+    assert (isinstance(dataset.cycles, Missing)) == (emulator == "qemu")
     assert json.loads((folder / "report.json").read_text())["dataset"] == to_json(dataset)
 
 

@@ -13,7 +13,6 @@ from edgesparse.keras_model.backend import tf_keras
 from edgesparse.missing import Missing
 from edgesparse.mobile import phone_model
 from edgesparse.network import Network
-from edgesparse.result import MobileCheck
 from edgesparse.training.request import Training
 
 LARGEST_SHARE = {
@@ -48,7 +47,7 @@ def test_a_float_file_meets_xnnpacks_conditions_and_is_measured_beside_its_twin(
     assert [layer.block for layer in measured.layers if layer.meets_conditions] == [4, 4]
     assert all(layer.storage == "block4x1" for layer in measured.layers if layer.meets_conditions)
     for figures in measured.runtimes.values():
-        assert figures.get("max_difference", 0.0) < 1e-4
+        assert isinstance(figures, Missing) or figures.max_difference < 1e-4
 
 
 @pytest.mark.slow
@@ -66,5 +65,6 @@ def test_published_networks_are_small_and_equal(models: Path, name: str, pattern
         phone = phone_model(network.data, network.quantized(samples[:8]), optimize=optimize, names=names)
         assert phone.warnings == ()
         assert len(phone.data) <= LARGEST_SHARE[name, pattern] * len(network.data)
-        assert any(isinstance(check, MobileCheck) for check in phone.figures.checks.values())
-        assert all(isinstance(check, Missing) or check.equal for check in phone.figures.checks.values())
+        checks = [check for check in phone.figures.checks.values() if not isinstance(check, Missing)]
+        assert checks
+        assert all(check.equal for check in checks)

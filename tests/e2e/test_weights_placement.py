@@ -39,7 +39,7 @@ def test_weights_in_sram_are_bit_exact_and_cost_ram_only(toolchain: str, model: 
         for weights in ("flash", "sram")
     }
     for build in ("sparse", "dense"):
-        flash, sram = (getattr(reports[place], build) for place in ("flash", "sram"))
+        flash, sram = (getattr(reports[weights], build) for weights in ("flash", "sram"))
         assert sram.weight_bytes == flash.weight_bytes
         assert sram.ram_weight_bytes == flash.weight_bytes
         assert flash.ram_weight_bytes == 0

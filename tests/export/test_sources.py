@@ -17,7 +17,7 @@ from edgesparse.commands.emulate import emulate
 from edgesparse.commands.firmware import firmware as firmware_command
 from edgesparse.network import Network
 from edgesparse.oracle import reference_outputs
-from edgesparse.output import read_report
+from edgesparse.report.stored import read_report
 from tests.export.conftest import WARNINGS, Firmware, compile_sources, need, run
 
 Export = Callable[[Path, str], Path]
@@ -210,5 +210,5 @@ def test_the_device_gives_the_same_bytes_with_an_ecosystems_own_options(
         text = text.replace("OPTIMIZE ?= -O2", f"OPTIMIZE ?= {options}").replace("-fno-strict", "-fstrict")
         makefile.write_text(text)
     report = emulate(tmp_path / "out", toolchain="gcc")  # raises where bytes differ
-    before = read_report(dsp_folder)["dense"]["instructions"]
-    assert report["dense"]["instructions"] < 1.05 * before, "the kernels keep their speed"
+    before = read_report(dsp_folder).dense.instructions
+    assert report.dense.instructions < 1.05 * before, "the kernels keep their speed"

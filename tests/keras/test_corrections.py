@@ -14,11 +14,13 @@ from edgesparse.graph import FloatArray
 from edgesparse.keras_model import from_object, input_shape, predict
 from edgesparse.keras_model.backend import tf_keras
 from edgesparse.keras_model.kernels import iter_kernels
+from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.quantize import Quantized, check_zeros, float_tflite, quantize, quantize_corrected
 from edgesparse.quantize.bias_correction import correct_biases
 from edgesparse.quantize.equalize import equalize
 from edgesparse.quantize.scalable_channels import rescale_channels, scalable_channels
+from edgesparse.result import Correction
 from edgesparse.sparsify import plan, sparsify
 from edgesparse.tflite import objects, read_graph
 from edgesparse.tflite.edit import add_buffer, constant
@@ -284,21 +286,17 @@ def test_a_network_whose_int8_form_is_close_stays_as_it_is() -> None:
     assert chosen.model is model
     assert chosen.error is not None
     figure = round(chosen.error, 6)
-    assert chosen.as_json() == {
-        "equalized": False,
-        "bias_corrected": False,
-        "samples": 32,
-        "output_error_plain": figure,
-        "output_error": figure,
-    }
+    assert chosen.correction == Correction(
+        equalized=False, bias_corrected=False, samples=32, output_error_plain=figure, output_error=figure
+    )
 
 
 def test_without_samples_to_judge_by_the_result_is_plain_and_says_why() -> None:
     model = functional((8,), lambda layers, x: layers.Dense(3)(x))
     few = corrected(model, samples(model, n=31))
     assert few.data == quantize(model, samples(model, n=31), dense_per_channel=False)
-    assert few.as_json()["output_error"] == {"unavailable": "needs 32 samples to judge by, got 31"}
-    off = corrected(model, samples(model), unjudged="off").as_json()
-    assert off["output_error_plain"] == {"unavailable": "off"}
-    assert not off["equalized"]
-    assert not off["bias_corrected"]
+    assert few.correction.output_error == Missing("needs 32 samples to judge by, got 31")
+    off = corrected(model, samples(model), unjudged="off").correction
+    assert off.output_error_plain == Missing("off")
+    assert not off.equalized
+    assert not off.bias_corrected

@@ -121,8 +121,8 @@ def test_the_layers_that_got_smaller_are_listed(loaded: LoadedModel) -> None:
     old, new = outputs_of(loaded.model), outputs_of(result.model)
     listed = {layer.name: (layer.before, layer.after) for layer in result.shrunk.layers if layer.name != "depthwise"}
     assert listed == {name: (old[name], new[name]) for name in old if old[name] != new[name]}
-    figures = result.shrunk.as_json()
-    assert figures["removed_macs"] == pytest.approx(1 - figures["macs_after"] / figures["macs_before"], abs=1e-6)
+    figures = result.shrunk.channels
+    assert figures.removed_macs == pytest.approx(1 - figures.macs_after / figures.macs_before, abs=1e-6)
 
 
 def test_a_coarse_step_beyond_the_target_is_told() -> None:

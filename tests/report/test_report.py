@@ -148,6 +148,14 @@ def test_settings_that_are_out_of_range_are_refused_where_they_stand() -> None:
         record.from_json(Report, value)
 
 
+def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"has no report\.json"):
+        read_report(tmp_path)
+    (tmp_path / "report.json").write_text('{"schema": 2}')
+    with pytest.raises(OutputError, match="schema 1"):
+        read_report(tmp_path)
+
+
 def uses(report: Report) -> None:
     """All that people do with a report that was read."""
     render_html(report)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import decoded_weights, run_tflite_micro
 from edgesparse.tflite import objects, read_graph, slim
@@ -175,11 +176,11 @@ def test_few_distinct_weights_take_few_bits_and_tflite_micro_gives_the_same_outp
 ) -> None:
     network = Network.read(data)
     stock = stock_model(network, random_inputs(network.data), max_arena=None)
-    encoded = [layer for layer in stock.layers if "unavailable" not in layer]
-    assert [layer["kind"] for layer in encoded] == kinds
+    encoded = [layer for layer in stock.layers if not isinstance(layer, Missing)]
+    assert [layer.kind for layer in encoded] == kinds
     for layer, width in zip(encoded, bits, strict=True):
-        assert layer["encoded_bytes"] <= layer["dense_bytes"] * width / 8 + 16 + 128
-    assert stock.report["bit_exact"]["ok"]
+        assert layer.encoded_bytes <= layer.dense_bytes * width / 8 + 16 + 128
+    assert stock.figures.bit_exact.ok
     assert not stock.warnings
 
 
@@ -294,8 +295,8 @@ def test_weights_with_few_zeros_stay_dense_and_the_reason_is_given() -> None:
     assert "dense storage 10,240" in plan.dense[3]
     stock = stock_model(network, random_inputs(network.data), max_arena=None)
     assert stock.data == network.data
-    assert "equals model.int8.tflite" in stock.report["bit_exact"]["unavailable"]
-    assert stock.layers[2] == {"unavailable": "no weights"}
+    assert "equals model.int8.tflite" in stock.figures.bit_exact.reason
+    assert stock.layers[2] == Missing("no weights")
 
 
 def test_an_encoding_that_saves_less_than_its_op_takes_is_left_out() -> None:
@@ -347,7 +348,7 @@ def test_a_limit_that_the_activations_exceed_is_a_warning() -> None:
     stock = stock_model(network, random_inputs(network.data), max_arena=100)
     assert stock.data == network.data
     assert "--tflm-max-arena 100 cannot be met" in stock.warnings[0]
-    assert all("unavailable" in layer for layer in stock.layers)
+    assert all(isinstance(layer, Missing) for layer in stock.layers)
 
 
 def test_the_planner_takes_the_largest_first_at_the_lowest_place() -> None:
@@ -393,7 +394,7 @@ def test_published_models_pruned_to_80_percent(models: Path, name: str, block: i
     network = Network.read(data).slimmed(keep_metadata=False)
     stock = stock_model(network, random_inputs(network.data, 2), max_arena=None)
     assert len(stock.data) <= LIMITS[name] * len(network.data)
-    assert stock.report["bit_exact"]["ok"]
+    assert stock.figures.bit_exact.ok
     assert not stock.warnings
 
 
@@ -403,7 +404,7 @@ def test_published_models_as_they_are(models: Path, name: str) -> None:
     stock = stock_model(network, random_inputs(network.data, 2), max_arena=None)
     assert len(stock.data) <= len(network.data)
     assert not stock.warnings
-    assert stock.report["bit_exact"].get("ok", stock.data == network.data)
+    assert stock.data == network.data if isinstance(stock.figures.bit_exact, Missing) else stock.figures.bit_exact.ok
 
 
 def test_weights_that_differ_give_the_dense_file_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,8 +416,8 @@ def test_weights_that_differ_give_the_dense_file_and_say_so(monkeypatch: pytest.
     stock = stock_model(network, random_inputs(network.data), max_arena=None)
     assert stock.data == network.data
     assert "other weights" in stock.warnings[0]
-    assert "other weights" in stock.layers[3]["unavailable"]
-    assert stock.report["arena_bytes"] == stock.report["dense_arena_bytes"]
+    assert "other weights" in stock.layers[3].reason
+    assert stock.figures.arena_bytes == stock.figures.dense_arena_bytes
 
 
 def test_a_file_that_tflite_micro_refuses_gives_the_dense_one(monkeypatch: pytest.MonkeyPatch) -> None:

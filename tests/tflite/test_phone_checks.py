@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgesparse.missing import Missing
 from edgesparse.mobile import convert, phone_model
 from edgesparse.oracle import PHONE_RUNTIMES
 from edgesparse.report.show.mobile import phone_file
@@ -30,17 +31,17 @@ def encoded_tensors(model: bytes) -> int:
 def test_an_equal_file_is_kept_and_the_report_says_what_was_checked() -> None:
     phone = converted()
     assert phone.warnings == ()
-    assert phone.report["bytes"] == len(phone.data) < len(conv_network())
-    assert [tensor["name"] for tensor in phone.report["tensors"]] == ["first", "second", "last"]
-    assert set(phone.report["checks"]) == set(PHONE_RUNTIMES)
-    for check in phone.report["checks"].values():
-        if "unavailable" not in check:
-            assert (check["kernels"], check["equal"], check["inputs"]) == ("reference", True, 3)
+    assert phone.figures.bytes == len(phone.data) < len(conv_network())
+    assert [tensor.name for tensor in phone.figures.tensors] == ["first", "second", "last"]
+    assert set(phone.figures.checks) == set(PHONE_RUNTIMES)
+    for check in phone.figures.checks.values():
+        if not isinstance(check, Missing):
+            assert (check.kernels, check.equal, check.inputs) == ("reference", True, 3)
 
 
 def test_for_latency_litert_is_asked_with_the_kernels_that_a_phone_uses() -> None:
-    checks = converted(optimize="latency").report["checks"]
-    kernels = {runtime: check["kernels"] for runtime, check in checks.items() if "unavailable" not in check}
+    checks = converted(optimize="latency").figures.checks
+    kernels = {runtime: check.kernels for runtime, check in checks.items() if not isinstance(check, Missing)}
     assert kernels.items() <= {"tflite-runtime": "reference", "litert": "default"}.items()
 
 
@@ -50,7 +51,7 @@ def test_without_a_runtime_the_file_is_dense_and_says_so(monkeypatch: pytest.Mon
     assert phone.data == conv_network()
     (warning,) = phone.warnings
     assert "no runtime to check it on (pip install edgesparse[mobile])" in warning
-    assert all("not installed" in check["unavailable"] for check in phone.report["checks"].values())
+    assert all("not installed" in check.reason for check in phone.figures.checks.values())
 
 
 def test_one_runtime_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +60,7 @@ def test_one_runtime_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     phone = converted()
     assert encoded_tensors(phone.data) == 2
     assert phone.warnings == ()
-    assert "pip install edgesparse[mobile]" in phone.report["checks"]["litert"]["unavailable"]
+    assert "pip install edgesparse[mobile]" in phone.figures.checks["litert"].reason
 
 
 def test_a_tensor_that_a_runtime_refuses_stays_dense_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +78,7 @@ def test_a_tensor_that_a_runtime_refuses_stays_dense_and_is_named(monkeypatch: p
     (warning,) = phone.warnings
     assert "'last'" in warning
     assert "litert says: cannot take the last layer" in warning
-    storage = {tensor["name"]: tensor["storage"] for tensor in phone.report["tensors"]}
+    storage = {tensor.name: tensor.storage for tensor in phone.figures.tensors}
     assert storage["last"] == "dense"
     assert storage["first"] != "dense"
     assert encoded_tensors(phone.data) == 1
@@ -94,8 +95,8 @@ def test_other_outputs_make_the_file_dense(monkeypatch: pytest.MonkeyPatch) -> N
     phone = converted()
     assert phone.data == conv_network()
     assert "gives other outputs than for the dense file (reference kernels)" in phone.warnings[-1]
-    assert {tensor["storage"] for tensor in phone.report["tensors"]} == {"dense"}
-    assert "gives other outputs" in phone.report["tensors"][0]["reason"]
+    assert {tensor.storage for tensor in phone.figures.tensors} == {"dense"}
+    assert "gives other outputs" in phone.figures.tensors[0].reason
 
 
 def test_a_runtime_that_refuses_the_dense_file_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +108,7 @@ def test_a_runtime_that_refuses_the_dense_file_is_not_asked(monkeypatch: pytest.
     monkeypatch.setattr(convert, "run_on_phone_runtime", refuses)
     phone = converted()
     assert encoded_tensors(phone.data) == 2
-    assert phone.report["checks"]["litert"] == {"unavailable": "refuses the dense file: no such op"}
+    assert phone.figures.checks["litert"] == Missing("refuses the dense file: no such op")
 
 
 def test_a_network_without_zeros_keeps_its_bytes_and_says_why() -> None:
@@ -115,13 +116,13 @@ def test_a_network_without_zeros_keeps_its_bytes_and_says_why() -> None:
     phone = phone_model(dense, INPUTS, optimize="size", names=NAMES)
     assert phone.data == dense
     assert phone.warnings == ("model.sparse.tflite has dense storage: no tensor gets smaller",)
-    assert all("would take" in tensor["reason"] for tensor in phone.report["tensors"])
+    assert all("would take" in tensor.reason for tensor in phone.figures.tensors)
 
 
 def test_the_summary_says_what_was_encoded_and_where_it_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     real = convert.runtime_version
     monkeypatch.setattr(convert, "runtime_version", lambda name: None if name == "ai-edge-litert" else real(name))
-    (line,) = phone_file({"mobile": converted().report})
+    (line,) = phone_file(converted().figures)
     assert line.startswith("model.sparse.tflite: 2 of 3 weight tensors encoded, outputs equal on tflite-runtime ")
     assert line.endswith("; not checked on litert")
-    assert phone_file({}) == []
+    assert phone_file(phone_model(conv_network(density=1.0), INPUTS, optimize="size", names=NAMES).figures) == []

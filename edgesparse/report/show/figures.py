@@ -40,7 +40,7 @@ def is_missing(value: object) -> bool:
     return isinstance(value, Missing)
 
 
-def parts(value: DataclassInstance) -> dict[str, Any]:
+def parts(value: DataclassInstance) -> dict[str, object]:
     """The fields of a part by name, without optional ones that it does not have."""
     named = {field.name: getattr(value, field.name) for field in fields(value)}
     return {name: part for name, part in named.items() if part is not None}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, TypeGuard
 
 import jinja2
 from markupsafe import Markup
@@ -22,6 +22,9 @@ from edgesparse.report.show.figures import clean, exact, is_missing, label, part
 from edgesparse.report.show.reproduce import command_line
 from edgesparse.report.verdict import Verdict, verdict
 from edgesparse.result import ArenaBuffer, LayerFigures
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["render_html"]
 
@@ -205,11 +208,11 @@ def _notes(report: Report) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys((label(key), value) for key, value in found if isinstance(value, str)))
 
 
-def _flatten(part: Any, prefix: str = "") -> dict[str, Any]:
+def _flatten(part: DataclassInstance, prefix: str = "") -> dict[str, object]:
     """The figures of a part and of its parts, by name."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for key, value in parts(part).items():
-        if is_dataclass(value) and not is_missing(value):
+        if is_dataclass(value) and not isinstance(value, type) and not is_missing(value):
             flat |= _flatten(value, f"{prefix}{key}: ")
         else:
             flat[f"{prefix}{key}"] = value
@@ -236,11 +239,11 @@ def _tree(value: object) -> Tree:
     return Tree(text=_cell(value))
 
 
-def _is_part(value: object) -> bool:
+def _is_part(value: object) -> TypeGuard[Mapping[str, object] | DataclassInstance]:
     return isinstance(value, Mapping) or (is_dataclass(value) and not is_missing(value))
 
 
-def _named(value: Any) -> Mapping[str, Any]:
+def _named(value: Mapping[str, object] | DataclassInstance) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else parts(value)
 
 

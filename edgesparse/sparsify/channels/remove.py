@@ -14,6 +14,7 @@ from edgesparse.keras_model.backend import quiet
 from edgesparse.keras_model.channel_graph import ChannelGraph, channel_graph
 from edgesparse.keras_model.loaded import iter_layers
 from edgesparse.keras_model.validate import model_from_config
+from edgesparse.record import Json
 
 __all__ = ["channels_kept", "remove_channels"]
 
@@ -78,7 +79,7 @@ def _kept_weights(model: Any, graph: ChannelGraph, stays: BoolArray) -> dict[str
     return result
 
 
-def _shrink(layers: list[dict[str, Any]], prefix: str, kept: Mapping[str, BoolArray]) -> None:
+def _shrink(layers: Json, prefix: str, kept: Mapping[str, BoolArray]) -> None:
     """Set the sizes in the configurations of layers, in place. kept: layer path -> which outputs stay."""
     has_input = bool(layers) and layers[0]["class_name"] == "InputLayer"
     for entry in layers:
