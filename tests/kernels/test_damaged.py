@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgesparse.analysis import analyse
-from edgesparse.boards import CORES
+from edgesparse.boards import CORES, Core
 from edgesparse.errors import EdgesparseError, InputError, ModelError
 from edgesparse.firmware.describe import describe
 from edgesparse.graph import Graph
@@ -23,7 +23,7 @@ from edgesparse.tflite import read_graph
 from edgesparse.tflm.custom_ops import encode_call
 from tests.conftest import skip_or_fail
 from tests.kernels.networks import NETWORKS
-from tests.support.host_kernels import Case, run_cases
+from tests.support.host_kernels import CORES_UNDER_TEST, Case, run_cases
 from tests.support.mutants import mutant
 from tests.support.reference import tflm_output
 from tests.support.tflite_builder import TfliteBuilder
@@ -220,42 +220,39 @@ def test_networks_with_one_thing_wrong_are_refused_or_run_as_the_reference_does(
     """Whatever is accepted runs in its own buffers, and gives the reference's bytes."""
     if shutil.which("gcc") is None:
         skip_or_fail("gcc is not installed")
-    cases: dict[bool, list[tuple[str, bytes, NDArray[np.generic], Case]]] = {False: [], True: []}
+    accepted: list[tuple[str, bytes, NDArray[np.generic], Case]] = []
+    cores = tuple(CORES_UNDER_TEST.values())
     refused = 0
     for kind, make in NETWORKS.items():
-        accepted = 0
+        run = 0
         for seed in range(FEW_MUTANTS if kind in SLOW else MUTANTS):
             rng = np.random.default_rng([seed, 1])
             data = mutant(make(rng)[0], rng)
             try:
-                graph, packed = _used(data)
+                graph, packed = _used(data, cores[seed % len(cores)])
             except InputError as error:
                 refused += "\n" not in str(error)
                 continue
-            if accepted < RUN_OF_EACH and sum(tensor.nbytes for tensor in graph.tensors) < LARGEST_BYTES:
-                accepted += 1
+            if run < RUN_OF_EACH and sum(tensor.nbytes for tensor in graph.tensors) < LARGEST_BYTES:
+                run += 1
                 x = _inputs(graph, rng)
-                portable = any(call.portable for call in packed.calls)
-                cases[portable].append((f"{kind}, seed {seed}", data, x, Case(graph, packed, x.tobytes())))
+                accepted.append((f"{kind}, seed {seed}", data, x, Case(graph, packed, x.tobytes())))
     assert refused > MUTANTS * len(NETWORKS) // 5
-    for portable, some in cases.items():
-        folder = tmp_path / f"portable_{portable}"
-        folder.mkdir()
-        results = run_cases(folder, CORE, [case for *_, case in some])
-        for (name, data, x, case), result in zip(some, results, strict=True):
-            output = case.packed.aliases.get(case.graph.outputs[0], case.graph.outputs[0])
-            actual = result[output].tobytes() if output in result else x.tobytes()
-            assert actual == tflm_output(data, [x]).tobytes(), name
+    results = run_cases(tmp_path, [case for *_, case in accepted])
+    for (name, data, x, case), result in zip(accepted, results, strict=True):
+        output = case.packed.aliases.get(case.graph.outputs[0], case.graph.outputs[0])
+        actual = result[output].tobytes() if output in result else x.tobytes()
+        assert actual == tflm_output(data, [x]).tobytes(), name
 
 
-def _used(data: bytes) -> tuple[Graph, PackedModel]:
+def _used(data: bytes, core: Core) -> tuple[Graph, PackedModel]:
     """What the pipeline does with a file up to the C code, on both runtimes."""
     graph = read_graph(data)
     analyse(graph)
-    packed = lower(graph, CORE)
+    packed = lower(graph, core)
     ends = [graph.tensors[index] for index in (graph.inputs[0], graph.outputs[0])]
     vectors, expected = (np.zeros((1, *tensor.shape), tensor.dtype) for tensor in ends)
-    describe(graph, packed, plan_memory(graph, packed), vectors, expected, tool="", source_sha256="")
+    describe(graph, packed, plan_memory(graph, packed), vectors, expected, name="net", tool="", source_sha256="")
     for call in packed.calls:
         if call.struct in ("es_conv_2d", "es_fully_connected"):
             encode_call(call)
