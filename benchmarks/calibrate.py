@@ -28,7 +28,7 @@ from benchmarks.kernels import SHAPES, variants
 from edgesparse import toolchain
 from edgesparse.boards import Board, board_names, load_board
 from edgesparse.lowering.costs import COSTS_PATH, core_column, estimate
-from edgesparse.lowering.lower import FORMATS_OF
+from edgesparse.lowering.formats import FORMATS, FORMATS_OF
 
 Fit = dict[str, Any]
 Fits = dict[str, dict[str, Fit]]
@@ -172,11 +172,11 @@ def grid() -> list[Shape]:
         dense += [shape, replace(shape, relu=False), replace(shape, clamped=True)]
     shapes = list(dense)
     for shape in (shape for shape in dense if not shape.wide):
-        for name in FORMATS_OF.get(shape.kind, {}):
-            if name == "columns":
+        for name in FORMATS_OF.get(shape.kind, ()):
+            if FORMATS[name].skips_inputs:
                 shapes += [replace(shape, zero_inputs=zeros, forced=name) for zeros in (0.3, 0.75, 0.95)]
             elif name != "dense":
-                block = (2, 4) if name == "block2x4" else (1, 4) if name == "block1x4" else (1, 1)
+                block = FORMATS[name].block
                 shapes += [replace(shape, zeros=zeros, block=block, forced=name) for zeros in (0.5, 0.75, 0.9)]
     return shapes
 

@@ -28,7 +28,8 @@ from edgesparse.keras_model import LoadedModel, load, predict
 from edgesparse.network import Network
 from edgesparse.quantize import Quantized, check_zeros, quantize_corrected, train_aware
 from edgesparse.settings import QUANTIZE_NAMES
-from edgesparse.sparsify import METHODS, Training, plan, sparsify
+from edgesparse.sparsify import METHODS, plan, sparsify
+from edgesparse.training.request import Training
 
 _FOLDS = 4
 

@@ -26,8 +26,8 @@ import numpy as np
 
 import edgesparse
 from benchmarks.plot import bars
-from edgesparse import pipeline
 from edgesparse.boards import load_board
+from edgesparse.commands.firmware import firmware
 
 BASELINE = json.loads((Path(__file__).parent / "baseline.json").read_text())
 
@@ -121,7 +121,7 @@ def random_mobilenet() -> Any:
 def measure(name: str, build: str, path: Path, board: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Figures of one build on one board, beside the baseline's and the goals."""
     with tempfile.TemporaryDirectory() as work:
-        report = pipeline.firmware(path, out=Path(work) / "out", board=board, vectors=2, **settings)
+        report = firmware(path, out=Path(work) / "out", board=board, vectors=2, **settings).to_json()
     figures = report["dense" if build == "dense" else "sparse"]
     core = report["board"]["core"]
     baseline = BASELINE["models"][name]

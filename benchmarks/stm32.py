@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgesparse.emulate.pipeline import CoreTiming, Region
-from edgesparse.emulate.replay import CReplay, Timing
+from edgesparse.emulate.timing.model import CoreTiming, Region
+from edgesparse.emulate.timing.replay import CReplay, Timing
 from edgesparse.errors import CrashError
 
 __all__ = ["FLASH", "PARTS", "Part", "Stm32"]

@@ -27,10 +27,10 @@ from typing import Any
 
 from benchmarks.networks import int8_files
 from benchmarks.stm32 import FLASH, PARTS, Stm32
-from edgesparse import pipeline
 from edgesparse.boards import board_names, load_board
-from edgesparse.emulate.pipeline import core_timing, memory_profile
-from edgesparse.emulate.replay import Timing
+from edgesparse.commands.firmware import firmware as firmware_command
+from edgesparse.emulate.timing.model import core_timing, memory_profile
+from edgesparse.emulate.timing.replay import Timing
 from edgesparse.errors import EdgesparseError
 
 ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "timing_rows.json").read_text())
@@ -170,13 +170,13 @@ def own_networks(cache: Path, published: Path | None) -> list[dict[str, Any]]:
         for network, model in MODELS.items():
             dense = int8_files(model, folder, cache)["dense"]
             with tempfile.TemporaryDirectory() as work:
-                report = pipeline.firmware(
+                report = firmware_command(
                     dense,
                     out=Path(work) / "out",
                     board=boards[PARTS[profile].core],
                     memory_profile=profile,
                     vectors=2,
-                )
+                ).to_json()
             figures, theirs = report["dense"], published_cycles(rows, systems, network)
             done.append({"profile": profile, "network": network, **figures, "published": theirs})
             span = f"{min(theirs):,} to {max(theirs):,} ({len(theirs)} rows)" if theirs else ""

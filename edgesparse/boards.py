@@ -22,12 +22,13 @@ __all__ = ["CORES", "Board", "Core", "MemoryRegion", "board_names", "load_board"
 class Core:
     """A processor core.
 
-    `has_dsp`: the SIMD instructions of Armv7E-M (SMLAD, SXTB16, ...), which Armv8-M may have too.
+    `kernels`: the variants (variants.VARIANTS) that it runs, the fastest first. "dsp" needs the SIMD instructions of
+    Armv7E-M (SMLAD, SXTB16, ...), which Armv8-M may have too.
     `fpu`: the floating-point extension that code may use, single precision only, or None.
     """
 
     name: str
-    has_dsp: bool
+    kernels: tuple[str, ...]
     architecture: Literal["armv6-m", "armv7-m", "armv8-m.main"]
     fpu: Literal["fpv4-sp", "fpv5-sp"] | None
     gcc_flags: tuple[str, ...]
@@ -41,7 +42,7 @@ CORES: dict[str, Core] = {
     for core in (
         Core(
             name="cortex-m0",
-            has_dsp=False,
+            kernels=("portable",),
             architecture="armv6-m",
             fpu=None,
             gcc_flags=("-mcpu=cortex-m0", "-mthumb", "-mfloat-abi=soft"),
@@ -51,7 +52,7 @@ CORES: dict[str, Core] = {
         ),
         Core(
             name="cortex-m0plus",
-            has_dsp=False,
+            kernels=("portable",),
             architecture="armv6-m",
             fpu=None,
             gcc_flags=("-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"),
@@ -61,7 +62,7 @@ CORES: dict[str, Core] = {
         ),
         Core(
             name="cortex-m3",
-            has_dsp=False,
+            kernels=("portable",),
             architecture="armv7-m",
             fpu=None,
             gcc_flags=("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"),
@@ -71,7 +72,7 @@ CORES: dict[str, Core] = {
         ),
         Core(
             name="cortex-m4",
-            has_dsp=True,
+            kernels=("dsp", "portable"),
             architecture="armv7-m",
             fpu="fpv4-sp",
             gcc_flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
@@ -81,7 +82,7 @@ CORES: dict[str, Core] = {
         ),
         Core(
             name="cortex-m7",
-            has_dsp=True,
+            kernels=("dsp", "portable"),
             architecture="armv7-m",
             fpu="fpv5-sp",
             gcc_flags=("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
@@ -91,7 +92,7 @@ CORES: dict[str, Core] = {
         ),
         Core(
             name="cortex-m33",
-            has_dsp=True,
+            kernels=("dsp", "portable"),
             architecture="armv8-m.main",
             fpu="fpv5-sp",
             gcc_flags=("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
@@ -102,7 +103,7 @@ CORES: dict[str, Core] = {
         # Armv8-M code with DSP instructions: no kernel uses MVE or the loop instructions of Armv8.1-M yet.
         Core(
             name="cortex-m55",
-            has_dsp=True,
+            kernels=("dsp", "portable"),
             architecture="armv8-m.main",
             fpu="fpv5-sp",
             gcc_flags=(
@@ -134,7 +135,7 @@ class Board:
 
     `clock_hz` is the clock that the start-up code leaves the part at; `max_clock_hz` the part's limit, at which its
     flash needs `flash_wait_states`. `stack_bytes`: reserved at the bottom of RAM.
-    `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of emulate/memories.toml, or
+    `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of memories.toml, or
     None where the board's memory has no waits that are modelled.
     `counter`: the header of firmware_templates/counters that counts core clocks. `registers`: what the start-up code
     writes outside of the core; an emulator needs memory there. `emulated`: there is no such board to program.

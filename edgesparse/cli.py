@@ -8,11 +8,19 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from edgesparse.errors import BuildError, EdgesparseError, LimitError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edgesparse.record import Json
+    from edgesparse.report.report import Report
+    from edgesparse.report.show.junit import Case
+    from edgesparse.result import BudgetRow
 
 __all__ = ["cli", "main"]
 
@@ -22,7 +30,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def main() -> NoReturn:
-    """Entry point of the `edgesparse` command; exits with the code of DESIGN: 0 to 5, or 130."""
+    """Entry point of the `edgesparse` command; exits with 0, with the code of an error (errors.py), or with 130."""
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -207,14 +215,14 @@ def convert(
     **given: Any,
 ) -> None:
     """Turn a Keras model (.h5, .keras, SavedModel) into sparse int8 firmware, and measure it."""
-    from edgesparse import pipeline
+    from edgesparse.commands.convert import convert as command
 
     settings = _settings(config, given)
     _check_junit(junit, settings)
     with _progress(verbose) as progress:
-        report = pipeline.convert(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
+        report = command(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
     _show(report, as_json)
-    _check_budgets(report, junit)
+    _check_budgets(report.budgets, junit)
 
 
 @cli.command()
@@ -236,15 +244,15 @@ def sparsify(
     **given: Any,
 ) -> None:
     """Write a sparse copy of a Keras model, to train or deploy elsewhere."""
-    from edgesparse import pipeline
+    from edgesparse.commands.sparsify import sparsify as command
 
     settings = _settings(config, given)
     with _progress(verbose) as progress:
-        result = pipeline.sparsify(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
+        result = command(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
     if as_json:
-        _print_json(result)
+        _print_json(result.to_json())
     else:
-        from edgesparse.report.sparsification import sparsification
+        from edgesparse.report.show.sparsification import sparsification
 
         _print(sparsification(result))
 
@@ -263,14 +271,14 @@ def firmware(
     **given: Any,
 ) -> None:
     """Turn an int8 .tflite into firmware, weights as they are, and measure it."""
-    from edgesparse import pipeline
+    from edgesparse.commands.firmware import firmware as command
 
     settings = _settings(config, given)
     _check_junit(junit, settings)
     with _progress(verbose) as progress:
-        report = pipeline.firmware(model, out=out, force=force, progress=progress, **settings)
+        report = command(model, out=out, force=force, progress=progress, **settings)
     _show(report, as_json)
-    _check_budgets(report, junit)
+    _check_budgets(report.budgets, junit)
 
 
 @cli.command()
@@ -278,12 +286,12 @@ def firmware(
 @_options(_toolchain, _json, _verbose)
 def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> None:
     """Compile the firmware and its dense twin again."""
-    from edgesparse import pipeline
+    from edgesparse.commands.build import build as command
 
     with _progress(verbose) as progress:
-        report = pipeline.build(folder, toolchain=toolchain, progress=progress)
+        report = command(folder, toolchain=toolchain, progress=progress)
     _show(report, as_json)
-    _check_budgets(report, None, only_measured=True)
+    _check_budgets(report.budgets, None, only_measured=True)
 
 
 @cli.command()
@@ -311,11 +319,11 @@ def emulate(
     verbose: bool,
 ) -> None:
     """Run the firmware and its dense twin on the emulated board, and compare with the reference."""
-    from edgesparse import pipeline
+    from edgesparse.commands.emulate import emulate as command
 
     _check_junit(junit)
     with _progress(verbose) as progress:
-        report = pipeline.emulate(
+        report = command(
             folder,
             emulator=emulator,
             toolchain=toolchain,
@@ -328,7 +336,7 @@ def emulate(
             progress=progress,
         )
     _show(report, as_json)
-    _check_budgets(report, junit)
+    _check_budgets(report.budgets, junit)
 
 
 @cli.command()
@@ -336,9 +344,9 @@ def emulate(
 @_json
 def report(folder: Path, as_json: bool) -> None:
     """Write report.html of DIR again, from its report.json, and print the summary."""
-    from edgesparse import pipeline
+    from edgesparse.commands.report import report as command
 
-    _show(pipeline.report(folder), as_json)
+    _show(command(folder), as_json)
 
 
 @cli.command()
@@ -353,14 +361,14 @@ def compare(
     old: Path, new: Path, tolerance: str, accuracy_tolerance: str, any_board: bool, junit: Path | None, as_json: bool
 ) -> None:
     """Compare two reports (folders or report.json); exit 3 where NEW is worse than tolerated."""
-    from edgesparse import pipeline
-    from edgesparse.report.junit import comparison_cases
-    from edgesparse.report.terminal import comparison_parts
+    from edgesparse.commands.compare import compare as command
+    from edgesparse.report.show.junit import comparison_cases
+    from edgesparse.report.show.terminal import comparison_parts
 
     _check_junit(junit)
-    result = pipeline.compare(old, new, tolerance=tolerance, accuracy_tolerance=accuracy_tolerance, any_board=any_board)
+    result = command(old, new, tolerance=tolerance, accuracy_tolerance=accuracy_tolerance, any_board=any_board)
     if as_json:
-        _print_json(result.as_json())
+        _print_json(result.to_json())
     else:
         _print(comparison_parts(result))
     if junit is not None:
@@ -388,10 +396,10 @@ def flash(
     verbose: bool,
 ) -> None:
     """Program a real board, and read the same figures from it."""
-    from edgesparse import pipeline
+    from edgesparse.commands.flash import flash as command
 
     with _progress(verbose) as progress:
-        report, run = pipeline.flash(
+        report, run = command(
             folder,
             probe=probe,
             probe_id=probe_id,
@@ -401,8 +409,8 @@ def flash(
             progress=progress,
         )
     if dry_run:
-        for command in run.commands:
-            click.echo(command)
+        for line in run.commands:
+            click.echo(line)
     else:
         _show(report, as_json)
 
@@ -415,14 +423,14 @@ def flash(
 @_options(_json, _verbose)
 def bench_mobile(folder: Path, threads: int, rounds: int, runs: int, as_json: bool, verbose: bool) -> None:
     """Measure model.sparse.tflite beside its dense twin on the runtimes that phones use."""
-    from edgesparse import pipeline
+    from edgesparse.commands.bench_mobile import bench_mobile as command
 
     with _progress(verbose) as progress:
-        result = pipeline.bench_mobile(folder, threads=threads, rounds=rounds, runs=runs, progress=progress)
+        result = command(folder, threads=threads, rounds=rounds, runs=runs, progress=progress)
     if as_json:
-        _print_json(result)
+        _print_json(result.to_json())
     else:
-        from edgesparse.report.phones import phone_bench
+        from edgesparse.report.show.mobile import phone_bench
 
         _print(phone_bench(result))
 
@@ -435,14 +443,14 @@ def bench_mobile(folder: Path, threads: int, rounds: int, runs: int, as_json: bo
 @_force
 def export(folder: Path, format_: str, out: Path | None, as_json: bool, force: bool) -> None:
     """Write the firmware of DIR as a library of the ecosystem that you flash from."""
-    from edgesparse import pipeline
+    from edgesparse.commands.export import export as command
 
-    result = pipeline.export(folder, format=format_, out=out, force=force)
+    result = command(folder, format=format_, out=out, force=force)
     if as_json:
-        _print_json(result)
+        _print_json(result.to_json())
     else:
-        place = out if out is not None else f"{result['name']}.{format_}"
-        click.echo(f"{place}: {result['name']} {result['version']} for {format_}; its README.md says how to use it")
+        place = out if out is not None else f"{result.name}.{format_}"
+        click.echo(f"{place}: {result.name} {result.version} for {format_}; its README.md says how to use it")
 
 
 @cli.command()
@@ -450,15 +458,15 @@ def export(folder: Path, format_: str, out: Path | None, as_json: bool, force: b
 @_options(_unsafe, _json, _verbose)
 def inspect(model: Path, unsafe: bool, as_json: bool, verbose: bool) -> None:
     """Show layers, shapes, MACs, zeros, and why each layer can or cannot gain."""
-    from edgesparse import pipeline
+    from edgesparse.commands.inspect import inspect as command
 
     with _progress(verbose) as progress:
         progress("reading the model")
-        result = pipeline.inspect(model, unsafe=unsafe)
+        result = command(model, unsafe=unsafe)
     if as_json:
-        _print_json(result)
+        _print_json(result.to_json())
     else:
-        from edgesparse.report.terminal import inspection
+        from edgesparse.report.show.terminal import inspection
 
         _print(inspection(result))
 
@@ -470,7 +478,7 @@ def boards(as_json: bool) -> None:
     from dataclasses import asdict
 
     from edgesparse.boards import board_names, load_board
-    from edgesparse.report.terminal import board_table
+    from edgesparse.report.show.terminal import board_table
 
     found = [load_board(name) for name in board_names()]
     if as_json:
@@ -485,8 +493,8 @@ def doctor(as_json: bool) -> None:
     """Say which tools are installed, and how to get those that are not."""
     from dataclasses import asdict
 
-    from edgesparse.diagnosis import diagnose
-    from edgesparse.report.terminal import doctor_table
+    from edgesparse.doctor import diagnose
+    from edgesparse.report.show.terminal import doctor_table
 
     rows = diagnose()
     if as_json:
@@ -519,11 +527,11 @@ def _progress(verbose: bool) -> Iterator[Callable[[str], None]]:
             yield lambda text: status.update(escape(text))
 
 
-def _show(report: Mapping[str, Any], as_json: bool) -> None:
+def _show(report: Report, as_json: bool) -> None:
     if as_json:
-        _print_json(report)
+        _print_json(report.to_json())
         return
-    from edgesparse.report.terminal import summary
+    from edgesparse.report.show.terminal import summary
 
     _print(summary(report))
 
@@ -538,32 +546,33 @@ def _check_junit(junit: Path | None, settings: Mapping[str, Any] | None = None) 
         raise SettingsError("--junit lists the budgets; give --budget too")
 
 
-def _check_budgets(report: Mapping[str, Any], junit: Path | None, *, only_measured: bool = False) -> None:
+def _check_budgets(budgets: Sequence[BudgetRow], junit: Path | None, *, only_measured: bool = False) -> None:
     """Write the JUnit file where one is wanted; LimitError with a line for every budget that is not kept.
 
     only_measured: but for those on figures that the command does not measure.
     """
-    from edgesparse.budgets import describe_budget
-    from edgesparse.report.junit import budget_cases
+    from edgesparse.report.budgets import describe_budget
+    from edgesparse.report.show.figures import is_missing
+    from edgesparse.report.show.junit import budget_cases
 
     if junit is not None:
-        _write_junit(junit, "edgesparse.budgets", budget_cases(report))
-    judged = [row for row in report["budgets"] if not (only_measured and isinstance(row["actual"], dict))]
-    missed = tuple(describe_budget(row) for row in judged if not row["ok"])
+        _write_junit(junit, "edgesparse.budgets", budget_cases(budgets))
+    judged = [row for row in budgets if not (only_measured and is_missing(row.actual))]
+    missed = tuple(describe_budget(row) for row in judged if not row.ok)
     if missed:
         raise LimitError(missed)
 
 
-def _write_junit(path: Path, suite: str, cases: Sequence[Any]) -> None:
+def _write_junit(path: Path, suite: str, cases: Sequence[Case]) -> None:
     import datetime
 
     from edgesparse.output import write_text
-    from edgesparse.report.junit import render_junit
+    from edgesparse.report.show.junit import render_junit
 
     write_text(path, render_junit(suite, cases, now=datetime.datetime.now(datetime.timezone.utc)))
 
 
-def _print(parts: Sequence[Any]) -> None:
+def _print(parts: Sequence[RenderableType]) -> None:
     """Lines of text as they are, tables as wide as the terminal, or as they need where there is none."""
     from rich.console import Console
     from rich.text import Text
@@ -576,7 +585,7 @@ def _print(parts: Sequence[Any]) -> None:
         console.print(part, soft_wrap=isinstance(part, Text))
 
 
-def _print_json(value: Any) -> None:
+def _print_json(value: Json) -> None:
     click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from edgesparse.errors import OutputError
+from edgesparse.record import Json
 
 __all__ = [
     "EXPORT_NAME",
@@ -19,8 +19,6 @@ __all__ = [
     "REPORT_NAME",
     "check_replaceable",
     "output_folder",
-    "read_report",
-    "read_report_at",
     "write_json",
     "write_text",
 ]
@@ -73,30 +71,7 @@ def output_folder(out: Path, *, force: bool) -> Iterator[Path]:
             shutil.rmtree(staging)
 
 
-def read_report(folder: Path) -> dict[str, Any]:
-    """The report.json of an output folder; OutputError where there is none."""
-    return _read(folder / REPORT_NAME, folder)
-
-
-def read_report_at(place: Path) -> dict[str, Any]:
-    """The report that is a file, or lies in an output folder; OutputError where there is none."""
-    return read_report(place) if place.is_dir() else _read(place, place)
-
-
-def _read(path: Path, named: Path) -> dict[str, Any]:
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        what = "no such file" if named == path else f"has no {REPORT_NAME}"
-        raise OutputError(f"{named}: {what}; give the folder that edgesparse convert wrote") from None
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot be read: {error}; run edgesparse convert again") from error
-    if not isinstance(report, dict) or report.get("schema") != 1:
-        raise OutputError(f"{path}: not a report of schema 1; run edgesparse convert again")
-    return report
-
-
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Json) -> None:
     """Write JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from edgesparse.boards import Board
-from edgesparse.emulate.pipeline import MemoryProfile, memory_profile, memory_profile_names
 from edgesparse.emulate.profile import Profile
 from edgesparse.emulate.qemu import GET_QEMU, Qemu, machine_of, qemu_version
+from edgesparse.emulate.timing.model import MemoryProfile, memory_profile, memory_profile_names
 from edgesparse.emulate.trace import Trace
 from edgesparse.emulate.unicorn import CPU_MODELS, GET_UNICORN, Unicorn, check_core, unicorn_version
 from edgesparse.errors import SettingsError, ToolMissingError

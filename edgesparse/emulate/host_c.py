@@ -13,12 +13,11 @@ from edgesparse.toolchain.compilers import cache_folder, zig_path
 __all__ = ["host_library"]
 
 
-def host_library(name: str) -> Path | None:
-    """A C file of this folder as a shared library, from the cache where it was made before; None without a compiler."""
+def host_library(source: Path) -> Path | None:
+    """A C file as a shared library, from the cache where it was made before; None without a compiler."""
     compiler = _host_compiler()
     if compiler is None:
         return None
-    source = Path(__file__).parent / name
     key = hashlib.sha256(source.read_bytes() + " ".join(compiler).encode()).hexdigest()[:16]
     folder = cache_folder()
     library = folder / f"{source.stem}-{key}.so"

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from edgesparse.emulate.instructions import Instruction
-from edgesparse.emulate.pipeline import CoreTiming, MemoryProfile
-from edgesparse.emulate.replay import CountsArray
+from edgesparse.emulate.timing.instructions import Instruction
+from edgesparse.emulate.timing.model import CoreTiming, MemoryProfile
+from edgesparse.emulate.timing.replay import CountsArray
+from edgesparse.missing import Missing
+from edgesparse.result import CodeProfile, HotBlock, LayerProfile, ProfilePart
 from edgesparse.toolchain.elf import Elf
 
 __all__ = ["Block", "Line", "Part", "Profile", "make_profile"]
 
 HOT_BLOCKS = 10
+_CORE_ALONE = "no memory profile: the core alone"
 
 
 @dataclass(frozen=True)
@@ -64,35 +68,44 @@ class Profile:
     functions: tuple[Part, ...]
     blocks: tuple[Block, ...]
 
-    def as_json(self, macs: Sequence[int] = ()) -> dict[str, Any]:
-        """As report.json has it. macs: of each layer, for instructions per MAC."""
-        layers = [self._row(layer) for layer in self.layers]
-        for row, count in zip(layers, macs, strict=False):
-            row["macs"] = count
-            row["instructions_per_mac"] = round(row["instructions"] / count, 4) if count else None
-        return {
-            "vector": self.vector,
-            "memory_profile": self.memory.name if self.memory is not None else None,
-            "total": self._row(self.total),
-            "layers": layers,
-            "functions": [self._row(function) for function in self.functions],
-            "blocks": [
-                {
-                    **self._row(block.part),
-                    "executed": block.executed,
-                    "disassembly": [f"{line.address:#010x} {line.text}" for line in block.lines],
-                }
+    def figures(self, macs: Sequence[int] = ()) -> CodeProfile:
+        """As a report has it. macs: of each layer, for instructions per MAC."""
+        counts = [*macs, *[None] * len(self.layers)]
+        return CodeProfile(
+            vector=self.vector,
+            memory_profile=Missing(_CORE_ALONE) if self.memory is None else self.memory.name,
+            total=self._part(self.total),
+            layers=tuple(
+                LayerProfile(
+                    **vars(self._part(layer)),
+                    macs=count,
+                    instructions_per_mac=round(layer.instructions / count, 4) if count else None,
+                )
+                for layer, count in zip(self.layers, counts, strict=False)
+            ),
+            functions=tuple(self._part(function) for function in self.functions),
+            blocks=tuple(
+                HotBlock(
+                    **vars(self._part(block.part)),
+                    executed=block.executed,
+                    disassembly=tuple(f"{line.address:#010x} {line.text}" for line in block.lines),
+                )
                 for block in self.blocks
-            ],
-        }
+            ),
+        )
 
-    def _row(self, part: Part) -> dict[str, Any]:
-        row = {key: value for key, value in asdict(part).items() if value is not None}
-        if self.memory is None:
-            del row["fetch_wait"], row["data_wait"]
-        whole = self.total.cycles if self.memory is None else self.total.memory_cycles
-        own = part.cycles if self.memory is None else part.memory_cycles
-        return {**row, "share": round((own or 0) / whole, 6) if whole else 0.0}
+    def _part(self, part: Part) -> ProfilePart:
+        has_memory, whole = self.memory is not None, _cost(self.total)
+        return ProfilePart(
+            name=part.name,
+            instructions=part.instructions,
+            cycles=part.cycles,
+            memory_cycles=part.memory_cycles,
+            flash_loads=part.flash_loads,
+            fetch_wait=part.fetch_wait if has_memory else None,
+            data_wait=part.data_wait if has_memory else None,
+            share=round(_cost(part) / whole, 6) if whole else 0.0,
+        )
 
 
 def make_profile(
@@ -140,7 +153,7 @@ def make_profile(
 _FIELDS = ("executed", "flash_loads", "cycles", "memory_cycles", "fetch_wait", "data_wait")
 
 
-def _columns(counts: CountsArray) -> dict[str, Any]:
+def _columns(counts: CountsArray) -> dict[str, npt.NDArray[np.int64]]:
     return {
         "executed": counts["executed"],
         "flash_loads": counts["flash_loads"],

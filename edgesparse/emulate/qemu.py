@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from edgesparse.boards import Board
 from edgesparse.emulate.child import ends_with_parent
-from edgesparse.emulate.pipeline import has_timing
 from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
+from edgesparse.emulate.timing.model import has_timing
 from edgesparse.emulate.trace import Trace, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf

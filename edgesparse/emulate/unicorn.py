@@ -9,6 +9,7 @@ import mmap
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,12 @@ from edgesparse.emulate.blocks import (
     PythonBlockCounter,
     Watch,
 )
-from edgesparse.emulate.cycles import BlockCosts, estimate_cycles
 from edgesparse.emulate.host_c import host_library
-from edgesparse.emulate.pipeline import CoreTiming, MemoryProfile, Region, core_timing
 from edgesparse.emulate.profile import Profile, make_profile
-from edgesparse.emulate.replay import CReplay, Timing
 from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
+from edgesparse.emulate.timing.cycles import BlockCosts, estimate_cycles
+from edgesparse.emulate.timing.model import CoreTiming, MemoryProfile, Region, core_timing
+from edgesparse.emulate.timing.replay import CReplay, Timing
 from edgesparse.emulate.trace import LOST_STACK, Fault, Trace, describe_fault, describe_layer, layers_of, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
@@ -323,7 +324,7 @@ class _Machine:
         import ctypes
 
         board = self._board
-        offset = self._elf.symbol("model_layer").address - board.ram.origin
+        offset = self._elf.symbol("__model_layer").address - board.ram.origin
         replay = CReplay(
             core_timing(board.core.name),
             timings,
@@ -333,7 +334,7 @@ class _Machine:
             layer_address=ctypes.addressof(ctypes.c_char.from_buffer(self._ram, offset)),
         )
         replay.attach(self._engine)
-        replay.watch(self._elf.symbol("model_invoke").address, vector)
+        replay.watch(self._elf.symbol("__model_invoke").address, vector)
         self._stops_early = True
         return replay
 
@@ -350,16 +351,16 @@ class _Machine:
             code=self._flash,
             code_origin=board.flash.origin,
             ram=self._ram,
-            layer_offset=elf.symbol("model_layer").address - board.ram.origin,
+            layer_offset=elf.symbol("__model_layer").address - board.ram.origin,
             guard_offset=guard - board.ram.origin,
             guard_bytes=guard_end - guard,
-            invoke_address=elf.symbol("model_invoke").address,
+            invoke_address=elf.symbol("__model_invoke").address,
         )
-        library = None if python_counter else host_library("block_counter.c")
+        library = None if python_counter else host_library(Path(__file__).parent / "block_counter.c")
         return CBlockCounter(library, watch) if library is not None else PythonBlockCounter(watch)
 
     def _layer(self) -> int:
-        offset = self._elf.symbol("model_layer").address - self._board.ram.origin
+        offset = self._elf.symbol("__model_layer").address - self._board.ram.origin
         return int.from_bytes(self._ram[offset : offset + 4], "little")
 
     def _emulate(self, reset: int) -> None:

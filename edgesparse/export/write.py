@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
+from edgesparse import record
 from edgesparse.boards import templates_folder
 from edgesparse.export.format import File
 from edgesparse.export.formats import find_format
-from edgesparse.export.library import Library
+from edgesparse.export.library import KERNEL_NAMES, Library
+from edgesparse.firmware import TensorView
 from edgesparse.output import EXPORT_NAME, write_json
+from edgesparse.record import Json
 
-__all__ = ["write_library"]
+__all__ = ["Origin", "OriginBoard", "write_library"]
 
 
-def write_library(library: Library, name: str, folder: Path) -> dict[str, Any]:
-    """Fill an empty folder in the format of that name; returns the object of edgesparse.json.
+@dataclass(frozen=True)
+class OriginBoard:
+    """The board that a firmware was made for."""
+
+    name: str
+    core: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The origin and the figures of a library: what its edgesparse.json holds."""
+
+    schema: int
+    edgesparse: str
+    format: str
+    name: str
+    version: str
+    source_sha256: str
+    board: OriginBoard
+    input: TensorView
+    output: TensorView
+    weight_bytes: int
+    table_bytes: int
+    code_bytes: int
+    arena_bytes: int
+
+    def to_json(self) -> Json:
+        """The object of edgesparse.json."""
+        return record.to_json(self)
+
+
+def write_library(library: Library, name: str, folder: Path) -> Origin:
+    """Fill an empty folder in the format of that name; returns what its edgesparse.json says.
 
     The same library gives the same bytes. SettingsError for an unknown format.
 
@@ -39,33 +72,36 @@ def write_library(library: Library, name: str, folder: Path) -> dict[str, Any]:
         keep_trailing_newline=True,
     )
     shutil.copyfile(templates_folder() / "export" / "common" / "LICENSE", folder / "LICENSE")
-    for file in (File(f"src/{library.name}.h", "common/umbrella.h.j2"), *form.files(library)):
+    common = (
+        File(f"src/{library.name}.h", "common/umbrella.h.j2"),
+        File(f"src/{library.name}/{KERNEL_NAMES}", f"common/{KERNEL_NAMES}.j2"),
+    )
+    for file in (*common, *form.files(library)):
         target = folder / file.target
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_render(environment, file, library), encoding="utf-8", newline="\n")
     origin = _origin(library, name)
-    write_json(folder / EXPORT_NAME, origin)
+    write_json(folder / EXPORT_NAME, origin.to_json())
     return origin
 
 
-def _origin(library: Library, name: str) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "edgesparse": library.tool.removeprefix("edgesparse "),
-        "format": name,
-        "name": library.name,
-        "version": library.version,
-        "source_sha256": library.source_sha256,
-        "board": {"name": library.board, "core": library.core.name},
-        "input": asdict(library.input),
-        "output": asdict(library.output),
-        "weight_bytes": library.weight_bytes,
-        "table_bytes": library.table_bytes,
-        "code_bytes": library.code_bytes,
-        "arena_bytes": library.arena_bytes,
-    }
+def _origin(library: Library, name: str) -> Origin:
+    return Origin(
+        schema=1,
+        edgesparse=library.tool.removeprefix("edgesparse "),
+        format=name,
+        name=library.name,
+        version=library.version,
+        source_sha256=library.source_sha256,
+        board=OriginBoard(library.board, library.core.name),
+        input=library.input,
+        output=library.output,
+        weight_bytes=library.weight_bytes,
+        table_bytes=library.table_bytes,
+        code_bytes=library.code_bytes,
+        arena_bytes=library.arena_bytes,
+    )
 
 
 def _render(environment: jinja2.Environment, file: File, library: Library) -> str:
-    values: dict[str, Any] = {**file.values, "library": library}
-    return environment.get_template(file.template).render(values)
+    return environment.get_template(file.template).render(file.values, library=library)

@@ -21,22 +21,6 @@ _ALWAYS = (
 )
 _SOURCES_OF = {CONV_2D: "es_tflm_conv_2d.cc", FULLY_CONNECTED: "es_tflm_fully_connected.cc"}
 _TYPES_OF = {CONV_2D: "Conv2DKernel", FULLY_CONNECTED: "FullyConnectedKernel"}
-_FORMATS = {
-    "dense": "kDense",
-    "block1x4": "kBlock1x4",
-    "block2x4": "kBlock2x4",
-    "delta8": "kDelta8",
-    "delta4": "kDelta4",
-    "bitmap": "kBitmap",
-    "columns": "kColumns",
-    "wide": "kWide",
-}
-_GATHERS = {
-    "": "kGatherNone",
-    "es_patch_block_s16": "kGatherBlock",
-    "es_patch_bytes_s16": "kGatherBytes",
-    "es_patch_pair_s32": "kGatherPair",
-}
 _ARENA = "TFLM_ARENA_BYTES ?= "
 _ESTIMATED = "Estimated, to be on the safe side: `make RUNTIME=tflm run` prints what the model needs."
 _MEASURED = "Measured: what TFLite Micro needs for this model; 16 bytes less are too few."
@@ -104,11 +88,10 @@ def set_arena(project: Path, arena_bytes: int) -> None:
 def _rows(op: str, kernels: Iterable[Kernel]) -> Iterable[str]:
     for kernel in kernels:
         if kernel.op == op:
-            variant = "kDsp" if kernel.dsp else "kPortable"
-            key = f"{_FORMATS[kernel.format]}, {variant}"
+            format, variant, gather = kernel.key
             if op == CONV_2D:
-                yield f"KernelKey({key}, {_GATHERS[kernel.gather]}), {kernel.function}, {kernel.gather or 'nullptr'}"
+                yield (f"KernelKey({format}, {variant}, {gather}), {kernel.function}, {kernel.gather or 'nullptr'}")
             elif kernel.takes_scratch:
-                yield f"KernelKey({key}), {kernel.function}, nullptr"
+                yield f"KernelKey({format}, {variant}), {kernel.function}, nullptr"
             else:
-                yield f"KernelKey({key}), nullptr, {kernel.function}"
+                yield f"KernelKey({format}, {variant}), nullptr, {kernel.function}"

@@ -33,11 +33,11 @@ class Gdb:
 
     name: str = "gdb"
 
-    def require(self, board: Board) -> str:
+    def require(self, _board: Board) -> str:
         """See Prober."""
         return version_of(find_tool(GDB_NAMES, GET_GDB))
 
-    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
+    def steps(self, elf: Elf, board: Board, options: ProbeOptions, _folder: Path) -> Steps:
         """See Prober."""
         return Steps(console=gdb_command(elf, options.gdb_port or DEFAULT_PORT, program=True, boot_rom=board.boot_rom))
 

@@ -36,7 +36,7 @@ class OpenOcd:
             )
         return version
 
-    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
+    def steps(self, elf: Elf, board: Board, options: ProbeOptions, _folder: Path) -> Steps:
         """See Prober."""
         image = tcl_word(str(elf.path.absolute()))
         commands = (

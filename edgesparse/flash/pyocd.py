@@ -47,7 +47,7 @@ class PyOcd:
             )
         return version
 
-    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
+    def steps(self, elf: Elf, board: Board, options: ProbeOptions, _folder: Path) -> Steps:
         """See Prober."""
         # -W: without a probe fail at once instead of waiting for one.
         serial = ("-u", options.probe_id) if options.probe_id else ()

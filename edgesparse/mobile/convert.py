@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgesparse.missing import Missing
+from edgesparse.mobile.encode import PhoneFile, encode_for_phones
 from edgesparse.mobile.xnnpack import sparse_plan
 from edgesparse.oracle import PHONE_RUNTIMES, run_on_phone_runtime, runtime_remedy, runtime_version
+from edgesparse.result import Mobile, MobileCheck, MobileTensor
 from edgesparse.tflite import read_graph
-from edgesparse.tflite.phone import PhoneFile, encode_for_phones
 
 __all__ = ["PhoneModel", "phone_model"]
 
@@ -23,10 +25,10 @@ Outcome = npt.NDArray[Any] | str
 
 @dataclass(frozen=True, eq=False)
 class PhoneModel:
-    """The file, the `mobile` part of report.json, and what the user should know."""
+    """The file, what a report says of it, and what the user should know."""
 
     data: bytes
-    report: dict[str, Any]
+    figures: Mobile
     warnings: tuple[str, ...]
 
 
@@ -60,14 +62,14 @@ def phone_model(dense: bytes, inputs: npt.NDArray[Any], *, optimize: str, names:
         for tensor in everything.tensors
     ]
     data = dense if file is None else file.data
-    report = {
-        "optimize": optimize,
-        "bytes": len(data),
-        "dense_bytes": len(dense),
-        "checks": _checks(checks, file),
-        "tensors": [{"name": names[tensor.operator], **asdict(tensor)} for tensor in tensors],
-    }
-    return PhoneModel(data, report, tuple(warnings))
+    figures = Mobile(
+        optimize=optimize,
+        bytes=len(data),
+        dense_bytes=len(dense),
+        checks=_checks(checks, file),
+        tensors=tuple(MobileTensor(names[tensor.operator], **vars(tensor)) for tensor in tensors),
+    )
+    return PhoneModel(data, figures, tuple(warnings))
 
 
 def _why_not_tried(dense: bytes, everything: PhoneFile, checks: list[_Check], usable: list[_Check]) -> str:
@@ -153,28 +155,27 @@ def _installed() -> dict[str, str | None]:
     return {runtime: runtime_version(distribution) for runtime, distribution in PHONE_RUNTIMES.items()}
 
 
-def _checks(checks: list[_Check], file: PhoneFile | None) -> dict[str, Any]:
+def _checks(checks: list[_Check], file: PhoneFile | None) -> dict[str, MobileCheck | Missing]:
     """What each runtime was asked, by its name."""
-    result: dict[str, Any] = {}
+    result: dict[str, MobileCheck | Missing] = {}
     versions = _installed()
     asked = {check.runtime: check for check in checks}
     for runtime, version in versions.items():
         if version is None:
-            result[runtime] = {"unavailable": f"not installed; {runtime_remedy(runtime)}"}
+            result[runtime] = Missing(f"not installed; {runtime_remedy(runtime)}")
             continue
         check = asked[runtime]
         outcome = check.expected(reference=False)
         if isinstance(outcome, str):
-            result[runtime] = {"unavailable": f"refuses the dense file: {outcome}"}
+            result[runtime] = Missing(f"refuses the dense file: {outcome}")
         elif file is None:
-            result[runtime] = {"unavailable": "the file has dense storage"}
+            result[runtime] = Missing("the file has dense storage")
         else:
-            kernels = "reference" if check.compares_reference(file) else "default"
-            result[runtime] = {
-                "version": version,
-                "kernels": kernels,
-                "inputs": len(check.inputs),
-                "equal": True,
-                "loads_with_default_settings": True,
-            }
+            result[runtime] = MobileCheck(
+                version=version,
+                kernels="reference" if check.compares_reference(file) else "default",
+                inputs=len(check.inputs),
+                equal=True,
+                loads_with_default_settings=True,
+            )
     return result

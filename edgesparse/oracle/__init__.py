@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgesparse.errors import ModelError, ToolMissingError
-from edgesparse.oracle.worker import REFUSED, RUNTIME_MISSING
+from edgesparse.oracle.process import interpreters, run, worker_environment
+from edgesparse.oracle.worker import MODULES, RUNTIME_MISSING
 
 __all__ = [
+    "MODULES",
     "PHONE_RUNTIMES",
     "OracleRun",
     "decoded_weights",
+    "interpreters",
     "reference_outputs",
     "run_on_phone_runtime",
     "run_tflite_micro",
@@ -34,7 +32,6 @@ PHONE_RUNTIMES = {"tflite-runtime": "tflite-runtime", "litert": "ai-edge-litert"
 """The runtimes that phones use, each with the distribution that brings it."""
 
 _DISTRIBUTIONS = {"tflite-micro": "tflite-micro", "tflite-runtime": "tflite-runtime"}
-_TIMEOUT_S = 3600
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +51,7 @@ def reference_outputs(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun:
     reasons = []
     missing = 0
     for runtime, distribution in _DISTRIBUTIONS.items():
-        code, result = _run(runtime, model, inputs)
+        code, result = run(runtime, model, inputs)
         if isinstance(result, np.ndarray):
             return OracleRun(outputs=result, reference=f"{runtime} {metadata.version(distribution)}")
         missing += code == RUNTIME_MISSING
@@ -84,12 +81,12 @@ def run_on_phone_runtime(
 
     reference: its reference kernels, else its default ones, which are XNNPACK's where they can be.
     """
-    return _run(runtime if reference else f"{runtime}-default", model, inputs)[1]
+    return run(runtime if reference else f"{runtime}-default", model, inputs)[1]
 
 
 def run_tflite_micro(model: bytes, inputs: npt.NDArray[Any]) -> OracleRun | str:
     """As reference_outputs, on TFLite Micro alone; the reason where it fails."""
-    result = _run("tflite-micro", model, inputs)[1]
+    result = run("tflite-micro", model, inputs)[1]
     return result if isinstance(result, str) else OracleRun(result, f"tflite-micro {metadata.version('tflite-micro')}")
 
 
@@ -98,7 +95,7 @@ def decoded_weights(model: bytes, sample: npt.NDArray[Any]) -> npt.NDArray[Any] 
 
     sample: an input without the batch axis.
     """
-    result = _run("tflite-micro-decoded", model, sample[np.newaxis])[1]
+    result = run("tflite-micro-decoded", model, sample[np.newaxis])[1]
     return result if isinstance(result, str) else result[0]
 
 
@@ -107,36 +104,5 @@ def zero_shares(model: bytes, inputs: npt.NDArray[Any]) -> npt.NDArray[Any] | st
 
     The reason where tflite-runtime refuses the model.
     """
-    result = _run("tflite-runtime-zeros", model, inputs)[1]
+    result = run("tflite-runtime-zeros", model, inputs)[1]
     return result if isinstance(result, str) else result.mean(axis=0)
-
-
-def worker_environment() -> dict[str, str]:
-    """The environment of a worker process: this process's packages, no warnings."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONWARNINGS": "ignore"}
-
-
-def _run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | str]:
-    with tempfile.TemporaryDirectory(prefix="edgesparse-") as folder:
-        paths = [Path(folder) / name for name in ("model.tflite", "inputs.npy", "outputs.npy")]
-        paths[0].write_bytes(model)
-        np.save(paths[1], inputs)
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "edgesparse.oracle.worker", runtime, *map(str, paths)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                check=False,
-                env=worker_environment(),
-            )
-        except subprocess.TimeoutExpired:
-            return REFUSED, f"no answer within {_TIMEOUT_S} s"
-        if done.returncode == 0:
-            return 0, np.load(paths[2])
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"the process ended with code {done.returncode}"
-        return done.returncode, reason

@@ -1,16 +1,20 @@
-"""The process that an interpreter runs in: `python -m edgesparse.oracle.worker RUNTIME MODEL INPUTS OUTPUTS`.
+"""The process that an interpreter runs in: `python -m edgesparse.oracle.worker [MODULE]`, which is imported at once.
 
+A request is a line, and so is its answer. A request is the JSON list [RUNTIME, MODEL, INPUTS, OUTPUTS], the last three
+paths; requests end where standard input does.
 RUNTIME is `tflite-micro`, `tflite-runtime` or `litert` (reference kernels), `tflite-runtime-default` or
 `litert-default` (default kernels, XNNPACK included), `tflite-micro-decoded`, whose outputs are the weights that the
 TFLM_DECODE ops have expanded, one after the other, or `tflite-runtime-zeros`, whose outputs are the shares of int8
 values at the zero point, by tensor (NaN for others).
-INPUTS is a .npy [n, ...] of the model's input dtype; OUTPUTS gets a .npy [n, ...]. Exit 3: the runtime refuses the
-model, with the reason as the last line of stderr. Exit 4: the runtime is not installed.
+INPUTS is a .npy [n, ...] of the model's input dtype; OUTPUTS gets a .npy [n, ...]. The answer is [code, reason]: 0 and
+nothing, REFUSED with the reason why the runtime does not take the model, or RUNTIME_MISSING where it is not installed.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,12 +26,16 @@ import numpy.typing as npt
 
 from edgesparse.tflite import read_graph
 
-__all__ = ["REFUSED", "RUNTIME_MISSING", "main"]
+__all__ = ["MODULES", "REFUSED", "RUNTIME_MISSING", "main"]
 
 REFUSED = 3
 RUNTIME_MISSING = 4
 
+_TFLITE_MICRO = "tflite_micro.python.tflite_micro.runtime"
 _TFLITE_RUNTIME, _LITERT = "tflite_runtime.interpreter", "ai_edge_litert.interpreter"
+
+MODULES = {"tflite-micro": _TFLITE_MICRO, "tflite-runtime": _TFLITE_RUNTIME, "litert": _LITERT}
+"""The interpreters, with the module of each."""
 
 _ARENA_BYTES = (1 << 20, 1 << 24, 1 << 28)
 
@@ -60,7 +68,7 @@ def _decoded_weights(model: bytes) -> Run:
 
 def _micro_interpreter(model: bytes, config: str) -> Any:
     """In the first arena that is large enough; TFLite Micro does not say how much it needs."""
-    from tflite_micro.python.tflite_micro import runtime
+    runtime = importlib.import_module(_TFLITE_MICRO)
 
     def make(arena_bytes: int) -> Any:
         kind = runtime.InterpreterConfig[config]
@@ -90,8 +98,7 @@ def _tflite(module: str, model: bytes, *, reference: bool) -> Run:
 
 
 def _zero_shares(model: bytes) -> Run:
-    from tflite_runtime import interpreter as tflite
-
+    tflite = importlib.import_module(_TFLITE_RUNTIME)
     interpreter = tflite.Interpreter(
         model_content=model,
         experimental_op_resolver_type=tflite.OpResolverType.BUILTIN_REF,
@@ -126,22 +133,29 @@ _RUNTIMES: dict[str, Callable[[bytes], Run]] = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Run one model on all inputs; the exit code."""
-    runtime, model_path, inputs_path, outputs_path = arguments
+def main() -> None:
+    """Answer requests until there are no more."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)  # what interpreters print is no answer
+    with suppress(ImportError):  # the first request says so
+        importlib.import_module(sys.argv[1])
+    for request in sys.stdin:
+        answers.write(json.dumps(_run(*json.loads(request))) + "\n")
+
+
+def _run(runtime: str, model_path: str, inputs_path: str, outputs_path: str) -> tuple[int, str]:
+    """Run one model on all inputs; the answer."""
     inputs = np.load(inputs_path)
     try:
         run = _RUNTIMES[runtime](Path(model_path).read_bytes())
         outputs = np.stack([run(sample) for sample in inputs])
     except ImportError as error:
-        print(error, file=sys.stderr)
-        return RUNTIME_MISSING
+        return RUNTIME_MISSING, str(error)
     except (RuntimeError, ValueError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return REFUSED
+        return REFUSED, " ".join(str(error).split())
     np.save(outputs_path, outputs)
-    return 0
+    return 0, ""
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

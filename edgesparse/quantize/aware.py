@@ -7,10 +7,10 @@ from typing import Any
 
 from edgesparse.keras_model.validate import free_batch
 from edgesparse.quantize.fake import fake_quantized
-from edgesparse.sparsify.data import Training
 from edgesparse.sparsify.methods import SparsifyResult
-from edgesparse.sparsify.shaping import FixedMasks
-from edgesparse.sparsify.train import prepare, train
+from edgesparse.training.loop import prepare, train
+from edgesparse.training.request import Training
+from edgesparse.training.shaping import FixedMasks
 
 __all__ = ["train_aware"]
 

@@ -16,9 +16,11 @@ import numpy.typing as npt
 from edgesparse.errors import ModelError
 from edgesparse.graph import FloatArray
 from edgesparse.keras_model.predict import predict
+from edgesparse.missing import Missing
 from edgesparse.quantize.bias_correction import correct_biases
 from edgesparse.quantize.convert import MAX_CALIBRATION, float_tflite, quantize
 from edgesparse.quantize.equalize import equalize
+from edgesparse.result import Correction
 
 __all__ = ["MIN_SAMPLES", "Quantized", "quantize_corrected"]
 
@@ -55,16 +57,19 @@ class Quantized:
     error: float | None = None
     unjudged: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """As it stands in `quantization` of report.json."""
-        missing = {"unavailable": self.unjudged}
-        errors = {"output_error_plain": self.error_plain, "output_error": self.error}
-        return {
-            "equalized": self.equalized,
-            "bias_corrected": self.bias_corrected,
-            "samples": self.samples,
-            **{name: missing if value is None else round(value, 6) for name, value in errors.items()},
-        }
+    @property
+    def correction(self) -> Correction:
+        """As a report has it."""
+        return Correction(
+            equalized=self.equalized,
+            bias_corrected=self.bias_corrected,
+            samples=self.samples,
+            output_error_plain=self._judged(self.error_plain),
+            output_error=self._judged(self.error),
+        )
+
+    def _judged(self, error: float | None) -> float | Missing:
+        return Missing(self.unjudged) if error is None else round(error, 6)
 
 
 def quantize_corrected(

@@ -77,11 +77,17 @@ def _refuse_recurrent(model: Any) -> None:
 
 
 def _converter(model: Any) -> Any:
-    """TensorFlow's converter for one input of batch 1: from a dynamic batch it leaves shape arithmetic in the file."""
+    """TensorFlow's converter for one input of batch 1: from a dynamic batch it leaves shape arithmetic in the file.
+
+    It saves what holds the variables as a SavedModel: a plain holder of them, since saving a Keras model traces every
+    layer again, which takes most of the time and leaves nothing in the file.
+    """
     tf = tensorflow()
+    holder = tf.Module()
+    holder.all_variables = list(model.variables)
     function = tf.function(lambda inputs: model(inputs, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec((1, *input_shape(model)), tf.float32, name="input"))
-    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], holder)
 
 
 def _converter_error() -> type[Exception]:

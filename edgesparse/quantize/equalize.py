@@ -14,7 +14,10 @@ import numpy as np
 
 from edgesparse.graph import FloatArray
 from edgesparse.keras_model.backend import quiet, tensorflow
+from edgesparse.keras_model.channel_graph import ChannelGroup
+from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.keras_model.loaded import iter_layers
+from edgesparse.keras_model.observe import Step, run_with
 from edgesparse.keras_model.validate import free_batch
 from edgesparse.quantize.rounding_noise import GroupNoise, Values, group_noise
 from edgesparse.quantize.scalable_channels import (
@@ -24,9 +27,6 @@ from edgesparse.quantize.scalable_channels import (
     scalable_channels,
     spread,
 )
-from edgesparse.sparsify.channel_groups import ChannelGroup
-from edgesparse.sparsify.kernels import iter_kernels
-from edgesparse.sparsify.observe import Step, run_with
 
 __all__ = ["equalize"]
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from edgesparse.keras_model.backend import tensorflow, tfmot
 from edgesparse.keras_model.loaded import iter_layers
-from edgesparse.sparsify.normalization import normalized
-from edgesparse.sparsify.observe import Step, linear, stepping
+from edgesparse.keras_model.normalization import normalized
+from edgesparse.keras_model.observe import Step, linear, stepping
 
 __all__ = ["fake_quantized"]
 

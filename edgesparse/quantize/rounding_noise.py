@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesparse.keras_model.channel_graph import ChannelGroup, IntArray
 from edgesparse.keras_model.loaded import iter_layers
 from edgesparse.quantize.scalable_channels import Float64, ScalableChannels, spread
-from edgesparse.sparsify.channel_groups import ChannelGroup, IntArray
 
 __all__ = ["GroupNoise", "Seen", "Values", "group_noise"]
 

@@ -5,7 +5,7 @@ stand between, f(a x) = a f(x) for a > 0, dividing what makes the channel and mu
 
     conv_a (out: / s) --> ReLU --> max pooling --> conv_b (in: * s)
 
-The walk is that of sparsify.channel_groups with other rules. Kernels that work channel by channel read some channels
+The walk is that of keras_model.channel_graph with other rules. Kernels that work channel by channel read some channels
 and make others. A batch normalization behind a kernel makes channels, since the converter folds it into that kernel.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.sparsify.channel_groups import RULES, ChannelGraph, ChannelGroup, IntArray, Rule, Use, channel_graph
+from edgesparse.keras_model.channel_graph import RULES, ChannelGraph, ChannelGroup, IntArray, Rule, Use, channel_graph
 
 __all__ = ["Float64", "ScalableChannels", "rescale_channels", "scalable_channels", "spread"]
 

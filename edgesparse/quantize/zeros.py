@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from edgesparse.errors import ModelError
 from edgesparse.graph import Graph
-from edgesparse.sparsify.kernels import Kernel, iter_kernels
-from edgesparse.sparsify.masks import Masks
+from edgesparse.keras_model.kernels import Kernel, iter_kernels
+from edgesparse.training.masks import Masks
 
 __all__ = ["check_zeros", "match_kernels"]
 

@@ -1,17 +1,16 @@
-"""`arena_plan` of report.json: which tensor lies where in the arena, and while which layers run."""
+"""Which tensor lies where in the arena, and while which layers run."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgesparse.graph import Graph
+from edgesparse.lowering.arena import Buffer, MemoryPlan
 from edgesparse.lowering.model import PackedModel
-from edgesparse.memory import Buffer, MemoryPlan
+from edgesparse.result import ArenaBuffer
 
-__all__ = ["arena_part"]
+__all__ = ["arena_buffers"]
 
 
-def arena_part(graph: Graph, packed: PackedModel, memory: MemoryPlan) -> list[dict[str, Any]]:
+def arena_buffers(graph: Graph, packed: PackedModel, plan: MemoryPlan) -> tuple[ArenaBuffer, ...]:
     """One row per buffer, in the order of their first use.
 
     `tensor`: "input", the layer that writes it, or the layer whose scratch it is; a buffer that several layers write
@@ -27,14 +26,14 @@ def arena_part(graph: Graph, packed: PackedModel, memory: MemoryPlan) -> list[di
     def layer(call: int) -> int:
         return packed.calls[call].op_index if packed.calls else 0
 
-    return [
-        {
-            "tensor": name(buffer),
-            "kind": "activation" if buffer.tensors else "scratch",
-            "offset": offset,
-            "bytes": buffer.size,
-            "first_layer": layer(buffer.first),
-            "last_layer": layer(buffer.last),
-        }
-        for buffer, offset in sorted(memory.buffers, key=lambda placed: (placed[0].first, placed[1]))
-    ]
+    return tuple(
+        ArenaBuffer(
+            tensor=name(buffer),
+            kind="activation" if buffer.tensors else "scratch",
+            offset=offset,
+            bytes=buffer.size,
+            first_layer=layer(buffer.first),
+            last_layer=layer(buffer.last),
+        )
+        for buffer, offset in sorted(plan.buffers, key=lambda placed: (placed[0].first, placed[1]))
+    )

@@ -8,33 +8,39 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.graph import FloatArray
+from edgesparse.result import OutputDistance
 
-__all__ = ["USABLE", "compare_outputs", "score", "usable"]
+__all__ = ["USABLE", "closeness", "compare_outputs", "score", "usable"]
 
 USABLE = 0.9
 """Agreement or correlation with the float model under which a network is called not usable."""
 
 
-def compare_outputs(outputs: FloatArray, reference: FloatArray, *, classes: bool) -> dict[str, float]:
-    """Figures of [n, ...] outputs against the float model's.
+def compare_outputs(outputs: FloatArray, reference: FloatArray, *, classes: bool) -> OutputDistance:
+    """Figures of [n, ...] outputs against the float model's. classes: whether they are class scores.
 
-    `top1_agreement` (only where the outputs are class scores), `correlation` (1.0 where both are constant),
-    `mean_abs_error`, `max_abs_error`.
+    The correlation is 1.0 where both are constant and equal.
     """
     ours = outputs.reshape(len(outputs), -1).astype(np.float64)
     theirs = reference.reshape(len(reference), -1).astype(np.float64)
-    figures: dict[str, float] = {}
-    if classes:
-        figures["top1_agreement"] = float(np.mean(ours.argmax(axis=1) == theirs.argmax(axis=1)))
-    figures["correlation"] = _correlation(ours.ravel(), theirs.ravel())
-    figures["mean_abs_error"] = float(np.mean(np.abs(ours - theirs)))
-    figures["max_abs_error"] = float(np.max(np.abs(ours - theirs)))
-    return {name: round(value, 6) for name, value in figures.items()}
+    return OutputDistance(
+        top1_agreement=_rounded(np.mean(ours.argmax(axis=1) == theirs.argmax(axis=1))) if classes else None,
+        correlation=_rounded(_correlation(ours.ravel(), theirs.ravel())),
+        mean_abs_error=_rounded(np.mean(np.abs(ours - theirs))),
+        max_abs_error=_rounded(np.max(np.abs(ours - theirs))),
+    )
 
 
-def usable(figures: dict[str, float]) -> bool:
-    """Whether agreement with the float model (correlation where there are no classes) reaches USABLE."""
-    return figures.get("top1_agreement", figures["correlation"]) >= USABLE
+def closeness(distance: OutputDistance) -> tuple[str, float]:
+    """What counts of the figures, with its name: agreement; the correlation where there are no classes."""
+    if distance.top1_agreement is not None:
+        return "top1_agreement", distance.top1_agreement
+    return "correlation", distance.correlation
+
+
+def usable(distance: OutputDistance) -> bool:
+    """Whether closeness reaches USABLE."""
+    return closeness(distance)[1] >= USABLE
 
 
 def score(outputs: FloatArray, y: npt.NDArray[Any]) -> float:
@@ -44,6 +50,10 @@ def score(outputs: FloatArray, y: npt.NDArray[Any]) -> float:
         predicted = flat.argmax(axis=1) if flat.shape[1] > 1 else (flat[:, 0] > 0.5).astype(np.int64)
         return round(float(np.mean(predicted == y)), 6)
     return round(float(np.mean((flat.astype(np.float64) - y.reshape(len(y), -1)) ** 2)), 8)
+
+
+def _rounded(value: float | np.floating[Any]) -> float:
+    return round(float(value), 6)
 
 
 def _correlation(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:

@@ -19,16 +19,16 @@ import numpy.typing as npt
 
 from edgesparse.errors import SettingsError
 from edgesparse.keras_model.backend import quiet
+from edgesparse.keras_model.kernels import Kernel
 from edgesparse.keras_model.loaded import iter_layers
+from edgesparse.keras_model.normalization import absorb, normalized, unscale
 from edgesparse.sparsify.codebook import LEAST_VALUES, Codebook, first_codebook
-from edgesparse.sparsify.data import Training
-from edgesparse.sparsify.kernels import Kernel
-from edgesparse.sparsify.layerwise import MIN_SAMPLES, choose_inputs, match_means
-from edgesparse.sparsify.normalization import absorb, normalized, unscale
+from edgesparse.sparsify.layerwise import choose_inputs, match_means
 from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.reference import kernel_layers, record
-from edgesparse.sparsify.shaping import Shaping
-from edgesparse.sparsify.train import prepare, train
+from edgesparse.training.loop import prepare, train
+from edgesparse.training.request import MIN_SAMPLES, Training
+from edgesparse.training.shaping import Shaping
 
 __all__ = ["MAX_VALUES", "cluster"]
 
@@ -89,7 +89,7 @@ class _Sharing(Shaping):
         self._shared: dict[str, npt.NDArray[np.float64]] = {}
         self._share()
 
-    def after_step(self, step: int) -> None:
+    def after_step(self, _step: int) -> None:
         """See Shaping."""
         for name, kernel in self.kernels.items():
             own = self.own[name]

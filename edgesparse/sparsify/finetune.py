@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesparse.sparsify.data import Training
 from edgesparse.sparsify.layerwise import prune_layerwise
-from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.plan import SparsityPlan
-from edgesparse.sparsify.shaping import FixedMasks
-from edgesparse.sparsify.train import prepare, train
+from edgesparse.training.loop import prepare, train
+from edgesparse.training.masks import Masks
+from edgesparse.training.request import Training
+from edgesparse.training.shaping import FixedMasks
 
 __all__ = ["finetune"]
 

@@ -14,12 +14,13 @@ import numpy as np
 
 from edgesparse.errors import SettingsError
 from edgesparse.keras_model.backend import tfmot
-from edgesparse.sparsify.data import Training
-from edgesparse.sparsify.masks import Masks
+from edgesparse.sparsify.layerwise import share
 from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.plan import SparsityPlan
-from edgesparse.sparsify.shaping import Settling
-from edgesparse.sparsify.train import prepare, share, train
+from edgesparse.sparsify.settling import Settling
+from edgesparse.training.loop import prepare, train
+from edgesparse.training.masks import Masks
+from edgesparse.training.request import Training
 
 __all__ = ["SCHEDULES", "gradual"]
 
@@ -79,5 +80,5 @@ class _Gradual(Settling):
         if due_masks:
             self.hold(self.masks | due_masks)
 
-    def shape(self, step: int) -> None:
+    def shape(self, _step: int) -> None:
         self._apply()

@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edgesparse.sparsify.channel_groups import channel_graph
-from edgesparse.sparsify.data import Training
-from edgesparse.sparsify.kernels import iter_kernels
-from edgesparse.sparsify.masks import Masks
+from edgesparse.keras_model.channel_graph import channel_graph
+from edgesparse.keras_model.kernels import iter_kernels
+from edgesparse.sparsify.layerwise import share
 from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.proximal import Penalty, Proximal, due_share, set_strengths, speed_of, strengths_of
-from edgesparse.sparsify.shaping import Shaping
-from edgesparse.sparsify.train import Course, prepare, share, train
 from edgesparse.sparsify.weight_groups import GroupPart, WeightGroups, pattern_units
+from edgesparse.training.loop import Course, prepare, train
+from edgesparse.training.masks import Masks
+from edgesparse.training.request import Training
+from edgesparse.training.shaping import Shaping
 
 __all__ = ["group_lasso", "penalise_channels"]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesparse.sparsify.data import Training
-from edgesparse.sparsify.kernels import iter_kernels
-from edgesparse.sparsify.masks import Masks
+from edgesparse.keras_model.kernels import iter_kernels
+from edgesparse.sparsify.layerwise import share
 from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.proximal import Proximal
-from edgesparse.sparsify.train import prepare, share, train
 from edgesparse.sparsify.weight_groups import single_weights
+from edgesparse.training.loop import prepare, train
+from edgesparse.training.masks import Masks
+from edgesparse.training.request import Training
 
 __all__ = ["l1"]
 

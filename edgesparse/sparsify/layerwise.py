@@ -19,20 +19,19 @@ from edgesparse.errors import DataError
 from edgesparse.graph import FloatArray
 from edgesparse.keras_model.backend import quiet, tensorflow
 from edgesparse.keras_model.loaded import input_shape, iter_layers
+from edgesparse.keras_model.normalization import follow, moments, normalizations, unscale
+from edgesparse.keras_model.observe import Step, linear, run_with
 from edgesparse.sparsify.allocation import reallocate
 from edgesparse.sparsify.layer_inputs import has_rows
-from edgesparse.sparsify.masks import Masks
-from edgesparse.sparsify.normalization import follow, moments, normalizations, unscale
-from edgesparse.sparsify.observe import Step, linear, run_with
 from edgesparse.sparsify.patterns import Tiling, zeros_for
 from edgesparse.sparsify.plan import SparsityPlan
 from edgesparse.sparsify.reference import KernelLayer, Reference, cost_curves, kernel_layers, problem_of, record
 from edgesparse.sparsify.second_order import prune_layer
+from edgesparse.training.loop import Course
+from edgesparse.training.masks import Masks
+from edgesparse.training.request import MIN_SAMPLES
 
-__all__ = ["MIN_SAMPLES", "choose_inputs", "match_means", "prune_layerwise", "share_out", "solve_anew"]
-
-MIN_SAMPLES = 16
-"""Fewer say too little about what a layer's inputs have in common."""
+__all__ = ["choose_inputs", "match_means", "prune_layerwise", "share", "share_out", "solve_anew"]
 
 MAX_SAMPLES = 512
 """As for quantization: more change little."""
@@ -61,6 +60,12 @@ def prune_layerwise(
         say("second-order pruning: measuring what each layer loses")
         shares = reallocate(plan, cost_curves(model, layers, inputs, reference))
         return _prune(model, kernel_layers(model, shares), inputs, reference, say)
+
+
+def share(course: Course, plan: SparsityPlan) -> SparsityPlan:
+    """The plan of a training with its zeros shared out over the layers by what each loses; see share_out."""
+    training = course.training
+    return share_out(course.model, plan, course.x, seed=training.seed, progress=training.progress)
 
 
 def share_out(

@@ -1,20 +1,15 @@
-"""Masks of a plan's layers, in the layers' own layout, and their application to a model."""
+"""Masks of a plan's layers, in the layers' own layout."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from edgesparse.sparsify.kernels import iter_kernels
+from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.plan import SparsityPlan
+from edgesparse.training.masks import Masks
 
-__all__ = ["Masks", "apply_masks", "masks_for"]
-
-Masks = dict[str, npt.NDArray[np.bool_]]
-"""Layer path -> which weights stay, in the kernel's own (Keras) layout."""
+__all__ = ["masks_for"]
 
 
 def masks_for(model: Any, plan: SparsityPlan) -> Masks:
@@ -27,10 +22,3 @@ def masks_for(model: Any, plan: SparsityPlan) -> Masks:
             mask = pattern_named(layer.pattern).mask(kernel.read(), layer.sparsity)
             masks[kernel.name] = kernel.from_tflite(mask)
     return masks
-
-
-def apply_masks(model: Any, masks: Masks) -> None:
-    """Multiply the kernels by their masks, in place."""
-    for kernel in iter_kernels(model):
-        if kernel.name in masks:
-            kernel.variable.assign(np.where(masks[kernel.name], kernel.variable.numpy(), np.float32(0)))

@@ -10,22 +10,23 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgesparse.errors import SettingsError
+from edgesparse.keras_model.check_data import check_data
+from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.keras_model.loaded import LoadedModel
 from edgesparse.keras_model.validate import free_batch
 from edgesparse.settings import TRAINING_METHOD_NAMES
+from edgesparse.sparsify.channels.shrink import Shrunk, shrink
 from edgesparse.sparsify.cluster import cluster
-from edgesparse.sparsify.data import Training, check_data
 from edgesparse.sparsify.finetune import finetune
 from edgesparse.sparsify.gradual import gradual
 from edgesparse.sparsify.group_lasso import group_lasso, penalise_channels
-from edgesparse.sparsify.kernels import iter_kernels
 from edgesparse.sparsify.l1 import l1
-from edgesparse.sparsify.masks import Masks
 from edgesparse.sparsify.oneshot import magnitude, oneshot
 from edgesparse.sparsify.plan import CHANNEL, Curve, SparsityPlan
 from edgesparse.sparsify.plan import plan as plan_for
-from edgesparse.sparsify.shrink import Shrunk, shrink
 from edgesparse.sparsify.targeted_dropout import targeted_dropout
+from edgesparse.training.masks import Masks
+from edgesparse.training.request import Training
 
 __all__ = ["METHODS", "Sparsifier", "SparsifyResult", "sparsify"]
 
@@ -33,7 +34,7 @@ __all__ = ["METHODS", "Sparsifier", "SparsifyResult", "sparsify"]
 class Sparsifier(Protocol):
     """A way to make a model sparse."""
 
-    def __call__(self, model: Any, plan: SparsityPlan, training: Training) -> Masks:
+    def __call__(self, model: Any, plan: SparsityPlan, training: Training, /) -> Masks:
         """Change the tf_keras model in place; return which weights stay.
 
         Every weight that a mask removes is exactly 0.0 afterwards. DataError when the data that it needs is missing.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgesparse.sparsify.data import Training
 from edgesparse.sparsify.layerwise import prune_layerwise
-from edgesparse.sparsify.masks import Masks, apply_masks, masks_for
+from edgesparse.sparsify.masks import masks_for
 from edgesparse.sparsify.plan import SparsityPlan
+from edgesparse.training.masks import Masks, apply_masks
+from edgesparse.training.request import Training
 
 __all__ = ["magnitude", "oneshot"]
 
@@ -22,7 +23,7 @@ def oneshot(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     return prune_layerwise(model, plan, training.x, seed=training.seed, progress=training.progress)
 
 
-def magnitude(model: Any, plan: SparsityPlan, training: Training) -> Masks:
+def magnitude(model: Any, plan: SparsityPlan, _training: Training) -> Masks:
     """Zero the weights of least magnitude in place, as the plan says, and change nothing else: the baseline."""
     masks = masks_for(model, plan)
     apply_masks(model, masks)

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.sparsify.plan import SparsityPlan
-from edgesparse.sparsify.shaping import Settling
-from edgesparse.sparsify.train import Course
+from edgesparse.sparsify.settling import Settling
 from edgesparse.sparsify.weight_groups import WeightGroups
+from edgesparse.training.loop import Course
 
 __all__ = ["Penalty", "Proximal", "due_share", "set_strengths", "speed_of", "strengths_of"]
 

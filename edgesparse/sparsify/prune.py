@@ -8,12 +8,13 @@ from typing import Any
 
 from edgesparse.data import Dataset, load_data
 from edgesparse.graph import FloatArray
+from edgesparse.keras_model.check_data import Labels
 from edgesparse.keras_model.load import from_object, load
 from edgesparse.keras_model.loaded import LoadedModel
-from edgesparse.sparsify.checkpoint import Checkpoints
-from edgesparse.sparsify.data import Labels, Training
 from edgesparse.sparsify.methods import SparsifyResult, sparsify
 from edgesparse.sparsify.plan import Curve, SparsityPlan, plan
+from edgesparse.training.checkpoints import Checkpoints
+from edgesparse.training.request import Training
 
 __all__ = ["prune"]
 

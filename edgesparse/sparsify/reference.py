@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from edgesparse.errors import DataError
 from edgesparse.graph import FloatArray
+from edgesparse.keras_model.kernels import Kernel, iter_kernels
 from edgesparse.keras_model.loaded import iter_layers
-from edgesparse.sparsify.kernels import Kernel, iter_kernels
+from edgesparse.keras_model.normalization import Moments, moments, normalizations
+from edgesparse.keras_model.observe import Step, linear, run_with
 from edgesparse.sparsify.layer_inputs import has_rows, input_rows
-from edgesparse.sparsify.normalization import Moments, moments, normalizations
-from edgesparse.sparsify.observe import Step, linear, run_with
 from edgesparse.sparsify.patterns import Pattern, pattern_named
 from edgesparse.sparsify.plan import LayerPlan, SparsityPlan
 from edgesparse.sparsify.second_order import LayerProblem, layer_problem, prune_layer

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.keras_model.backend import tensorflow
-from edgesparse.sparsify.data import Training
-from edgesparse.sparsify.masks import Masks
+from edgesparse.sparsify.layerwise import share
 from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.plan import SparsityPlan
-from edgesparse.sparsify.shaping import Settling
-from edgesparse.sparsify.train import Course, prepare, share, train
+from edgesparse.sparsify.settling import Settling
 from edgesparse.sparsify.weight_groups import pattern_units
+from edgesparse.training.loop import Course, prepare, train
+from edgesparse.training.masks import Masks
+from edgesparse.training.request import Training
 
 __all__ = ["RATE", "targeted_dropout"]
 

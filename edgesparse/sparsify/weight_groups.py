@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.sparsify.kernels import Kernel
+from edgesparse.keras_model.kernels import Kernel
 from edgesparse.sparsify.patterns import Tiling
 
 __all__ = ["GroupPart", "WeightGroups", "pattern_units", "single_weights"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgesparse.graph import Graph
+from edgesparse.lowering.arena import Buffer, place
 from edgesparse.lowering.model import PackedModel
-from edgesparse.memory import Buffer, place
 from edgesparse.tflm.model import TflmModel
 
 __all__ = ["ARENA_ALIGNMENT", "estimate_arena_bytes"]

@@ -28,6 +28,9 @@ DSP = frozenset(
     """.split()
 )
 
+EXTENSIONS = {"dsp": (DSP, "the DSP extension")}
+"""By the kernel variant that needs them: instructions, and what they belong to."""
+
 ARMV8 = frozenset(
     """
     blxns bxns sg tt tta ttat ttt lda ldab ldah ldaex ldaexb ldaexh stl stlb stlh stlex stlexb stlexh vlldm vlstm
@@ -96,8 +99,9 @@ def _missing(raw: bytes, name: str, text: str, core: Core) -> str:
         return "a register that Armv6-M lacks"
     if core.architecture != "armv8-m.main" and (name in ARMV8 or special & ARMV8_REGISTERS):
         return "of Armv8-M"
-    if name in DSP and not core.has_dsp:
-        return "of the DSP extension"
+    for variant, (names, extension) in EXTENSIONS.items():
+        if name in names and variant not in core.kernels:
+            return f"of {extension}"
     if text.startswith("v") and name not in ARMV8:
         if raw[1] in NEON:
             return "of Neon, which no Cortex-M has"

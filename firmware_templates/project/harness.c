@@ -1,7 +1,7 @@
 #include "harness.h"
 
 #include "counter.h"
-#include "model.h"
+#include "harness_model.h"
 #include "selftest.h"
 #include "semihosting.h"
 #include "vectors.h"

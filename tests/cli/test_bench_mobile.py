@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from edgesparse import pipeline
 from edgesparse.cli import main
+from edgesparse.commands.bench_mobile import bench_mobile
+from edgesparse.commands.firmware import firmware
 from edgesparse.mobile import measure
 from edgesparse.oracle import PHONE_RUNTIMES, runtime_version
 from tests.support.small_networks import conv_network
@@ -23,7 +24,7 @@ FIGURES = {"load_ms", "first_ms", "latency_ms", "latency_p90_ms", "memory_bytes"
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench")
     (folder / "network.tflite").write_bytes(conv_network())
-    pipeline.firmware(folder / "network.tflite", out=folder / "out", vectors=1)
+    firmware(folder / "network.tflite", out=folder / "out", vectors=1)
     return folder / "out"
 
 
@@ -81,7 +82,7 @@ def test_a_missing_runtime_is_unavailable(converted: Path, monkeypatch: pytest.M
     )
     if runtime_version("tflite-runtime") is None:
         pytest.skip("tflite-runtime is not installed")
-    result = pipeline.bench_mobile(converted, rounds=1, runs=1)
+    result = bench_mobile(converted, rounds=1, runs=1)
     assert result["runtimes"]["litert"] == {"unavailable": "not installed; pip install edgesparse[mobile]"}
     assert set(result["runtimes"]["tflite-runtime"]["sparse"]) == FIGURES
 
@@ -89,7 +90,7 @@ def test_a_missing_runtime_is_unavailable(converted: Path, monkeypatch: pytest.M
 def test_a_file_that_does_not_load_is_unavailable_with_the_runtimes_words(converted: Path, tmp_path: Path) -> None:
     shutil.copytree(converted, tmp_path / "out")
     (tmp_path / "out" / "model.sparse.tflite").write_bytes(b"\x20\0\0\0TFL3" + bytes(100))
-    result = pipeline.bench_mobile(tmp_path / "out", rounds=1, runs=1)
+    result = bench_mobile(tmp_path / "out", rounds=1, runs=1)
     for runtime, figures in result["runtimes"].items():
         if runtime_version(PHONE_RUNTIMES[runtime]) is not None:
             assert figures["sparse"]["unavailable"]

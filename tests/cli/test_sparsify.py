@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from edgesparse.cli import cli
 from edgesparse.errors import EdgesparseError
 from edgesparse.keras_model import load, predict
-from edgesparse.sparsify import iter_kernels
+from edgesparse.keras_model.kernels import iter_kernels
 from tests.keras.test_checkpoint import samples, small_model
 
 

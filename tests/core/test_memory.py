@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesparse.lowering import lower
-from edgesparse.memory import ALIGNMENT, Buffer, place, plan_memory
+from edgesparse.lowering.arena import ALIGNMENT, Buffer, place, plan_memory
 from edgesparse.tflite.read import read_graph
 from tests.support.host_kernels import DSP
 from tests.support.tflite_builder import TfliteBuilder

@@ -12,7 +12,7 @@ from edgesparse.boards import CORES
 from edgesparse.errors import EdgesparseError, ModelError
 from edgesparse.graph import Conv2DOptions
 from edgesparse.lowering import lower
-from edgesparse.memory import plan_memory
+from edgesparse.lowering.arena import plan_memory
 from edgesparse.tflite import read_graph
 from tests.support.small_networks import conv_network
 

@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from edgesparse.boards import load_board
-from edgesparse.dataset_run import run_samples
+from edgesparse.measure.samples import run_samples
 from edgesparse.toolchain import read_elf
 elf, board = read_elf(Path(sys.argv[1])), load_board("mps2-an386")
 run_samples(elf, board, sys.argv[2], np.zeros((2, 37), np.uint8), timeout_s=600, processes=2)

@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edgesparse import pipeline
 from edgesparse.boards import Board, board_names, load_board
 from edgesparse.cli import cli
+from edgesparse.commands.firmware import firmware
+from edgesparse.commands.flash import flash
 from edgesparse.errors import CrashError, EdgesparseError, MismatchError, SettingsError, ToolMissingError
 from edgesparse.flash import PROBERS, Command, ProbeOptions, Steps, check_elf, choose_prober, console_of
 from edgesparse.flash.st_flash import binary_image
+from edgesparse.missing import Missing
 from edgesparse.toolchain import Elf, build, find
 from tests.device.conftest import toolchain_or_skip, write_toy
 from tests.support.small_networks import conv_network
@@ -35,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toolchain_or_skip("gcc")
     root = tmp_path_factory.mktemp("flash")
     (root / "net.tflite").write_bytes(conv_network())
-    pipeline.firmware(root / "net.tflite", out=root / "out", toolchain="gcc", vectors=3)
+    firmware(root / "net.tflite", out=root / "out", toolchain="gcc", vectors=3)
     return root / "out"
 
 
@@ -73,27 +75,27 @@ def test_a_programmed_board_gives_the_reports_figures(folder: Path, qemu: str, g
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert report == json.loads((folder / "report.json").read_text())
-    device = report["device"]
-    assert device["probe"].startswith("gdb ")
-    assert device["bit_exact"] == {"ok": True, "vectors": 3, "reference": report["bit_exact"]["reference"]}
-    assert device["counter"] == "systick"
+    device = report.device
+    assert device.probe.startswith("gdb ")
+    assert device.bit_exact == {"ok": True, "vectors": 3, "reference": report.bit_exact.reference}
+    assert device.counter == "systick"
     # One tick of the emulated SysTick is 40 instructions.
-    assert abs(device["ticks"] * 40 - report["sparse"]["instructions"]) <= 80
-    assert device["stack_bytes"] == report["sparse"]["stack_bytes"]
-    assert "emulated board" in device["cycles"]["unavailable"]
-    assert "unavailable" in device["instructions"]
-    assert "unavailable" in device["dense"]
+    assert abs(device.ticks * 40 - report.sparse.instructions) <= 80
+    assert device.stack_bytes == report.sparse.stack_bytes
+    assert "emulated board" in device.cycles.reason
+    assert isinstance(device.instructions, Missing)
+    assert isinstance(device.dense, Missing)
 
 
 def test_the_dense_twin_stands_beside_the_sparse_build(folder: Path, qemu: str, gdb: str) -> None:
     with board_in_qemu() as port:
-        report, _ = pipeline.flash(folder, gdb_port=port, dense=True)
-    assert report["device"]["dense"]["bit_exact"]["ok"]
-    assert abs(report["device"]["dense"]["ticks"] * 40 - report["dense"]["instructions"]) <= 80
+        report, _ = flash(folder, gdb_port=port, dense=True)
+    assert report.device.dense.bit_exact.ok
+    assert abs(report.device.dense.ticks * 40 - report.dense.instructions) <= 80
 
 
 def test_other_outputs_than_the_references_end_with_code_5(folder: Path, qemu: str, gdb: str) -> None:
-    source = folder / "firmware" / "model" / "weights.c"
+    source = folder / "firmware" / "model" / "net_weights.c"
     text = source.read_text()
     before = (folder / "report.json").read_text()
     # The first bias of the last layer with weights: large enough to make its class the winner.
@@ -101,7 +103,7 @@ def test_other_outputs_than_the_references_end_with_code_5(folder: Path, qemu: s
     assert source.read_text() != text
     try:
         with board_in_qemu() as port, pytest.raises(MismatchError, match="firmware on mps2-an386") as caught:
-            pipeline.flash(folder, gdb_port=port)
+            flash(folder, gdb_port=port)
     finally:
         source.write_text(text)
     assert caught.value.exit_code == 5

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 
 from edgesparse.boards import Board
-from edgesparse.dataset_run import run_samples
 from edgesparse.emulate import EMULATORS, Unicorn
 from edgesparse.errors import CrashError
+from edgesparse.measure.samples import run_samples
 from edgesparse.toolchain import Elf
 from tests.device.test_emulate import INPUTS, LENGTH, expected
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import edgesparse
-from edgesparse import pipeline
+from edgesparse.commands.emulate import emulate
+from edgesparse.missing import Missing
+from edgesparse.report.report import Report
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +35,7 @@ def _model(threshold: float) -> Any:
     return model
 
 
-def _convert(folder: Path, threshold: float, *, with_data: bool) -> dict[str, Any]:
+def _convert(folder: Path, threshold: float, *, with_data: bool) -> Report:
     samples = folder / "x.npy"
     np.save(samples, np.random.default_rng(4).normal(0, 1, (200, 64)).astype(np.float32))
     data = str(samples) if with_data else None
@@ -42,24 +44,24 @@ def _convert(folder: Path, threshold: float, *, with_data: bool) -> dict[str, An
 
 def test_a_layer_with_few_active_inputs_skips_the_others(tmp_path: Path) -> None:
     report = _convert(tmp_path, 1.8, with_data=True)
-    layer = report["layers"][1]
-    assert layer["format"] == "columns"
-    assert 0.9 < layer["activation_sparsity"] < 0.99  # 96 % of a normal distribution lies under 1.8
-    assert report["layers"][0]["activation_sparsity"] < 0.1
-    assert layer["instructions"] < 0.7 * layer["dense_instructions"]
-    assert "of the inputs measured zero" in layer["reason"]
-    assert report["bit_exact"]["ok"]
-    assert report["sparse"]["instructions_min"] < report["sparse"]["instructions"]  # it depends on the input
-    again = pipeline.emulate(tmp_path / "out")
-    assert again["sparse"] == report["sparse"]
+    layer = report.layers[1]
+    assert layer.format == "columns"
+    assert 0.9 < layer.activation_sparsity < 0.99  # 96 % of a normal distribution lies under 1.8
+    assert report.layers[0].activation_sparsity < 0.1
+    assert layer.instructions < 0.7 * layer.dense_instructions
+    assert "of the inputs measured zero" in layer.reason
+    assert report.bit_exact.ok
+    assert report.sparse.instructions_min < report.sparse.instructions  # it depends on the input
+    again = emulate(tmp_path / "out")
+    assert again.sparse == report.sparse
 
 
 def test_many_active_inputs_or_no_data_keep_the_rows(tmp_path: Path) -> None:
     (tmp_path / "active").mkdir()
-    active = _convert(tmp_path / "active", 0.0, with_data=True)["layers"][1]
-    assert active["format"] == "dense"
-    assert 0.4 < active["activation_sparsity"] < 0.6
+    active = _convert(tmp_path / "active", 0.0, with_data=True).layers[1]
+    assert active.format == "dense"
+    assert 0.4 < active.activation_sparsity < 0.6
     (tmp_path / "blind").mkdir()
-    blind = _convert(tmp_path / "blind", 1.8, with_data=False)["layers"][1]
-    assert blind["format"] == "dense"
-    assert blind["activation_sparsity"] == {"unavailable": "no data to measure on; give --data FILE"}
+    blind = _convert(tmp_path / "blind", 1.8, with_data=False).layers[1]
+    assert blind.format == "dense"
+    assert blind.activation_sparsity == Missing("no data to measure on; give --data FILE")

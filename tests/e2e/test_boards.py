@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from edgesparse import pipeline
 from edgesparse.boards import CORES, board_names, load_board
-from edgesparse.deploy import contents_of, plan_firmware, projects
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware
 from edgesparse.emulate import EMULATORS, default_emulator, diagnose
 from edgesparse.errors import SettingsError
-from edgesparse.fit import flash_parts, ram_parts
+from edgesparse.firmware.build import read_twins
+from edgesparse.firmware.room import flash_parts, ram_parts
 from edgesparse.flash import check_elf
-from edgesparse.lowering.lower import FORMATS_OF, lower
-from edgesparse.report.terminal import summary as summary_of
-from edgesparse.settings import Settings
+from edgesparse.lowering.formats import FORMATS_OF
+from edgesparse.lowering.lower import lower
+from edgesparse.missing import Missing
+from edgesparse.report.report import Report
+from edgesparse.report.show.terminal import summary as summary_of
 from edgesparse.tflite.read import read_graph
 from edgesparse.toolchain import read_elf
 from tests.conftest import skip_or_fail
@@ -58,19 +58,19 @@ def test_a_small_network_agrees_everywhere(
     model.write_bytes(conv_network())
     out = tmp_path / "out"
     core = load_board(board).core.name
-    first = pipeline.firmware(model, out=out, board=board, toolchain=toolchain, vectors=4)
-    assert first["board"]["core"] == core
+    first = firmware(model, out=out, board=board, toolchain=toolchain, vectors=4)
+    assert first.board.core == core
     assert_room(out, board, toolchain)
     if core == "cortex-m55":
-        assert first["settings"]["emulator"] == "qemu"
-        assert first["bit_exact"]["ok"]
+        assert first.settings.emulator == "qemu"
+        assert first.bit_exact.ok
         for figure in ("cycles", "latency_ms", "latency_max_clock_ms"):
-            assert first["sparse"][figure] == {"unavailable": "no timing model for cortex-m55"}
+            assert getattr(first.sparse, figure) == Missing("no timing model for cortex-m55")
         return
     assert_complete(first)
-    assert first["sparse"]["cycles"] > 0
-    qemu = pipeline.emulate(out, emulator="qemu")
-    assert qemu["bit_exact"]["ok"]
+    assert first.sparse.cycles > 0
+    qemu = emulate(out, emulator="qemu")
+    assert qemu.bit_exact.ok
     assert_agree(first, qemu)
 
 
@@ -81,22 +81,22 @@ def test_firmware_of_a_real_board_runs_in_its_memories(tmp_path: Path, board: st
     tools = toolchain_or_skip(toolchain)
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
-    report = pipeline.firmware(model, out=tmp_path / "out", board=board, toolchain=tools.name, vectors=2)
-    assert report["bit_exact"]["ok"]
+    report = firmware(model, out=tmp_path / "out", board=board, toolchain=tools.name, vectors=2)
+    assert report.bit_exact.ok
     target = load_board(board)
-    sparse = report["sparse"]
-    assert sparse["latency_ms"] == pytest.approx(sparse["cycles"] / target.clock_hz * 1000, abs=1e-4)
-    assert sparse["latency_max_clock_ms"] == pytest.approx(sparse["cycles"] / target.max_clock_hz * 1000, abs=1e-4)
+    sparse = report.sparse
+    assert sparse.latency_ms == pytest.approx(sparse.cycles / target.clock_hz * 1000, abs=1e-4)
+    assert sparse.latency_max_clock_ms == pytest.approx(sparse.cycles / target.max_clock_hz * 1000, abs=1e-4)
     if target.memory_profile is None:
-        assert "lower bound" in sparse["memory"]["unavailable"]
+        assert "lower bound" in sparse.memory.reason
     else:
-        assert sparse["memory"]["profile"] == target.memory_profile
-        assert sparse["memory"]["latency_ms"] > sparse["memory"]["core_only_latency_ms"]
-        assert sparse["memory"]["clock_hz"] <= target.max_clock_hz
+        assert sparse.memory.profile == target.memory_profile
+        assert sparse.memory.latency_ms > sparse.memory.core_only_latency_ms
+        assert sparse.memory.clock_hz <= target.max_clock_hz
     assert_room(tmp_path / "out", board, tools.name)
-    assert any("is unverified" in warning for warning in report["warnings"]) != target.verified
-    assert report["board"]["flash_available_bytes"] == target.flash.length
-    assert report["board"]["ram_available_bytes"] == target.ram.length
+    assert any("is unverified" in warning for warning in report.warnings) != target.verified
+    assert report.board.flash_available_bytes == target.flash.length
+    assert report.board.ram_available_bytes == target.ram.length
     summary = _printed(report)
     for clock in {target.clock_hz, target.max_clock_hz}:
         assert f"latency at {clock / 1e6:g} MHz (estimate)" in summary
@@ -104,18 +104,16 @@ def test_firmware_of_a_real_board_runs_in_its_memories(tmp_path: Path, board: st
 
 def assert_room(out: Path, board_name: str, toolchain: str) -> None:
     """Both builds lie in the board's memories, and take no less than the check before the build counts."""
-    board, settings = load_board(board_name), Settings()
-    for name, (project, model) in projects(out).items():
-        elf = read_elf(project / "build" / toolchain / "firmware.elf")
+    board = load_board(board_name)
+    for twin in read_twins(out):
+        elf = read_elf(out / twin.name / "build" / toolchain / "firmware.elf")
         check_elf(elf, board)
         assert board.ram.origin < elf.symbol("__guard_end").address <= board.ram.origin + board.ram.length
-        packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense")
-        contents = replace(contents_of(model.graph, packed, memory, settings), vectors=2)
-        assert sum(part.size for part in flash_parts(contents)) <= elf.flash_bytes + elf.test_vector_bytes
-        assert sum(part.size for part in ram_parts(contents, board)) <= board.ram.length
+        assert sum(part.size for part in flash_parts(twin.contents)) <= elf.flash_bytes + elf.test_vector_bytes
+        assert sum(part.size for part in ram_parts(twin.contents, board)) <= board.ram.length
 
 
-def _printed(report: Mapping[str, Any]) -> str:
+def _printed(report: Report) -> str:
     console = Console(width=160, file=io.StringIO(), markup=False)
     for part in summary_of(report):
         console.print(part)
@@ -128,9 +126,9 @@ def test_an_emulator_that_lacks_the_core_is_refused_at_once(tmp_path: Path) -> N
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
     with pytest.raises(SettingsError, match=r"unicorn does not model the core 'cortex-m55'.*use --emulator qemu"):
-        pipeline.firmware(model, out=tmp_path / "out", board="mps3-an547", emulator="unicorn")
+        firmware(model, out=tmp_path / "out", board="mps3-an547", emulator="unicorn")
     with pytest.raises(SettingsError, match=r"QEMU does not model the board 'rpi-pico'; use --emulator unicorn"):
-        pipeline.firmware(model, out=tmp_path / "out", board="rpi-pico", emulator="qemu")
+        firmware(model, out=tmp_path / "out", board="rpi-pico", emulator="qemu")
     assert not (tmp_path / "out").exists()
 
 
@@ -143,7 +141,7 @@ def _reference(name: str, seed: int) -> tuple[bytes, bytes, bytes]:
 
 def _run(folder: Path, board_name: str, compiler: str, chosen: list[tuple[str, int]], *, forced: str = "") -> None:
     board, toolchain = load_board(board_name), toolchain_or_skip(compiler)
-    groups: dict[bool, list[tuple[str, int, Case, bytes]]] = {}
+    rows: list[tuple[str, int, Case, bytes]] = []
     for name, seed in chosen:
         model, inputs, expected = _reference(name, seed)
         graph = read_graph(model)
@@ -154,18 +152,16 @@ def _run(folder: Path, board_name: str, compiler: str, chosen: list[tuple[str, i
             forced=forced,
             zero_inputs={0: 0.5},
         )
-        portable = any(call.portable for call in packed.calls)
-        groups.setdefault(portable, []).append((name, seed, Case(graph, packed, inputs), expected))
-    for portable, rows in groups.items():
-        cases = [case for _, _, case, _ in rows]
-        elf = build_cases(folder / f"portable-{portable}", board, toolchain, cases)
-        ran = run_cases_on(elf, board, EMULATORS["qemu"], cases)
-        if default_emulator(board) == "unicorn":
-            other = run_cases_on(elf, board, EMULATORS["unicorn"], cases)
-            assert ran.outputs == other.outputs
-            assert other.instructions is not None
-        for (name, seed, _, expected), actual in zip(rows, ran.outputs, strict=True):
-            assert actual == expected, f"{name} {seed} on {board_name} with {compiler}"
+        rows.append((name, seed, Case(graph, packed, inputs), expected))
+    cases = [case for _, _, case, _ in rows]
+    elf = build_cases(folder / "firmware", board, toolchain, cases)
+    ran = run_cases_on(elf, board, EMULATORS["qemu"], cases)
+    if default_emulator(board) == "unicorn":
+        other = run_cases_on(elf, board, EMULATORS["unicorn"], cases)
+        assert ran.outputs == other.outputs
+        assert other.instructions is not None
+    for (name, seed, _, expected), actual in zip(rows, ran.outputs, strict=True):
+        assert actual == expected, f"{name} {seed} on {board_name} with {compiler}"
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ import pytest
 import edgesparse
 from edgesparse.cli import main
 from edgesparse.keras_model.backend import tf_keras
-from edgesparse.settings import Settings
+from edgesparse.report.report import Report
 from edgesparse.tflite import read_graph
 from tests.e2e.test_keras_models import MLPERF
 
@@ -39,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def convert(out: Path, **settings: Any) -> dict[str, Any]:
+def convert(out: Path, **settings: Any) -> Report:
     return edgesparse.convert(network(), out=out, vectors=3, **settings)
 
 
@@ -57,14 +57,14 @@ def test_the_pattern_channel_makes_a_smaller_network(
 ) -> None:
     out = tmp_path / "out"
     report = convert(out, sparsity=0.6, pattern="channel", data=data)
-    assert report["bit_exact"]["ok"]
-    channels = report["model"]["channels"]
-    assert 0.6 <= channels["removed_prunable"] == round(1 - channels["prunable_after"] / channels["prunable_before"], 6)
-    assert channels["macs_after"] == report["model"]["macs"]
-    assert report["model"]["sparsity"] < 0.05  # zeros in the file: only those that quantization makes
+    assert report.bit_exact.ok
+    channels = report.model.channels
+    assert 0.6 <= channels.removed_prunable == round(1 - channels.prunable_after / channels.prunable_before, 6)
+    assert channels.macs_after == report.model.macs
+    assert report.model.sparsity < 0.05  # zeros in the file: only those that quantization makes
 
     capfd.readouterr()
-    after = {layer["name"]: layer["after"] for layer in channels["layers"]}
+    after = {layer.name: layer.after for layer in channels.layers}
     code, text, _ = run(monkeypatch, capfd, "inspect", str(out / "model.int8.tflite"), "--json")
     assert code == 0
     sizes = [layer["output_shape"][-1] for layer in json.loads(text)["layers"] if layer["weights"]]
@@ -74,10 +74,10 @@ def test_the_pattern_channel_makes_a_smaller_network(
     dense = read_graph((out / "dense" / "model.int8.tflite").read_bytes())
     assert dense.output(dense.ops[0]).shape[-1] == 16  # the twin is the network as it was
     for what in ("flash_bytes", "weight_bytes", "instructions"):
-        assert report["sparse"][what] < report["dense"][what]
-    assert report["sparse"]["ram_bytes"] <= report["dense"]["ram_bytes"]
-    for row in report["layers"]:
-        assert row["weight_bytes"] <= row["dense_weight_bytes"]
+        assert getattr(report.sparse, what) < getattr(report.dense, what)
+    assert report.sparse.ram_bytes <= report.dense.ram_bytes
+    for row in report.layers:
+        assert row.weight_bytes <= row.dense_weight_bytes
 
     code, text, _ = run(monkeypatch, capfd, "emulate", str(out))
     assert code == 0
@@ -90,16 +90,16 @@ def test_channels_and_blocks_together(tmp_path: Path, data: str) -> None:
     report = convert(
         tmp_path / "out", channels=0.4, sparsity=0.5, pattern="block1x4", data=data, method="finetune", epochs=2
     )
-    assert report["bit_exact"]["ok"]
-    assert report["model"]["channels"]["removed_macs"] >= 0.4
-    assert 0.5 <= report["model"]["sparsity"] < 0.54
-    assert {"stem", "wide", "dense"} <= {row["name"] for row in report["layers"]}
-    assert report["settings"]["channels"] == 0.4
-    assert Settings(**report["settings"]).channels == 0.4
+    assert report.bit_exact.ok
+    assert report.model.channels.removed_macs >= 0.4
+    assert 0.5 <= report.model.sparsity < 0.54
+    assert {"stem", "wide", "dense"} <= {row.name for row in report.layers}
+    assert report.settings.channels == 0.4
+    assert report.settings.channels == 0.4
 
 
 def test_without_channels_nothing_is_said_of_them(tmp_path: Path) -> None:
-    assert "channels" not in convert(tmp_path / "out", sparsity=0.5)["model"]
+    assert convert(tmp_path / "out", sparsity=0.5).model.channels is None
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_channels_need_a_keras_model(
 def test_half_the_macs_of_real_models_go(models: Path, tmp_path: Path, name: str) -> None:
     settings: dict[str, Any] = {"data": str(models / "kws400.npz")} if name.startswith("kws") else {}
     report = edgesparse.convert(models / name, out=tmp_path / "out", channels=0.5, sparsity=0.0, vectors=2, **settings)
-    assert report["bit_exact"]["ok"]
-    assert 0.5 <= report["model"]["channels"]["removed_macs"] < 0.6
+    assert report.bit_exact.ok
+    assert 0.5 <= report.model.channels.removed_macs < 0.6
     for what in ("flash_bytes", "instructions"):
-        assert report["sparse"][what] < 0.75 * report["dense"][what]
+        assert getattr(report.sparse, what) < 0.75 * getattr(report.dense, what)
     if name.startswith("kws"):
-        assert report["accuracy"]["sparse_int8"] > 0.85
+        assert report.accuracy.sparse_int8 > 0.85

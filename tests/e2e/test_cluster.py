@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,9 @@ import edgesparse
 from edgesparse.cli import main
 from edgesparse.keras_model import iter_layers, load
 from edgesparse.keras_model.backend import quiet, tf_keras
-from edgesparse.report.terminal import _facts
+from edgesparse.report.report import Report
+from edgesparse.report.show.terminal import _facts
+from edgesparse.result import LayerFigures
 from edgesparse.tflite import read_graph
 from tests.support.small_networks import conv_network
 
@@ -51,11 +52,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arg
     return exit_.value.code, capfd.readouterr().err
 
 
-def counted(layer: dict[str, Any]) -> str:
-    return f"{layer['name']} {layer['weight_values']}"
+def counted(layer: LayerFigures) -> str:
+    return f"{layer.name} {layer.weight_values}"
 
 
-def main_facts(report: dict[str, Any]) -> list[str]:
+def main_facts(report: Report) -> list[str]:
     """Lines about clustering of what the command prints."""
     return [line for line in _facts(report) if "--cluster" in line]
 
@@ -63,16 +64,16 @@ def main_facts(report: dict[str, Any]) -> list[str]:
 def test_convert_ends_with_few_values_and_the_outputs_of_the_reference(model: Path, data: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     report = edgesparse.convert(model, out=out, data=data, pattern="unstructured", vectors=2, cluster=16)
-    assert report["bit_exact"]["ok"]
-    assert report["tflm_decode"]["bit_exact"]["ok"]
-    layers = {layer["name"]: layer for layer in report["layers"] if layer["prunable"]}
+    assert report.bit_exact.ok
+    assert report.tflm_decode.bit_exact.ok
+    layers = {layer.name: layer for layer in report.layers if layer.prunable}
     assert len(layers) == 2
-    assert all(3 < layer["weight_values"] <= 16 for layer in layers.values())
-    decodes = [layer["tflm_decode"] for layer in layers.values()]
-    assert {decode["kind"] for decode in decodes} <= {"huffman", "lut"}
-    assert sum(decode["encoded_bytes"] for decode in decodes) < 0.3 * sum(decode["dense_bytes"] for decode in decodes)
-    assert report["model"]["sparsity"] >= 0.75
-    assert report["settings"]["cluster"] == 16
+    assert all(3 < layer.weight_values <= 16 for layer in layers.values())
+    decodes = [layer.tflm_decode for layer in layers.values()]
+    assert {decode.kind for decode in decodes} <= {"huffman", "lut"}
+    assert sum(decode.encoded_bytes for decode in decodes) < 0.3 * sum(decode.dense_bytes for decode in decodes)
+    assert report.model.sparsity >= 0.75
+    assert report.settings.cluster == 16
     assert main_facts(report) == [f"distinct weights (--cluster 16): {', '.join(map(counted, layers.values()))}"]
     graph = read_graph((out / "model.int8.tflite").read_bytes())
     weights = [graph.input(op, 1).data for op in graph.ops if op.kind in ("CONV_2D", "FULLY_CONNECTED")]

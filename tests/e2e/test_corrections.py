@@ -10,7 +10,8 @@ import pytest
 
 import edgesparse
 from edgesparse.keras_model.backend import tf_keras
-from edgesparse.report.terminal import summary
+from edgesparse.missing import Missing
+from edgesparse.report.show.terminal import summary
 from edgesparse.tflite import read_graph
 
 
@@ -46,24 +47,24 @@ def data(tmp_path: Path) -> str:
 def test_an_uneven_network_is_equalized_and_stays_sparse_and_exact(tmp_path: Path, data: str) -> None:
     out = tmp_path / "out"
     report = edgesparse.convert(uneven_network(), out=out, data=data, sparsity=0.5, vectors=2)
-    found = report["quantization"]
-    for figures in (found, found["dense"]):
-        assert figures["equalized"]
-        assert figures["samples"] == 50
-        assert figures["output_error"] < 0.5 * figures["output_error_plain"]
-    assert found["method"] == "ptq"
-    assert report["bit_exact"]["ok"]
-    assert report["model"]["sparsity"] >= 0.5
+    found = report.quantization
+    for figures in (found, found.dense):
+        assert figures.equalized
+        assert figures.samples == 50
+        assert figures.output_error < 0.5 * figures.output_error_plain
+    assert found.method == "ptq"
+    assert report.bit_exact.ok
+    assert report.model.sparsity >= 0.5
     assert "channels equalized" in (text := "\n".join(map(str, summary(report))))
-    assert f"{found['output_error']:.4g} (50 calibration samples)" in text
+    assert f"{found.output_error:.4g} (50 calibration samples)" in text
 
 
 def test_corrections_can_be_switched_off(tmp_path: Path, data: str) -> None:
     out = tmp_path / "out"
     model = uneven_network()
     report = edgesparse.convert(model, out=out, data=data, sparsity=0.0, vectors=1, correct=False)
-    assert not report["quantization"]["equalized"]
-    assert report["quantization"]["output_error"] == {"unavailable": "--no-correct"}
+    assert not report.quantization.equalized
+    assert report.quantization.output_error == Missing("--no-correct")
     graph = read_graph((out / "model.int8.tflite").read_bytes())
     weights = np.asarray(graph.input(next(op for op in graph.ops if op.kind == "CONV_2D"), 1).data)
     kernel = np.moveaxis(model.get_layer("first").kernel.numpy(), -1, 0)

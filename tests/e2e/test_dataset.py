@@ -13,12 +13,16 @@ import numpy.typing as npt
 import pytest
 from rich.console import Console
 
-from edgesparse import evaluate, pipeline
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware
 from edgesparse.emulate import diagnose
 from edgesparse.errors import DataError, EdgesparseError, MismatchError, SettingsError
+from edgesparse.measure import dataset as evaluate
+from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import OracleRun, reference_outputs
-from edgesparse.report.terminal import summary
+from edgesparse.record import to_json
+from edgesparse.report.show.terminal import summary
 from tests.conftest import skip_or_fail
 from tests.support.small_networks import conv_network
 
@@ -33,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             skip_or_fail("unicorn is not installed")
     folder = tmp_path_factory.mktemp("dataset")
     (folder / "net.tflite").write_bytes(conv_network())
-    pipeline.firmware(folder / "net.tflite", out=folder / "out", vectors=2)
+    firmware(folder / "net.tflite", out=folder / "out", vectors=2)
     return folder / "out"
 
 
@@ -74,38 +78,38 @@ def test_the_device_gives_the_hosts_outputs_and_accuracy(
         return runs[-1]
 
     monkeypatch.setattr(evaluate, "run_samples", keep)
-    report = pipeline.emulate(folder, emulator=emulator, data=str(data))
-    dataset = report["dataset"]
+    report = emulate(folder, emulator=emulator, data=str(data))
+    dataset = report.dataset
     expected, accuracy = host(folder, data)
     assert runs[0].outputs.tobytes() == expected.tobytes()
-    assert dataset["samples"] == SAMPLES
-    assert dataset["emulator"].startswith(emulator)
-    assert dataset["accuracy"]["device"] == dataset["accuracy"]["int8_host"] == pytest.approx(accuracy)
-    assert dataset["agreement"]["int8_host"]["equal"] == SAMPLES
+    assert dataset.samples == SAMPLES
+    assert dataset.emulator.startswith(emulator)
+    assert dataset.accuracy.device == dataset.accuracy.int8_host == pytest.approx(accuracy)
+    assert dataset.agreement.int8_host.equal == SAMPLES
     counts = np.sort(runs[0].instructions)
-    instructions = dataset["instructions"]
+    instructions = dataset.instructions
     assert [instructions[name] for name in ("min", "median", "max")] == [counts[0], counts[SAMPLES // 2], counts[-1]]
-    assert runs[0].instructions[instructions["max_sample"]] == counts[-1]
-    assert runs[0].instructions[instructions["min_sample"]] == counts[0]
-    assert ("unavailable" in dataset["cycles"]) == (emulator == "qemu")
-    assert json.loads((folder / "report.json").read_text())["dataset"] == dataset
+    assert runs[0].instructions[instructions.max_sample] == counts[-1]
+    assert runs[0].instructions[instructions.min_sample] == counts[0]
+    assert isinstance(dataset.cycles, Missing) == (emulator == "qemu")
+    assert json.loads((folder / "report.json").read_text())["dataset"] == to_json(dataset)
 
 
 def test_the_first_samples_only_and_no_labels(folder: Path, data: Path, tmp_path: Path) -> None:
     with np.load(data) as arrays:
         np.save(tmp_path / "x.npy", arrays["x"])
-    report = pipeline.emulate(folder, data=str(tmp_path / "x.npy"), samples=4, memory_profile="stm32l4r5")
-    dataset = report["dataset"]
-    assert dataset["samples"] == 4
-    assert "labels" in dataset["accuracy"]["unavailable"]
-    assert dataset["memory"]["profile"] == "stm32l4r5"
-    assert dataset["memory"]["cycles"]["min"] <= dataset["memory"]["cycles"]["max"]
+    report = emulate(folder, data=str(tmp_path / "x.npy"), samples=4, memory_profile="stm32l4r5")
+    dataset = report.dataset
+    assert dataset.samples == 4
+    assert "labels" in dataset.accuracy.reason
+    assert dataset.memory.profile == "stm32l4r5"
+    assert dataset.memory.cycles.min <= dataset.memory.cycles.max
     console = Console(width=200, file=io.StringIO())
     for part in summary(report):
         console.print(part, soft_wrap=True)
     assert isinstance(console.file, io.StringIO)
     assert "4 samples on the device" in console.file.getvalue()
-    assert "dataset" not in pipeline.emulate(folder), "of another run"
+    assert emulate(folder).dataset is None, "of another run"
 
 
 def test_another_output_is_a_mismatch_that_names_the_sample(
@@ -119,7 +123,7 @@ def test_another_output_is_a_mismatch_that_names_the_sample(
 
     monkeypatch.setattr(evaluate, "_reference", reference)
     with pytest.raises(MismatchError, match=r"test\.npz: output of sample 6 differs .* first at byte 3") as caught:
-        pipeline.emulate(folder, data=str(data))
+        emulate(folder, data=str(data))
     assert caught.value.exit_code == 5
 
 
@@ -141,7 +145,7 @@ def test_data_that_does_not_fit_is_refused_in_one_line(
     np.savez(tmp_path / "bad.npz", **arrays)
     before = (made / "report.json").read_bytes()
     with pytest.raises(DataError, match=expected) as caught:
-        pipeline.emulate(made, data=str(tmp_path / "bad.npz"))
+        emulate(made, data=str(tmp_path / "bad.npz"))
     assert "bad.npz" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
@@ -162,7 +166,7 @@ def test_options_that_make_no_sense_are_refused_in_one_line(made: Path, data: Pa
     ]
     for options, expected in cases:
         with pytest.raises(EdgesparseError) as caught:
-            pipeline.emulate(made, **options)
+            emulate(made, **options)
         assert expected in str(caught.value)
         assert "\n" not in str(caught.value)
         assert caught.value.exit_code == 2

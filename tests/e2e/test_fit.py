@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgesparse import pipeline
 from edgesparse.boards import load_board
-from edgesparse.deploy import contents_of, plan_firmware
+from edgesparse.commands.firmware import firmware
 from edgesparse.errors import DoesNotFitError
-from edgesparse.fit import Contents, check_fits
+from edgesparse.firmware.plan import plan_network
+from edgesparse.firmware.room import Contents, check_fits
 from edgesparse.settings import Settings
 from edgesparse.tflite.read import read_graph
 from edgesparse.toolchain import read_elf
@@ -37,8 +37,8 @@ def dense_network(inputs: int, outputs: int) -> bytes:
 def contents(model: bytes, board: str, **settings: object) -> Contents:
     chosen = Settings().updated(settings)
     graph = read_graph(model)
-    packed, memory = plan_firmware(graph, load_board(board), chosen, dense_only=False)
-    return contents_of(graph, packed, memory, chosen)
+    plan = plan_network(graph, load_board(board).core, optimize=chosen.optimize)
+    return Contents(graph, plan.packed, plan.memory, chosen.vectors, weights_in_ram=chosen.weights == "sram")
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def test_the_linkers_refusal_reads_like_ours(
     tools = toolchain_or_skip(toolchain)
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
-    pipeline.firmware(model, out=tmp_path / "fits", board="microbit", toolchain=tools.name, vectors=2)
+    firmware(model, out=tmp_path / "fits", board="microbit", toolchain=tools.name, vectors=2)
     elf = read_elf(tmp_path / "fits" / "firmware" / "build" / tools.name / "firmware.elf")
     taken = elf.flash_bytes + elf.test_vector_bytes
     board = load_board("microbit")
     small = replace(board, flash=replace(board.flash, length=taken - short))
-    monkeypatch.setattr(pipeline, "load_board", lambda name: small)
+    monkeypatch.setattr("edgesparse.measure.setup.load_board", lambda name: small)
     with pytest.raises(DoesNotFitError) as caught:
-        pipeline.firmware(model, out=tmp_path / "short", board="microbit", toolchain=tools.name, vectors=2)
+        firmware(model, out=tmp_path / "short", board="microbit", toolchain=tools.name, vectors=2)
     message = str(caught.value)
     assert (
         f"the firmware does not fit board 'microbit': linked, it needs {taken:,} bytes of flash of {taken - short:,} "

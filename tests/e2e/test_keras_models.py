@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import edgesparse
+from edgesparse.missing import Missing
+from edgesparse.report.report import Report
 from edgesparse.tflite import read_graph
 
 REAL = (
@@ -29,13 +31,13 @@ FILE_LIMITS = {"ad01.h5": (275_500, 0.45), "pretrainedResnet.h5": (88_000, 0.55)
 """Bytes of model.int8.tflite; at 80 % zeros, model.tflm.tflite / model.int8.tflite."""
 
 
-def quantization_zeros(report: dict[str, Any], out: Path) -> float:
+def quantization_zeros(report: Report, out: Path) -> float:
     """Share of the prunable weights of the *dense* int8 model that are zero: what quantization and training made."""
     graph = read_graph((out / "dense" / "model.int8.tflite").read_bytes())
-    prunable = {layer["name"] for layer in report["layers"] if layer["prunable"]}
+    prunable = {layer.name for layer in report.layers if layer.prunable}
     zeros = total = 0
-    for index, layer in enumerate(report["layers"]):
-        if layer["name"] in prunable:
+    for index, layer in enumerate(report.layers):
+        if layer.name in prunable:
             data = graph.input(graph.ops[index], 1).data
             assert data is not None
             zeros += int(np.count_nonzero(data == 0))
@@ -43,16 +45,16 @@ def quantization_zeros(report: dict[str, Any], out: Path) -> float:
     return zeros / total
 
 
-def assert_sparse(report: dict[str, Any], out: Path, sparsity: float) -> None:
-    assert report["bit_exact"]["ok"]
-    reached = report["model"]["sparsity"]
+def assert_sparse(report: Report, out: Path, sparsity: float) -> None:
+    assert report.bit_exact.ok
+    reached = report.model.sparsity
     assert sparsity <= reached <= sparsity + 0.02 + quantization_zeros(report, out)
-    rows = [layer for layer in report["layers"] if layer["prunable"]]
-    zeros = sum(layer["sparsity"] * layer["weights"] for layer in rows)
-    assert reached == pytest.approx(zeros / sum(layer["weights"] for layer in rows), abs=1e-3)
-    assert report["sparse"]["weight_bytes"] <= report["dense"]["weight_bytes"]
-    decode, files = report["tflm_decode"], report["files"]
-    assert decode["bit_exact"].get("ok", decode["layers"] == 0)
+    rows = [layer for layer in report.layers if layer.prunable]
+    zeros = sum(layer.sparsity * layer.weights for layer in rows)
+    assert reached == pytest.approx(zeros / sum(layer.weights for layer in rows), abs=1e-3)
+    assert report.sparse.weight_bytes <= report.dense.weight_bytes
+    decode, files = report.tflm_decode, report.files
+    assert decode.layers == 0 if isinstance(decode.bit_exact, Missing) else decode.bit_exact.ok
     assert files["model.tflm.tflite"] <= files["model.int8.tflite"]
     for name, size in files.items():
         assert (out / name).stat().st_size == size
@@ -66,12 +68,12 @@ def test_real_models_convert(models: Path, tmp_path: Path, name: str) -> None:
     report = edgesparse.convert(models / name, out=out, sparsity=SPARSITY, **settings)
     assert_sparse(report, out, SPARSITY)
     if name in MLPERF:
-        assert report["sparse"]["flash_bytes"] < report["dense"]["flash_bytes"]
-        assert report["sparse"]["instructions"] < report["dense"]["instructions"]
+        assert report.sparse.flash_bytes < report.dense.flash_bytes
+        assert report.sparse.instructions < report.dense.instructions
     if name.startswith("kws"):
-        assert report["accuracy"]["samples"] == 400
-        assert report["accuracy"]["float"] > 0.9
-        assert report["accuracy"]["int8"] > 0.88
+        assert report.accuracy.samples == 400
+        assert report.accuracy.float > 0.9
+        assert report.accuracy.int8 > 0.88
 
 
 @pytest.mark.slow
@@ -80,13 +82,13 @@ def test_real_models_convert(models: Path, tmp_path: Path, name: str) -> None:
 def test_the_tflite_files_are_small(models: Path, tmp_path: Path, name: str, pattern: str) -> None:
     files = edgesparse.convert(
         models / name, out=tmp_path / "out", sparsity=0.8, pattern=pattern, vectors=1, optimize="flash"
-    )["files"]
+    ).files
     dense_bytes, decode_share = FILE_LIMITS[name]
     assert files["model.int8.tflite"] <= dense_bytes
     assert files["model.tflm.tflite"] <= decode_share * files["model.int8.tflite"]
 
 
-def convert_random(number: int, out: Path, **settings: Any) -> dict[str, Any]:
+def convert_random(number: int, out: Path, **settings: Any) -> Report:
     from tests.support.random_models import random_model
 
     model = random_model(number)

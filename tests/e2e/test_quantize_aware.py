@@ -36,12 +36,12 @@ def test_qat_ends_with_exact_firmware_and_the_same_dense_twin(tmp_path: Path) ->
         assert ("training under fake quantization" in lines) == (way == "qat")
         assert any(line.startswith("epoch 2/2: ") for line in lines) == (way == "qat")
     report = reports["qat"]
-    assert report["bit_exact"]["ok"]
-    assert report["settings"]["quantize"] == "qat"
-    assert report["model"]["sparsity"] >= 0.8
+    assert report.bit_exact.ok
+    assert report.settings.quantize == "qat"
+    assert report.model.sparsity >= 0.8
     assert models["qat"][0] != models["ptq"][0]
     assert models["qat"][1] == models["ptq"][1]
-    assert [layer["op"] for layer in report["layers"]] == [layer["op"] for layer in reports["ptq"]["layers"]]
+    assert [layer.op for layer in report.layers] == [layer.op for layer in reports["ptq"].layers]
     assert not list(tmp_path.glob("*checkpoints"))
 
 

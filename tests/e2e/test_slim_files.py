@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgesparse import pipeline
+from edgesparse.commands.build import build
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware
+from edgesparse.missing import Missing
+from edgesparse.result import BitExact
 from edgesparse.tflite import objects
 from tests.support.small_networks import conv_network
 
@@ -20,43 +24,43 @@ def named_model(folder: Path) -> Path:
 
 def test_layer_names_outlive_the_slimmed_file(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    first = pipeline.firmware(named_model(tmp_path), out=out, vectors=1)
-    names = [layer["name"] for layer in first["layers"]]
+    first = firmware(named_model(tmp_path), out=out, vectors=1)
+    names = [layer.name for layer in first.layers]
     assert all(name.startswith("stage_") for name in names), names
     assert b"stage_" not in (out / "model.int8.tflite").read_bytes()
-    assert "stage_" in (out / "firmware" / "model" / "model.c").read_text()
-    pipeline.build(out)
-    assert pipeline.emulate(out) == first
+    assert "stage_" in (out / "firmware" / "model" / "named.c").read_text()
+    build(out)
+    assert emulate(out) == first
 
 
 def test_encoded_weights_are_reported_by_layer_and_in_total(tmp_path: Path) -> None:
-    report = pipeline.firmware(named_model(tmp_path), out=tmp_path / "out", vectors=2)
-    total, layers = report["tflm_decode"], report["layers"]
-    encoded = [layer for layer in layers if "encoded_bytes" in layer["tflm_decode"]]
-    assert total["layers"] == len(encoded) > 0
+    report = firmware(named_model(tmp_path), out=tmp_path / "out", vectors=2)
+    total, layers = report.tflm_decode, report.layers
+    encoded = [layer for layer in layers if not isinstance(layer.tflm_decode, Missing)]
+    assert total.layers == len(encoded) > 0
     for layer in encoded:
-        part = layer["tflm_decode"]
-        assert part["encoded_bytes"] < part["dense_bytes"] == layer["weights"] <= part["arena_bytes"]
-        assert part["instructions"] == 17 * layer["weights"]
-    assert total["instructions"] == sum(layer["tflm_decode"]["instructions"] for layer in encoded)
-    assert total["bit_exact"] == {"ok": True, "vectors": 2, "reference": report["bit_exact"]["reference"]}
-    assert layers[2]["tflm_decode"] == {"unavailable": "no weights"}
-    assert report["files"]["model.tflm.tflite"] < report["files"]["model.int8.tflite"]
+        part = layer.tflm_decode
+        assert part.encoded_bytes < part.dense_bytes == layer.weights <= part.arena_bytes
+        assert part.instructions == 17 * layer.weights
+    assert total.instructions == sum(layer.tflm_decode.instructions for layer in encoded)
+    assert total.bit_exact == BitExact(ok=True, vectors=2, reference=report.bit_exact.reference)
+    assert layers[2].tflm_decode == Missing("no weights")
+    assert report.files["model.tflm.tflite"] < report.files["model.int8.tflite"]
 
-    limited = pipeline.firmware(
-        named_model(tmp_path), out=tmp_path / "limited", vectors=1, tflm_max_arena=total["dense_arena_bytes"]
+    limited = firmware(
+        named_model(tmp_path), out=tmp_path / "limited", vectors=1, tflm_max_arena=total.dense_arena_bytes
     )
-    assert limited["tflm_decode"]["arena_bytes"] == total["dense_arena_bytes"]
-    assert limited["files"]["model.tflm.tflite"] > report["files"]["model.tflm.tflite"]
+    assert limited.tflm_decode.arena_bytes == total.dense_arena_bytes
+    assert limited.files["model.tflm.tflite"] > report.files["model.tflm.tflite"]
 
 
 def test_metadata_stays_on_request_and_the_machine_code_is_the_same(tmp_path: Path) -> None:
     model = named_model(tmp_path)
-    slim = pipeline.firmware(model, out=tmp_path / "slim", vectors=1)
-    kept = pipeline.firmware(model, out=tmp_path / "kept", vectors=1, keep_metadata=True)
+    slim = firmware(model, out=tmp_path / "slim", vectors=1)
+    kept = firmware(model, out=tmp_path / "kept", vectors=1, keep_metadata=True)
     assert b"stage_" in (tmp_path / "kept" / "model.int8.tflite").read_bytes()
-    assert slim["files"]["model.int8.tflite"] < kept["files"]["model.int8.tflite"]
-    assert slim["layers"] == kept["layers"]
-    for name in ("model.c", "weights.c"):
+    assert slim.files["model.int8.tflite"] < kept.files["model.int8.tflite"]
+    assert slim.layers == kept.layers
+    for name in ("named.c", "named_weights.c"):
         first, second = ((tmp_path / run / "firmware" / "model" / name).read_text() for run in ("slim", "kept"))
         assert first.splitlines()[4:] == second.splitlines()[4:], name

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from edgesparse import pipeline
+from edgesparse.commands.emulate import emulate
+from edgesparse.commands.firmware import firmware
 from edgesparse.emulate import diagnose
 from edgesparse.errors import SettingsError
-from edgesparse.report.terminal import summary
+from edgesparse.report.show.terminal import summary
 from tests.conftest import skip_or_fail
 from tests.support.small_networks import conv_network
 
@@ -39,59 +40,59 @@ def printed(report: dict[str, object]) -> str:
 
 
 def test_a_board_without_waits_says_what_its_latency_leaves_out(model: Path, tmp_path: Path) -> None:
-    report = pipeline.firmware(model, out=tmp_path / "out", vectors=2)
+    report = firmware(model, out=tmp_path / "out", vectors=2)
     for build in ("sparse", "dense"):
-        reason = report[build]["memory"]["unavailable"]
+        reason = getattr(report, build).memory.reason
         assert "cycles and latency are the core's alone" in reason
         assert "stm32l4r5" in reason
         assert "stm32u575" not in reason, "another core's"
-    assert "published cycles" in report["sparse"]["cycle_model"]
+    assert "published cycles" in report.sparse.cycle_model
     assert "latency are the core's alone" in printed(report)
 
 
 def test_memory_waits_come_on_top_and_are_named(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = pipeline.firmware(model, out=out, memory_profile="stm32l4r5", vectors=2)
+    report = firmware(model, out=out, memory_profile="stm32l4r5", vectors=2)
     for build in ("sparse", "dense"):
-        memory = report[build]["memory"]
-        assert memory["profile"] == "stm32l4r5"
-        assert memory["cycles"] > report[build]["cycles"] * 0.95
-        assert memory["latency_ms"] == pytest.approx(memory["cycles"] / 120e6 * 1000, abs=1e-4)
-        assert memory["latency_ms"] > memory["core_only_latency_ms"]
-        assert memory["flash_loads"] > 0
-        assert "%" in memory["error"]
-    assert report["settings"]["memory_profile"] == "stm32l4r5"
+        memory = getattr(report, build).memory
+        assert memory.profile == "stm32l4r5"
+        assert memory.cycles > getattr(report, build).cycles * 0.95
+        assert memory.latency_ms == pytest.approx(memory.cycles / 120e6 * 1000, abs=1e-4)
+        assert memory.latency_ms > memory.core_only_latency_ms
+        assert memory.flash_loads > 0
+        assert "%" in memory.error
+    assert report.settings.memory_profile == "stm32l4r5"
     assert "with the memories of stm32l4r5" in printed(report)
-    again = pipeline.emulate(out)
-    assert again["sparse"]["memory"] == report["sparse"]["memory"], "the same ELF, the same figure"
-    other = pipeline.emulate(out, memory_profile="stm32l4r5-single-bank")
-    assert other["sparse"]["memory"]["cycles"] < report["sparse"]["memory"]["cycles"], "wider lines, fewer waits"
+    again = emulate(out)
+    assert again.sparse.memory == report.sparse.memory, "the same ELF, the same figure"
+    other = emulate(out, memory_profile="stm32l4r5-single-bank")
+    assert other.sparse.memory.cycles < report.sparse.memory.cycles, "wider lines, fewer waits"
 
 
 def test_a_profile_says_where_the_cycles_go(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = pipeline.firmware(model, out=out, vectors=2)
+    report = firmware(model, out=out, vectors=2)
     assert "profile" not in report
-    profiled = pipeline.emulate(out, profile=True)
+    profiled = emulate(out, profile=True)
     for build in ("sparse", "dense"):
-        profile = profiled["profile"][build]
-        assert profile["total"]["instructions"] == profiled[build]["instructions"]
-        assert [row["name"] for row in profile["layers"]] == [layer["name"] for layer in report["layers"]]
-        assert {"instructions", "cycles", "share", "flash_loads", "instructions_per_mac"} <= set(profile["layers"][0])
-        assert profile["functions"][0]["name"].startswith("es_")
-        assert profile["blocks"][0]["disassembly"]
+        profile = profiled.profile[build]
+        assert profile.total.instructions == getattr(profiled, build).instructions
+        assert [row.name for row in profile.layers] == [layer.name for layer in report.layers]
+        assert profile.layers[0].instructions_per_mac is not None
+        assert profile.functions[0].name.startswith("es_")
+        assert profile.blocks[0].disassembly
     text = printed(profiled)
     assert "profile of the sparse build" in text
-    assert profiled["profile"]["sparse"]["blocks"][0]["disassembly"][0] in text
-    assert "profile" not in pipeline.emulate(out), "an old profile does not stay behind"
+    assert profiled.profile["sparse"].blocks[0].disassembly[0] in text
+    assert "profile" not in emulate(out), "an old profile does not stay behind"
 
 
 def test_qemu_has_no_profile(model: Path, tmp_path: Path, qemu: str) -> None:
     out = tmp_path / "out"
-    pipeline.firmware(model, out=out, vectors=1)
-    report = pipeline.emulate(out, emulator=qemu, memory_profile="stm32l4r5", profile=True)
-    assert "--emulator unicorn" in report["sparse"]["memory"]["unavailable"]
-    assert "--emulator unicorn" in report["profile"]["sparse"]["unavailable"]
+    firmware(model, out=out, vectors=1)
+    report = emulate(out, emulator=qemu, memory_profile="stm32l4r5", profile=True)
+    assert "--emulator unicorn" in report.sparse.memory.reason
+    assert "--emulator unicorn" in report.profile["sparse"].reason
 
 
 @pytest.mark.parametrize(
@@ -103,5 +104,5 @@ def test_qemu_has_no_profile(model: Path, tmp_path: Path, qemu: str) -> None:
 )
 def test_a_wrong_profile_is_refused_before_any_work(name: str, words: str, model: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=words):
-        pipeline.firmware(model, out=tmp_path / "out", memory_profile=name)
+        firmware(model, out=tmp_path / "out", memory_profile=name)
     assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgesparse import pipeline
+from edgesparse.commands.firmware import firmware
 from edgesparse.emulate import diagnose
 from edgesparse.errors import DoesNotFitError, SettingsError
 from edgesparse.toolchain import read_elf
@@ -35,18 +35,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_weights_in_sram_are_bit_exact_and_cost_ram_only(toolchain: str, model: Path, tmp_path: Path) -> None:
     toolchain_or_skip(toolchain)
     reports = {
-        weights: pipeline.firmware(model, out=tmp_path / weights, weights=weights, toolchain=toolchain, vectors=2)
+        weights: firmware(model, out=tmp_path / weights, weights=weights, toolchain=toolchain, vectors=2)
         for weights in ("flash", "sram")
     }
     for build in ("sparse", "dense"):
-        flash, sram = reports["flash"][build], reports["sram"][build]
-        assert sram["weight_bytes"] == flash["weight_bytes"]
-        assert sram["ram_weight_bytes"] == flash["weight_bytes"]
-        assert flash["ram_weight_bytes"] == 0
-        assert abs(sram["flash_bytes"] - flash["flash_bytes"]) <= 16
-        assert 0 <= sram["ram_bytes"] - flash["ram_bytes"] - flash["weight_bytes"] <= 16
-    assert reports["sram"]["bit_exact"]["ok"]
-    assert reports["sram"]["settings"]["weights"] == "sram"
+        flash, sram = (getattr(reports[place], build) for place in ("flash", "sram"))
+        assert sram.weight_bytes == flash.weight_bytes
+        assert sram.ram_weight_bytes == flash.weight_bytes
+        assert flash.ram_weight_bytes == 0
+        assert abs(sram.flash_bytes - flash.flash_bytes) <= 16
+        assert 0 <= sram.ram_bytes - flash.ram_bytes - flash.weight_bytes <= 16
+    assert reports["sram"].bit_exact.ok
+    assert reports["sram"].settings.weights == "sram"
 
 
 def test_weights_that_do_not_fit_ram_fail_before_the_build(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_weights_that_do_not_fit_ram_fail_before_the_build(tmp_path: Path) -> No
     with pytest.raises(
         DoesNotFitError, match=r"microbit.*[\d,]+ bytes of RAM of 16,384 .*weights \(--weights sram\) 19,200"
     ):
-        pipeline.firmware(
+        firmware(
             model,
             out=tmp_path / "out",
             board="microbit",
@@ -81,13 +81,13 @@ def large_network() -> bytes:
 
 def test_an_unknown_place_is_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="weights: expected one of flash, sram, got 'rom'"):
-        pipeline.firmware(model, out=tmp_path / "out", weights="rom")
+        firmware(model, out=tmp_path / "out", weights="rom")
 
 
 def test_a_damaged_image_ends_emulate_with_5(model: Path, tmp_path: Path) -> None:
     toolchain_or_skip("gcc")
     out = tmp_path / "out"
-    pipeline.firmware(model, out=out, toolchain="gcc", vectors=2)
+    firmware(model, out=out, toolchain="gcc", vectors=2)
     path = out / "firmware" / "build" / "gcc" / "firmware.elf"
     elf = read_elf(path)
     name = next(name for name, symbol in elf.symbols.items() if symbol.section == ".weights" and symbol.size >= 64)

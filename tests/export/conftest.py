@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgesparse import pipeline
+from edgesparse.commands.export import export as export_command
+from edgesparse.commands.firmware import firmware as firmware_command
 from edgesparse.oracle import reference_outputs
 from tests.conftest import skip_or_fail
 from tests.support.small_networks import conv_network, depthwise_network, float_network
@@ -31,6 +32,11 @@ class Firmware:
     inputs: NDArray[np.generic]  # [n, ...]
 
     @property
+    def prefix(self) -> str:
+        """What the model's C names begin with; its macros, in upper case."""
+        return self.name.removeprefix("edgesparse_")
+
+    @property
     def outputs(self) -> NDArray[np.generic]:
         return reference_outputs(self.model, self.inputs).outputs
 
@@ -43,7 +49,7 @@ class Firmware:
 def make_firmware(folder: Path, model: bytes, stem: str, board: str) -> Path:
     path = folder / f"{stem}.tflite"
     path.write_bytes(model)
-    pipeline.firmware(path, out=folder / "out", board=board, vectors=1)
+    firmware_command(path, out=folder / "out", board=board, vectors=1)
     return folder / "out"
 
 
@@ -76,7 +82,7 @@ def export(tmp_path: Path) -> Callable[..., Path]:
     """Export a folder; returns the library's folder."""
 
     def run(folder: Path, format: str) -> Path:
-        pipeline.export(folder, format=format, out=tmp_path / format)
+        export_command(folder, format=format, out=tmp_path / format)
         return tmp_path / format
 
     return run

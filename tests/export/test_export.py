@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -13,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import edgesparse
-from edgesparse import pipeline
+from edgesparse.commands.export import export as export_command
 from edgesparse.errors import InputError, OutputError, SettingsError
 from edgesparse.export import FORMATS as ALL_FORMATS
-from edgesparse.export.library import _semantic_version, _slug
+from edgesparse.export.library import _semantic_version
 from tests.cli.test_cli import run as run_command
 from tests.export.conftest import FORMATS, Firmware
 
@@ -45,8 +44,11 @@ def test_sources_are_the_projects_own(firmware: Firmware, format: str, export: E
     library = export(firmware.folder, format)
     places = [firmware.folder / "firmware" / part for part in ("model", "kernels", "kernels/include")]
     copies = sorted((library / "src" / firmware.name).iterdir())
-    assert {"model.c", "model.h", "weights.c", "weights.h", "es_types.h", "es_real.h"} <= {path.name for path in copies}
+    own = {f"{firmware.prefix}{end}" for end in (".c", ".h", "_weights.c", "_weights.h")}
+    assert own | {"es_types.h", "es_real.h"} <= {path.name for path in copies}
     for path in copies:
+        if path.name == "es_names.h":  # of the library
+            continue
         (original,) = (place / path.name for place in places if (place / path.name).is_file())
         assert path.read_bytes() == original.read_bytes()
     kernels = {path.name for path in places[1].glob("*.c")}
@@ -78,7 +80,7 @@ def test_the_same_folder_gives_the_same_bytes_anywhere(dsp_folder: Path, format:
     (tmp_path / "elsewhere").mkdir()
     places = [tmp_path / "a", tmp_path / "elsewhere" / "b"]
     for place in places:
-        pipeline.export(dsp_folder, format=format, out=place)
+        export_command(dsp_folder, format=format, out=place)
     first, second = ({str(p.relative_to(d)): p.read_bytes() for p in d.rglob("*") if p.is_file()} for d in places)
     assert first == second
     assert not [name for name, data in first.items() if str(tmp_path).encode() in data]
@@ -97,8 +99,8 @@ def test_c_of_the_examples_is_formatted_as_ours(dsp_folder: Path, format: str, e
 
 def test_a_library_of_ours_is_replaced_as_a_whole(dsp_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "library"
-    pipeline.export(dsp_folder, format="arduino", out=out)
-    pipeline.export(dsp_folder, format="zephyr", out=out)
+    export_command(dsp_folder, format="arduino", out=out)
+    export_command(dsp_folder, format="zephyr", out=out)
     assert not (out / "library.properties").exists()
     assert (out / "zephyr" / "module.yml").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["library"]
@@ -108,9 +110,9 @@ def test_a_foreign_folder_is_refused_without_force(dsp_folder: Path, tmp_path: P
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "sketch.ino").write_text("weeks of work")
     with pytest.raises(OutputError, match="--force"):
-        pipeline.export(dsp_folder, format="arduino", out=tmp_path / "mine")
+        export_command(dsp_folder, format="arduino", out=tmp_path / "mine")
     assert (tmp_path / "mine" / "sketch.ino").exists()
-    pipeline.export(dsp_folder, format="arduino", out=tmp_path / "mine", force=True)
+    export_command(dsp_folder, format="arduino", out=tmp_path / "mine", force=True)
     assert (tmp_path / "mine" / "library.properties").exists()
 
 
@@ -118,50 +120,48 @@ def test_a_foreign_folder_is_refused_without_force(dsp_folder: Path, tmp_path: P
 def test_the_exported_folder_itself_is_never_written(copied: Path, place: str) -> None:
     before = sorted(str(path) for path in copied.rglob("*"))
     with pytest.raises(OutputError, match="beside it"):
-        pipeline.export(copied, format="cmake", out=copied / place, force=True)
+        export_command(copied, format="cmake", out=copied / place, force=True)
     assert sorted(str(path) for path in copied.rglob("*")) == before
 
 
 def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"report\.json"):
-        pipeline.export(tmp_path, format="cmake", out=tmp_path / "x")
+        export_command(tmp_path, format="cmake", out=tmp_path / "x")
 
 
 def test_an_unknown_format_lists_the_known_ones(dsp_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="arduino, zephyr, platformio, cmake, cmsis-pack"):
-        pipeline.export(dsp_folder, format="mbed", out=tmp_path / "x")
+        export_command(dsp_folder, format="mbed", out=tmp_path / "x")
 
 
 def test_another_runtime_than_aot_is_refused(copied: Path, tmp_path: Path) -> None:
     edit_report(copied, settings={"runtime": "tflm"})
     with pytest.raises(SettingsError, match="tflm"):
-        pipeline.export(copied, format="cmake", out=tmp_path / "x")
+        export_command(copied, format="cmake", out=tmp_path / "x")
 
 
 def test_what_is_missing_or_damaged_is_named(copied: Path, tmp_path: Path) -> None:
     project = copied / "firmware"
-    header = project / "model" / "model.h"
-    text = header.read_text()
-    header.write_text(text.replace("MODEL_INPUT_VALUES", "X"))
-    with pytest.raises(InputError, match="shape and scale"):
-        pipeline.export(copied, format="cmake", out=tmp_path / "x")
-    header.write_text(text)
+    (project / "model" / "net.h").rename(tmp_path / "net.h")
+    with pytest.raises(InputError, match=r"net\.h: no such file; run edgesparse convert again"):
+        export_command(copied, format="cmake", out=tmp_path / "x")
+    (tmp_path / "net.h").rename(project / "model" / "net.h")
     (project / "kernels" / "include" / "es_real.h").rename(tmp_path / "es_real.h")
     with pytest.raises(InputError, match=r"es_real\.h"):
-        pipeline.export(copied, format="cmake", out=tmp_path / "x")
+        export_command(copied, format="cmake", out=tmp_path / "x")
     (tmp_path / "es_real.h").rename(project / "kernels" / "include" / "es_real.h")
     for parts in ({"sparse": {}}, {"source": "x"}, {"board": {"name": "b", "core": "z80"}}):
         report = (copied / "report.json").read_text()
         edit_report(copied, **parts)
         with pytest.raises(OutputError, match="damaged"):
-            pipeline.export(copied, format="cmake", out=tmp_path / "x")
+            export_command(copied, format="cmake", out=tmp_path / "x")
         (copied / "report.json").write_text(report)
     (copied / "model.int8.tflite").unlink()
     with pytest.raises(InputError, match=r"model\.int8\.tflite"):
-        pipeline.export(copied, format="cmake", out=tmp_path / "x")
-    (project / "model" / "weights.c").unlink()
-    with pytest.raises(InputError, match=r"weights\.c"):
-        pipeline.export(copied, format="cmake", out=tmp_path / "x")
+        export_command(copied, format="cmake", out=tmp_path / "x")
+    (project / "model" / "net_weights.c").unlink()
+    with pytest.raises(InputError, match=r"net_weights\.c"):
+        export_command(copied, format="cmake", out=tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
 
@@ -170,23 +170,6 @@ def test_figures_that_were_not_measured_are_said_to_be_so(copied: Path, export: 
     report["sparse"]["stack_bytes"] = {"unavailable": "built again since; run edgesparse emulate"}
     (copied / "report.json").write_text(json.dumps(report))
     assert "| RAM: stack | not measured |" in (export(copied, "cmake") / "README.md").read_text()
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("models/KWS ref-model.h5", "kws_ref_model"),
-        ("3d.net.int8.tflite", "3d_net_int8"),
-        ("/x/saved_model", "saved_model"),
-        ("模型.keras", "model"),
-        ("a__b--c.h5", "a_b_c"),
-        ("x" * 80 + ".h5", "x" * 32),
-        ("x" * 31 + "-tail.h5", "x" * 31),
-    ],
-)
-def test_names_come_from_the_models_file(path: str, name: str) -> None:
-    assert _slug(path) == name
-    assert re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name)
 
 
 @pytest.mark.parametrize(

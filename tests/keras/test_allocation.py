@@ -9,9 +9,10 @@ import pytest
 
 from edgesparse.boards import CORES
 from edgesparse.keras_model.backend import tf_keras
+from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.network import Network
 from edgesparse.quantize import match_kernels, quantize
-from edgesparse.sparsify import Curve, SparsityPlan, device_costs, iter_kernels, plan
+from edgesparse.sparsify import Curve, SparsityPlan, device_costs, plan
 from edgesparse.sparsify.allocation import LOSS_TOLERANCE, reallocate
 from tests.keras.test_layerwise import residual_network
 

@@ -10,8 +10,9 @@ import pytest
 
 from edgesparse.errors import DataError
 from edgesparse.keras_model.backend import tf_keras
-from edgesparse.sparsify import METHODS, Checkpoints, SparsifyResult, Training, plan, prune, sparsify
-from edgesparse.sparsify.checkpoint import State
+from edgesparse.sparsify import METHODS, SparsifyResult, plan, prune, sparsify
+from edgesparse.training.checkpoints import Checkpoints, State
+from edgesparse.training.request import Training
 from tests.support.interrupt import Stop
 
 TRAINS = [name for name in METHODS if name not in ("oneshot", "magnitude")]  # finetune is the first

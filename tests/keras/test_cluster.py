@@ -14,13 +14,16 @@ from edgesparse.errors import ModelError, SettingsError
 from edgesparse.graph import Graph
 from edgesparse.keras_model import predict
 from edgesparse.keras_model.backend import quiet, tf_keras
+from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.keras_model.loaded import iter_layers
+from edgesparse.keras_model.normalization import absorb, normalized
 from edgesparse.quantize import check_values, check_zeros, match_kernels, quantize
 from edgesparse.settings import Settings
 from edgesparse.sparsify.cluster import cluster
 from edgesparse.sparsify.codebook import Codebook, first_codebook
-from edgesparse.sparsify.normalization import absorb, normalized
 from edgesparse.tflite import read_graph
+from edgesparse.training.checkpoints import Checkpoints
+from edgesparse.training.request import Training
 from tests.support.interrupt import Stop
 
 X = np.random.default_rng(0).standard_normal((64, 6, 6, 8)).astype(np.float32)
@@ -93,7 +96,7 @@ def test_zeros_of_every_pattern_stay(pattern: str) -> None:
     result, graph = clustered(16, pattern=pattern)
     counts = distinct(result, graph)  # check_zeros is in it
     assert max(counts.values()) <= 16
-    for kernel in sparsify.iter_kernels(result.model):
+    for kernel in iter_kernels(result.model):
         if kernel.name in result.masks:
             assert not np.any(kernel.variable.numpy()[~result.masks[kernel.name]])
     if pattern != "channel":
@@ -129,10 +132,10 @@ def test_biases_and_normalizations_make_up_for_what_few_values_do_to_the_means()
         plan = sparsify.plan(model, sparsity=0.0, pattern="unstructured")
         logits = tf_keras().Model(model.inputs, model.get_layer("n3").output)
         before = predict(logits, X)
-        assert cluster(model, plan, sparsify.Training(x=samples, cluster=5), trains=False) == tuple(LAYERS_IN_ORDER)
+        assert cluster(model, plan, Training(x=samples, cluster=5), trains=False) == tuple(LAYERS_IN_ORDER)
         errors[samples is None] = float(np.abs(predict(logits, X) - before).mean())
         graph = read_graph(quantize(model, X[:32], dense_per_channel=False))
-        ops = match_kernels(graph, sparsify.iter_kernels(model))
+        ops = match_kernels(graph, iter_kernels(model))
         check_values(graph, ops, LAYERS_IN_ORDER, 5)
     assert errors[False] < 0.5 * errors[True]
 
@@ -147,7 +150,7 @@ def test_clustering_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     }
     whole = sparsify.prune(small_network(), (X, Y), **options)
 
-    checkpoints = sparsify.Checkpoints(tmp_path / "state", every_s=0.0)
+    checkpoints = Checkpoints(tmp_path / "state", every_s=0.0)
     with pytest.raises(KeyboardInterrupt):
         sparsify.prune(small_network(), (X, Y), checkpoints=checkpoints, progress=Stop("epoch 2/2"), **options)
     lines: list[str] = []

@@ -13,13 +13,13 @@ import pytest
 from edgesparse.graph import FloatArray
 from edgesparse.keras_model import from_object, input_shape, predict
 from edgesparse.keras_model.backend import tf_keras
+from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.network import Network
 from edgesparse.quantize import Quantized, check_zeros, float_tflite, quantize, quantize_corrected
 from edgesparse.quantize.bias_correction import correct_biases
 from edgesparse.quantize.equalize import equalize
 from edgesparse.quantize.scalable_channels import rescale_channels, scalable_channels
 from edgesparse.sparsify import plan, sparsify
-from edgesparse.sparsify.kernels import iter_kernels
 from edgesparse.tflite import objects, read_graph
 from edgesparse.tflite.edit import add_buffer, constant
 from tests.support.random_models import FAMILIES, random_model

@@ -10,8 +10,10 @@ import pytest
 from edgesparse.errors import DataError
 from edgesparse.keras_model import LoadedModel, from_object, input_shape, predict
 from edgesparse.keras_model.backend import tensorflow, tf_keras
-from edgesparse.sparsify import SparsifyResult, Training, iter_kernels, plan, sparsify
+from edgesparse.keras_model.kernels import iter_kernels
+from edgesparse.sparsify import SparsifyResult, plan, sparsify
 from edgesparse.sparsify.layer_inputs import has_rows, input_rows
+from edgesparse.training.request import Training
 from tests.support.random_models import random_model
 
 PATTERNS = [("unstructured", 0.6), ("auto", 0.6), ("block", 0.6), ("block1x4", 0.6), ("nm=2:4", 0.5)]

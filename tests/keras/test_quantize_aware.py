@@ -12,14 +12,17 @@ from edgesparse.analysis import analyse
 from edgesparse.errors import DataError, ModelError
 from edgesparse.keras_model import LoadedModel, from_object, predict
 from edgesparse.keras_model.backend import tf_keras
+from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.keras_model.loaded import iter_layers
+from edgesparse.keras_model.observe import stepping
 from edgesparse.network import Network
 from edgesparse.quantize import aware, check_zeros, match_kernels, quantize, train_aware
 from edgesparse.quantize.fake import fake_quantized
-from edgesparse.sparsify import Checkpoints, SparsifyResult, Training, iter_kernels, plan, sparsify
-from edgesparse.sparsify.observe import stepping
+from edgesparse.sparsify import SparsifyResult, plan, sparsify
 from edgesparse.sparsify.patterns import pattern_named
-from edgesparse.sparsify.shaping import Shaping
+from edgesparse.training.checkpoints import Checkpoints
+from edgesparse.training.request import Training
+from edgesparse.training.shaping import Shaping
 from tests.support.fast_share import few
 from tests.support.interrupt import Stop
 

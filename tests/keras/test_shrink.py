@@ -10,12 +10,15 @@ import pytest
 from edgesparse.errors import DataError, ModelError, SettingsError
 from edgesparse.keras_model import LoadedModel, from_object, predict
 from edgesparse.keras_model.backend import tf_keras
+from edgesparse.keras_model.channel_graph import channel_graph
+from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.network import Network
 from edgesparse.quantize import check_zeros, quantize
-from edgesparse.sparsify import SparsifyResult, Training, channel_graph, iter_kernels, plan, sparsify
-from edgesparse.sparsify.channel_costs import GroupCosts, magnitude_costs
-from edgesparse.sparsify.channel_work import Work, macs_of, weights_of
-from edgesparse.sparsify.choose_channels import Goal, choose_channels, reachable, steps_of
+from edgesparse.sparsify import SparsifyResult, plan, sparsify
+from edgesparse.sparsify.channels.choose import Goal, choose_channels, reachable, steps_of
+from edgesparse.sparsify.channels.costs import GroupCosts, magnitude_costs
+from edgesparse.sparsify.channels.work import Work, macs_of, weights_of
+from edgesparse.training.request import Training
 from tests.support.fast_share import few
 from tests.support.random_models import random_model
 
@@ -196,7 +199,7 @@ def test_channels_that_say_the_same_go_on_samples_whatever_their_size() -> None:
     )
     x = samples(256)
     expected = predict(loaded.model, x)
-    from edgesparse.sparsify.shrink import shrink as remove
+    from edgesparse.sparsify.channels.shrink import shrink as remove
 
     result = remove(loaded, macs=0.0, weights=share, prunable=["dense"], x=x, seed=0)
     by_size = remove(loaded, macs=0.0, weights=share, prunable=["dense"], x=None, seed=0)

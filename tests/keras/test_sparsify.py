@@ -10,7 +10,10 @@ import pytest
 from edgesparse.errors import DataError, ModelError, SettingsError
 from edgesparse.keras_model import LoadedModel, from_object
 from edgesparse.keras_model.backend import tf_keras
-from edgesparse.sparsify import SparsifyResult, Training, check_data, iter_kernels, plan, sparsify
+from edgesparse.keras_model.check_data import check_data
+from edgesparse.keras_model.kernels import iter_kernels
+from edgesparse.sparsify import SparsifyResult, plan, sparsify
+from edgesparse.training.request import Training
 from tests.support.random_models import random_model
 
 

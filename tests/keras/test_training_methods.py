@@ -14,13 +14,15 @@ from edgesparse.errors import DataError, SettingsError
 from edgesparse.graph import Graph
 from edgesparse.keras_model import LoadedModel, from_object, predict
 from edgesparse.keras_model.backend import tf_keras
+from edgesparse.keras_model.kernels import iter_kernels
 from edgesparse.quantize import check_zeros, quantize
 from edgesparse.settings import TRAINING_METHOD_NAMES
-from edgesparse.sparsify import SparsifyResult, Training, iter_kernels, plan, sparsify
+from edgesparse.sparsify import SparsifyResult, plan, sparsify
 from edgesparse.sparsify.patterns import pattern_named
 from edgesparse.sparsify.proximal import Penalty
 from edgesparse.sparsify.weight_groups import GroupPart, WeightGroups, pattern_units
 from edgesparse.tflite.read import read_graph
+from edgesparse.training.request import Training
 from tests.support.fast_share import few
 
 METHODS = [name for name in TRAINING_METHOD_NAMES if name != "finetune"]  # which test_sparsify.py tests

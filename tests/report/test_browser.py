@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from edgesparse import pipeline
-from edgesparse.report.figures import percent
-from edgesparse.report.html import render_html
-from tests.report.test_html import hostile
+from edgesparse.commands.convert import convert
+from edgesparse.report.show.figures import percent
+from tests.report.test_html import hostile, render_html
 from tests.support.chromium import Page, open_browser
 
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8")
@@ -121,7 +120,7 @@ def test_names_from_files_run_no_script(page: Page, full: dict[str, Any], tmp_pa
 @pytest.mark.slow
 def test_the_report_of_kws_shows_its_figures_exactly(page: Page, models: Path, tmp_path: Path) -> None:
     out = tmp_path / "kws"
-    pipeline.convert(models / "kws_ref_model.h5", data=str(models / "kws400.npz"), sparsity=0.8, out=out)
+    convert(models / "kws_ref_model.h5", data=str(models / "kws400.npz"), sparsity=0.8, out=out)
     report = json.loads((out / "report.json").read_text())
     path = out / "report.html"
     for width, dark in ((1100, False), (1100, True), (360, False)):

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from edgesparse.budgets import Limit, check_budgets, describe_budget, evaluate_budgets, parse_budget
+from edgesparse.budgets import BUDGETS, Limit, check_budgets, parse_budget
 from edgesparse.errors import SettingsError
+from edgesparse.missing import Missing
+from edgesparse.report.budgets import describe_budget, judge_budgets
+from edgesparse.report.report import Report
+from edgesparse.result import BudgetRow
 from edgesparse.settings import Settings
+from tests.support.reports import SAMPLE, changed
 
-FIGURES: dict[str, Any] = {
-    "sparse": {
-        "flash_bytes": 98304,
-        "weight_bytes": 5000,
-        "ram_bytes": 32768,
-        "arena_bytes": 3000,
-        "instructions": 1000,
-        "cycles": 2000,
-        "latency_ms": 20.0,
-    },
-    "accuracy": {"metric": "top1", "float": 0.92, "int8": 0.92, "sparse_int8": 0.91},
-    "fidelity": {"sparse_vs_float": {"top1_agreement": 0.95, "correlation": 0.5}},
-}
+REPORT = changed("sparse", changed("accuracy", float=0.92, sparse_int8=0.91), flash_bytes=98304, ram_bytes=32768)
+
+
+def judged(budget: str | None, report: Report = REPORT) -> tuple[BudgetRow, ...]:
+    return judge_budgets(budget, report.sparse, report.accuracy, report.fidelity)
 
 
 @pytest.mark.parametrize(
@@ -75,38 +72,45 @@ def test_anything_else_is_refused_with_what_is_known(text: str, expected: str) -
 
 
 def test_a_figure_at_its_limit_is_kept_and_one_beyond_is_not() -> None:
-    at = "flash=96K,weights=5000,ram=32K,arena=3000,instructions=1000,cycles=2000,latency=20ms,accuracy-drop=1pt"
-    assert all(row["ok"] for row in evaluate_budgets(f"{at},agreement=95%", FIGURES))
-    under = "flash=98303,weights=4999,ram=32767,arena=2999,instructions=999,cycles=1999,latency=19.999ms"
-    assert not any(row["ok"] for row in evaluate_budgets(f"{under},accuracy-drop=0.99pt,agreement=95.1%", FIGURES))
+    at = "flash=96K,weights=5000,ram=32K,arena=1000,instructions=100000,cycles=200000,latency=20ms,accuracy-drop=1pt"
+    assert all(row.ok for row in judged(f"{at},agreement=95%"))
+    under = "flash=98303,weights=4999,ram=32767,arena=999,instructions=99999,cycles=199999,latency=19.999ms"
+    assert not any(row.ok for row in judged(f"{under},accuracy-drop=0.99pt,agreement=95.1%"))
+
+
+def test_every_budget_has_a_figure() -> None:
+    limits = {"bytes": "1", "": "1", "ms": "1ms", "pt": "1pt"}
+    rows = judged(",".join(f"{name}={limits[budget.unit]}" for name, budget in BUDGETS.items()))
+    assert [row.name for row in rows] == list(BUDGETS)
 
 
 def test_a_row_has_the_limit_the_figure_and_their_unit() -> None:
-    (row,) = evaluate_budgets("flash=64K", FIGURES)
-    assert row == {"name": "flash", "limit": 65536, "actual": 98304, "unit": "bytes", "ok": False}
+    (row,) = judged("flash=64K")
+    assert row == BudgetRow(name="flash", limit=65536, actual=98304, unit="bytes", ok=False)
     assert describe_budget(row) == "budget flash exceeded: 98,304 bytes, allowed at most 65,536 bytes"
-    (row,) = evaluate_budgets("agreement=0.99", FIGURES)
+    (row,) = judged("agreement=0.99")
     assert describe_budget(row) == "budget agreement not reached: 0.95, allowed at least 0.99"
 
 
 def test_no_budget_has_no_rows() -> None:
-    assert evaluate_budgets(None, FIGURES) == []
+    assert judged(None) == ()
 
 
 def test_a_figure_that_is_unavailable_is_not_kept_and_says_why() -> None:
-    report = {"sparse": {"cycles": {"unavailable": "QEMU counts none"}}, "accuracy": {"metric": "mse", "float": 1.0}}
-    rows = evaluate_budgets("cycles=1,accuracy-drop=1pt,agreement=0.9,flash=1", report)
-    assert not any(row["ok"] for row in rows)
+    report = changed("sparse", changed("accuracy", metric="mse"), cycles=Missing("QEMU counts none"))
+    rows = judged("cycles=1,accuracy-drop=1pt,agreement=0.9", replace(report, fidelity=Missing("no float model")))
+    assert not any(row.ok for row in rows)
     lines = [describe_budget(row) for row in rows]
     assert lines[0] == "budget cycles: cannot be checked against at most 1: QEMU counts none"
     assert "mse" in lines[1]
-    assert "no fidelity" in lines[2]
-    assert "no flash_bytes" in lines[3]
+    assert "no float model" in lines[2]
 
 
 def test_agreement_is_the_correlation_where_there_are_no_classes() -> None:
-    report = {"fidelity": {"sparse_vs_float": {"correlation": 0.97}}}
-    assert evaluate_budgets("agreement=0.97", report)[0]["ok"]
+    assert not isinstance(SAMPLE.fidelity, Missing)
+    distance = replace(SAMPLE.fidelity.sparse_vs_float, top1_agreement=None, correlation=0.97)
+    (row,) = judged("agreement=0.97", changed("fidelity", sparse_vs_float=distance))
+    assert (row.ok, row.actual) == (True, 0.97)
 
 
 def test_what_a_run_cannot_measure_is_refused_before_it() -> None:

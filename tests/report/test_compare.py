@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from edgesparse.errors import InputError, SettingsError
+from edgesparse.missing import Missing
 from edgesparse.report.compare import Comparison, compare_reports, parse_percent, parse_points
-
-OLD: dict[str, Any] = {
-    "edgesparse": "1",
-    "source": {"sha256": "a" * 64},
-    "settings": {"runtime": "aot", "sparsity": 0.8, "optimize": "latency"},
-    "environment": {"toolchain": "gcc 12", "emulator": "unicorn"},
-    "board": {"name": "mps2-an386"},
-    "sparse": {
-        "flash_bytes": 10000,
-        "weight_bytes": 5000,
-        "ram_bytes": 2000,
-        "arena_bytes": 1000,
-        "instructions": 100000,
-        "cycles": 200000,
-    },
-    "accuracy": {"metric": "top1", "sparse_int8": 0.9},
-    "fidelity": {"sparse_vs_float": {"top1_agreement": 0.95, "correlation": 0.9}},
-}
+from edgesparse.report.report import Report
+from edgesparse.result import OutputDistance
+from tests.support.reports import SAMPLE as OLD
+from tests.support.reports import changed
 
 
-def changed(part: str, **values: Any) -> dict[str, Any]:
-    new = copy.deepcopy(OLD)
-    new[part].update(values)
-    return new
-
-
-def compared(new: dict[str, Any], old: dict[str, Any] = OLD, **options: Any) -> Comparison:
+def compared(new: Report, old: Report = OLD, **options: Any) -> Comparison:
     return compare_reports(old, new, tolerance=Fraction(1, 100), accuracy_tolerance=Fraction(1, 2), **options)
 
 
-def regressions(new: dict[str, Any], old: dict[str, Any] = OLD) -> list[str]:
+def regressions(new: Report, old: Report = OLD) -> list[str]:
     return [figure.name for figure in compared(new, old).regressions]
 
 
@@ -48,7 +29,7 @@ def test_equal_reports_have_no_regression() -> None:
     result = compared(OLD)
     assert result.regressions == ()
     assert result.notes == ()
-    assert result.as_json()["ok"] is True
+    assert result.to_json()["ok"] is True
 
 
 @pytest.mark.parametrize(
@@ -76,7 +57,8 @@ def test_accuracy_falls_in_points() -> None:
     assert regressions(changed("accuracy", sparse_int8=0.895)) == []
     assert regressions(changed("accuracy", sparse_int8=0.8949)) == ["accuracy (top1)"]
     assert regressions(changed("accuracy", sparse_int8=1.0)) == []
-    new = changed("fidelity", sparse_vs_float={"top1_agreement": 0.94, "correlation": 0.9})
+    distance = OutputDistance(top1_agreement=0.94, correlation=0.9, mean_abs_error=0.0, max_abs_error=0.0)
+    new = changed("fidelity", sparse_vs_float=distance)
     assert regressions(new) == ["top1 agreement with the float model"]
 
 
@@ -94,8 +76,7 @@ def test_all_regressions_are_listed() -> None:
 
 
 def test_a_figure_that_is_no_longer_measured_is_a_regression() -> None:
-    gone = {"unavailable": "no labels"}
-    new = copy.deepcopy(OLD) | {"accuracy": gone}
+    new = replace(OLD, accuracy=Missing("no labels"))
     assert regressions(new) == ["accuracy (top1)"]
     assert "now not measured: no labels" in compared(new).regressions[0].describe()
     assert regressions(OLD, new) == [], "one that was not measured before is none"
@@ -104,9 +85,9 @@ def test_a_figure_that_is_no_longer_measured_is_a_regression() -> None:
 
 def test_reports_of_different_boards_do_not_compare() -> None:
     new = changed("board", name="mps2-an500")
-    with pytest.raises(InputError, match="mps2-an386 and mps2-an500"):
+    with pytest.raises(InputError, match="nucleo-l4r5zi and mps2-an500"):
         compared(new)
-    assert compared(new, any_board=True).notes == ("board differs: mps2-an386 and mps2-an500",)
+    assert compared(new, any_board=True).notes == ("board differs: nucleo-l4r5zi and mps2-an500",)
 
 
 def test_different_metrics_do_not_compare() -> None:
@@ -115,11 +96,23 @@ def test_different_metrics_do_not_compare() -> None:
 
 
 def test_what_else_differs_is_noted() -> None:
-    new = changed("environment", toolchain="zig 0.13") | {"source": {"sha256": "b" * 64}}
+    new = changed("environment", changed("source", sha256="b" * 64), toolchain="zig 0.13")
     assert compared(new).notes == (
         "model file differs: aaaaaaaaaaaa and bbbbbbbbbbbb",
         "toolchain differs: gcc 12 and zig 0.13",
     )
+
+
+def test_what_json_has_of_a_comparison() -> None:
+    value = compared(changed("sparse", cycles=Missing("QEMU"), ram_bytes=4000)).to_json()
+    assert list(value) == ["ok", "figures", "notes"]
+    by_name = {figure["name"]: figure for figure in value["figures"]}
+    assert value["ok"] is False
+    assert by_name["RAM"] == {
+        **{"name": "RAM", "unit": "bytes", "old": 2000, "new": 4000, "change": "+100.00%"},
+        **{"checked": True, "ok": False, "tolerance": "+1%"},
+    }
+    assert by_name["cycles (estimate)"]["new"] == {"unavailable": "QEMU"}
 
 
 def test_tolerances_need_their_units() -> None:

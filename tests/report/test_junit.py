@@ -7,8 +7,9 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 from edgesparse.report.compare import compare_reports
-from edgesparse.report.junit import Case, budget_cases, comparison_cases, render_junit
-from tests.report.test_compare import OLD, changed
+from edgesparse.report.show.junit import Case, budget_cases, comparison_cases, render_junit
+from edgesparse.result import BudgetRow
+from tests.support.reports import SAMPLE, changed
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 
@@ -37,10 +38,10 @@ def parse(text: str) -> ElementTree.Element:
 
 def test_every_budget_is_a_case_and_missed_ones_fail() -> None:
     rows = [
-        {"name": "flash", "limit": 1, "actual": 2, "unit": "bytes", "ok": False},
-        {"name": "ram", "limit": 2, "actual": 1, "unit": "bytes", "ok": True},
+        BudgetRow(name="flash", limit=1, actual=2, unit="bytes", ok=False),
+        BudgetRow(name="ram", limit=2, actual=1, unit="bytes", ok=True),
     ]
-    suite = parse(render_junit("edgesparse.budgets", budget_cases({"budgets": rows}), now=NOW))
+    suite = parse(render_junit("edgesparse.budgets", budget_cases(rows), now=NOW))
     assert suite.attrib["timestamp"] == "2026-01-02T03:04:05"
     assert [(case.attrib["name"], len(case)) for case in suite.iter("testcase")] == [("flash", 1), ("ram", 0)]
     (failure,) = suite.iter("failure")
@@ -49,7 +50,7 @@ def test_every_budget_is_a_case_and_missed_ones_fail() -> None:
 
 def test_every_judged_figure_is_a_case_and_regressions_fail() -> None:
     result = compare_reports(
-        OLD, changed("sparse", ram_bytes=3000), tolerance=Fraction(0), accuracy_tolerance=Fraction(0)
+        SAMPLE, changed("sparse", ram_bytes=3000), tolerance=Fraction(0), accuracy_tolerance=Fraction(0)
     )
     suite = parse(render_junit("edgesparse.compare", comparison_cases(result), now=NOW))
     names = [case.attrib["name"] for case in suite.iter("testcase")]

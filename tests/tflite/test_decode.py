@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from edgesparse.network import Network
 from edgesparse.oracle import decoded_weights, run_tflite_micro
-from edgesparse.stock_tflm import stock_model
-from edgesparse.tflite import decode_huffman, decode_lut, objects, read_graph, slim
-from edgesparse.tflite.arena import Lifetime, lifetimes, planned_bytes
-from edgesparse.tflite.decode import Encoded
-from edgesparse.tflite.decode_ops import insert_decodes
-from edgesparse.tflite.decode_plan import _choose, plan_decodes
-from edgesparse.tflite.decode_pruning import encode, expand
+from edgesparse.tflite import objects, read_graph, slim
+from edgesparse.tflm.decode import huffman as decode_huffman
+from edgesparse.tflm.decode import lut as decode_lut
+from edgesparse.tflm.decode.arena import Lifetime, lifetimes, planned_bytes
+from edgesparse.tflm.decode.encoding import Encoded
+from edgesparse.tflm.decode.ops import insert_decodes
+from edgesparse.tflm.decode.plan import _choose, plan_decodes
+from edgesparse.tflm.decode.pruning import encode, expand
+from edgesparse.tflm.stock import stock_model
 from tests.support import tflm_allocations
 from tests.support.small_networks import conv_network
 from tests.support.tflite_builder import PADDING_SAME, TfliteBuilder
@@ -408,7 +410,7 @@ def test_weights_that_differ_give_the_dense_file_and_say_so(monkeypatch: pytest.
     def wrong(weights: np.ndarray, zero_points: np.ndarray) -> Encoded:
         return encode(np.where(weights == zero_points, weights, np.int8(1)), zero_points)
 
-    monkeypatch.setattr("edgesparse.tflite.decode_pruning.encode", wrong)
+    monkeypatch.setattr("edgesparse.tflm.decode.pruning.encode", wrong)
     network = Network.read(conv_network())
     stock = stock_model(network, random_inputs(network.data), max_arena=None)
     assert stock.data == network.data
@@ -418,7 +420,7 @@ def test_weights_that_differ_give_the_dense_file_and_say_so(monkeypatch: pytest.
 
 
 def test_a_file_that_tflite_micro_refuses_gives_the_dense_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgesparse.tflite.decode._VERSION", 9)
+    monkeypatch.setattr("edgesparse.tflm.decode.encoding._VERSION", 9)
     network = Network.read(conv_network())
     stock = stock_model(network, random_inputs(network.data), max_arena=None)
     assert stock.data == network.data

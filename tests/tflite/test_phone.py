@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from edgesparse.errors import ModelError
-from edgesparse.tflite import edit, objects, read_graph, slim, sparsity_objects
-from edgesparse.tflite.phone import PhoneFile, encode_for_phones
-from edgesparse.tflite.sparsity import decode
+from edgesparse.mobile import sparsity_objects
+from edgesparse.mobile.encode import PhoneFile, encode_for_phones
+from edgesparse.mobile.sparsity import decode
+from edgesparse.tflite import edit, objects, read_graph, slim
 from tests.conftest import skip_or_fail
 from tests.kernels.networks import NETWORKS as NETWORKS_OF_ONE_OP
 from tests.support import interpreters

@@ -9,7 +9,7 @@ import pytest
 
 from edgesparse.mobile import convert, phone_model
 from edgesparse.oracle import PHONE_RUNTIMES
-from edgesparse.report.phones import phone_file
+from edgesparse.report.show.mobile import phone_file
 from edgesparse.tflite import read_graph
 from tests.support.small_networks import conv_network
 

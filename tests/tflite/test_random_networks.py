@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgesparse.tflite import read_graph, slim
-from edgesparse.tflite.decode_ops import insert_decodes
-from edgesparse.tflite.decode_pruning import encode
+from edgesparse.tflm.decode.ops import insert_decodes
+from edgesparse.tflm.decode.pruning import encode
 from tests.kernels.networks import NETWORKS
 from tests.support.reference import tflm_output
 

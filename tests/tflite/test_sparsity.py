@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesparse.errors import ModelError
-from edgesparse.tflite import objects, sparsity_objects
-from edgesparse.tflite.sparsity import Level, Scheme, SparseTensor, decode, encode, smallest
+from edgesparse.mobile import sparsity_objects
+from edgesparse.mobile.sparsity import Level, Scheme, SparseTensor, decode, encode, smallest
+from edgesparse.tflite import objects
 
 DRAWN = np.array(
     [

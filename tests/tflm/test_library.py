@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgesparse import pipeline
 from edgesparse.boards import CORES
-from edgesparse.diagnosis import diagnose
+from edgesparse.commands.firmware import firmware
+from edgesparse.doctor import diagnose
 from edgesparse.errors import BuildError, SettingsError, ToolMissingError
 from edgesparse.settings import Settings
 from edgesparse.tflm import find_library, library_arch
@@ -105,7 +105,7 @@ def test_nothing_is_written_where_the_library_is_missing(
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
     with pytest.raises(ToolMissingError, match="TFLM_DIR"):
-        pipeline.firmware(model, out=tmp_path / "out", runtime="tflm")
+        firmware(model, out=tmp_path / "out", runtime="tflm")
     assert not (tmp_path / "out").exists()
 
 
@@ -113,7 +113,7 @@ def test_zig_and_unknown_runtimes_are_refused(tmp_path: Path) -> None:
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
     with pytest.raises(SettingsError, match="--toolchain gcc"):
-        pipeline.firmware(model, out=tmp_path / "out", runtime="tflm", toolchain="zig")
+        firmware(model, out=tmp_path / "out", runtime="tflm", toolchain="zig")
     with pytest.raises(SettingsError, match="runtime: expected one of aot, tflm"):
         Settings().updated({"runtime": "tflite"})
 
@@ -122,8 +122,8 @@ def test_the_report_says_why_there_is_no_baseline(tmp_path: Path, monkeypatch: p
     monkeypatch.delenv("TFLM_DIR", raising=False)
     model = tmp_path / "net.tflite"
     model.write_bytes(conv_network())
-    report = pipeline.firmware(model, out=tmp_path / "out", vectors=1)
-    assert "TFLM_DIR" in report["baseline"]["unavailable"]
+    report = firmware(model, out=tmp_path / "out", vectors=1)
+    assert "TFLM_DIR" in report.baseline.reason
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A rendered firmware project."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "net.tflite").write_bytes(conv_network())
-    pipeline.firmware(folder / "net.tflite", out=folder / "out", vectors=1)
+    firmware(folder / "net.tflite", out=folder / "out", vectors=1)
     return folder / "out" / "firmware"
 
 

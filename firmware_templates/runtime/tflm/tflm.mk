@@ -41,13 +41,13 @@ LIBRARIES := $(call shell_word,$(TFLM_LIBRARY)) -lm -lc -lgcc
 
 CXX := $(CROSS)g++
 # Release builds of the library have no messages; what these flags select must be the same for all who include its headers.
-TFLM_FLAGS := -DMODEL_ON_TFLM -DTF_LITE_STATIC_MEMORY -DTF_LITE_STRIP_ERROR_STRINGS $(TFLM_KERNELS) \
-    -DTFLM_OPS=$(TFLM_OPS) -I. -Imodel -Itflm -Ikernels/include $(TFLM_INCLUDES)
+TFLM_FLAGS := -DES_ON_TFLM -DTF_LITE_STATIC_MEMORY -DTF_LITE_STRIP_ERROR_STRINGS $(TFLM_KERNELS) \
+    -DTFLM_OPS=$(TFLM_OPS) -I. -iquote model -Itflm -Ikernels/include $(TFLM_INCLUDES)
 CXXFLAGS = $(CORE_FLAGS) -std=c++17 $(OPTIMIZE) -g0 -Wall -Wextra -Werror -fno-rtti -fno-exceptions \
     -fno-threadsafe-statics -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections -fno-unwind-tables \
     -fno-asynchronous-unwind-tables -fomit-frame-pointer $(TFLM_FLAGS)
 
-$(BUILD)/%.o: CFLAGS += -DMODEL_ON_TFLM -DMODEL_WEIGHTS_CRC=$(TFLM_WEIGHTS_CRC)
+$(BUILD)/%.o: CFLAGS += -DES_ON_TFLM -DMODEL_WEIGHTS_CRC=$(TFLM_WEIGHTS_CRC)
 
 $(BUILD)/%.o: %.cc $(BUILD)/tflm/flags
 	@mkdir -p $(@D)

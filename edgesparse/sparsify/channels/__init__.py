@@ -1,0 +1,1 @@
+"""Remove whole channels: what each is worth, which go, and the network without them."""
