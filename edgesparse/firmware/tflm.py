@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgesparse.boards import Board, templates_folder
+from edgesparse.firmware.ctext import call_text
 from edgesparse.firmware.render import environment
 from edgesparse.firmware.weights_crc import weights_crc
 from edgesparse.tflm import Registration, TflmModel, library_arch
@@ -41,7 +42,7 @@ class _TflmView:
     tool: str
     source_sha256: str
     arch: str
-    registrations: tuple[Registration, ...]
+    registrations: tuple[str, ...]  # statements
     kernel_lists: tuple[_KernelList, ...]
     kernels: tuple[str, ...]
     weights_crc: int
@@ -60,7 +61,7 @@ def render_tflm(
         tool=tool,
         source_sha256=source_sha256,
         arch=library_arch(board.core),
-        registrations=model.registrations,
+        registrations=tuple(map(_registration, model.registrations)),
         kernel_lists=tuple(_KernelList(_TYPES_OF[op], tuple(_rows(op, kernels))) for op in ops),
         kernels=tuple(sorted({source for op in custom for source in op.sources})),
         weights_crc=weights_crc([("tflm_model_data", model.data)]),
@@ -83,6 +84,10 @@ def set_arena(project: Path, arena_bytes: int) -> None:
     path = project / "tflm" / "config.mk"
     head, _, _ = path.read_text(encoding="utf-8").partition(_ARENA)
     path.write_text(f"{head.replace(_ESTIMATED, _MEASURED)}{_ARENA}{arena_bytes}\n", encoding="utf-8")
+
+
+def _registration(op: Registration) -> str:
+    return call_text("TF_LITE_ENSURE_STATUS", [f"resolver.{op.add}({op.argument})"])
 
 
 def _rows(op: str, kernels: Iterable[Kernel]) -> Iterable[str]:

@@ -13,12 +13,13 @@ import pytest
 
 import edgesparse
 from edgesparse.boards import load_board
-from edgesparse.firmware import describe, render
+from edgesparse.firmware import describe, render, render_tflm
 from edgesparse.firmware.ctext import comment_text
 from edgesparse.graph import Graph
 from edgesparse.lowering import lower
 from edgesparse.lowering.arena import plan_memory
 from edgesparse.tflite import read_graph
+from edgesparse.tflm import tflm_model
 from tests.support.small_networks import conv_network, float_network
 
 ROOT = Path(edgesparse.__file__).parent.parent
@@ -50,6 +51,10 @@ def project(folder: Path, graph: Graph, name: str) -> Path:
     return folder / "model"
 
 
+def clang_format() -> str:
+    return shutil.which("clang-format") or str(Path(sys.executable).parent / "clang-format")
+
+
 def graphs() -> dict[str, Graph]:
     hostile = {f"hostile {i}": read_graph(conv_network()).renamed(names) for i, names in enumerate(HOSTILE)}
     return hostile | {"float": read_graph(float_network())}
@@ -63,13 +68,12 @@ def test_it_is_formatted_as_the_kernels_are_and_compiles(kind: str, name: str, t
     assert set(texts) == {file.format(name) for file in GENERATED}
     assert not [line for text in texts.values() for line in text.splitlines() if len(line) > 100]
     shutil.copyfile(ROOT / ".clang-format", folder / ".clang-format")
-    tool = shutil.which("clang-format") or str(Path(sys.executable).parent / "clang-format")
     for file, text in texts.items():
         # Tables are exempt, but not what stands around them.
         open_text = re.sub(r"(\[\d+\]) = \{\n[^.}]*\};", r"\1 = {0};", text).replace("/* clang-format off */\n\n", "")
         if file != "vectors.c":
             (folder / file).write_text(open_text)
-            subprocess.run([tool, "--dry-run", "--Werror", folder / file], check=True, capture_output=True)
+            subprocess.run([clang_format(), "--dry-run", "--Werror", folder / file], check=True, capture_output=True)
             (folder / file).write_text(text)
     include = tmp_path / "firmware" / "kernels" / "include"
     command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{include}"]
@@ -94,6 +98,16 @@ def test_comments_are_wrapped_and_long_words_are_cut() -> None:
     assert all(len(line) <= 100 for line in lines)
     assert lines[0].startswith("/* " + "x" * 28 + "..." + "x" * 28)
     assert all(line.startswith("     * ") for line in lines[1:])
+
+
+def test_the_ops_for_tflite_micro_are_formatted_as_well(tmp_path: Path) -> None:
+    graph, board = read_graph(conv_network()), load_board("mps2-an386")
+    model = tflm_model(conv_network(), graph, lower(graph, board.core), board.core)
+    render_tflm(model, board, tmp_path, arena_bytes=4096, tool="edgesparse 0.1.0", source_sha256="0" * 64)
+    shutil.copyfile(ROOT / ".clang-format", tmp_path / ".clang-format")
+    source = tmp_path / "tflm" / "tflm_ops.cc"
+    subprocess.run([clang_format(), "--dry-run", "--Werror", source], check=True, capture_output=True)
+    assert all(len(line) <= 100 for line in source.read_text().splitlines())
 
 
 def test_all_that_the_linker_sees_begins_with_the_models_name(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import edgesparse
 from tests.support.small_networks import conv_network
 
@@ -68,6 +70,37 @@ def test_imports_obey_the_layers() -> None:
                 continue
             if ORDER.index(parts[1]) >= ORDER.index(own):
                 wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+    assert not wrong
+
+
+SCREEN_LINES = 60
+"""What the top of the code is read in: the commands, and what they measure."""
+
+READS_TEXT = {
+    *("cli.py", "settings.py", "boards.py", "arch/arm_m/timing/model.py"),  # options and TOML
+    "keras_model",  # configurations of layers
+}
+"""Who may hold JSON or TOML that nobody has checked yet."""
+
+
+@pytest.mark.parametrize("room", ["commands", "measure"])
+def test_a_function_at_the_top_fits_on_a_screen(room: str) -> None:
+    long = [
+        f"{path.relative_to(PACKAGE)}: {node.name}"
+        for path in sorted((PACKAGE / room).glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= SCREEN_LINES
+    ]
+    assert not long
+
+
+def test_results_are_no_dictionaries() -> None:
+    wrong = [
+        str(path.relative_to(PACKAGE))
+        for path in sources()
+        if "dict[str, Any]" in path.read_text()
+        and not any(str(path.relative_to(PACKAGE)).startswith(place) for place in READS_TEXT)
+    ]
     assert not wrong
 
 

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from edgesparse import pipeline
 from edgesparse.boards import CORES, load_board, templates_folder
+from edgesparse.commands.firmware import firmware
 from edgesparse.flash import PROBERS, ProbeOptions
 from edgesparse.flash.openocd import tcl_word
+from edgesparse.missing import Missing
 from edgesparse.toolchain import Elf, Toolchain, build
 from edgesparse.toolchain.compilers import GccToolchain, ZigToolchain
 from tests.device.conftest import toolchain_or_skip, write_toy
@@ -102,8 +103,9 @@ def test_a_model_file_of_any_name_becomes_a_firmware(
     monkeypatch.chdir(tmp_path)
     path = Path(f"{NAMES[name]}.tflite")
     path.write_bytes(conv_network())
-    report = pipeline.firmware(path, vectors=1)
-    assert report["bit_exact"]["ok"]
+    report = firmware(path, vectors=1)
+    assert not isinstance(report.bit_exact, Missing)
+    assert report.bit_exact.ok
     assert Path(f"{NAMES[name]}.edgesparse").is_dir()
     assert canaries(tmp_path) == []
 

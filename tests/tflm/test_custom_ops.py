@@ -173,7 +173,7 @@ def test_the_resolver_has_each_op_once_and_int8_kernels_where_they_exist() -> No
     found = registrations(["CONV_2D", CONV, "RESHAPE", "CONV_2D", "SOFTMAX"])
     assert [(op.op, op.add, op.argument) for op in found] == [
         ("CONV_2D", "AddConv2D", "tflite::Register_CONV_2D_INT8()"),
-        (CONV, "AddCustom", f'"{CONV}", edgesparse::Register_{CONV}()'),
+        (CONV, "AddCustom", f'"{CONV}", Register_{CONV}()'),
         ("RESHAPE", "AddReshape", ""),
         ("SOFTMAX", "AddSoftmax", "tflite::Register_SOFTMAX_INT8()"),
     ]
