@@ -9,7 +9,7 @@ from pathlib import Path
 
 import edgesparse
 from edgesparse.boards import CORES, Core
-from edgesparse.errors import InputError, SettingsError
+from edgesparse.errors import InputError, OutputError, SettingsError
 from edgesparse.firmware import TensorView, tensor_view
 from edgesparse.firmware.build import read_twins
 from edgesparse.missing import Missing
@@ -84,7 +84,7 @@ def read_library(folder: Path) -> Library:
         raise SettingsError(f"{folder}: has runtime {runtime!r}, export takes 'aot'; convert again with --runtime aot")
     core = CORES.get(report.board.core)
     if core is None:
-        raise InputError(
+        raise OutputError(
             f"{folder / REPORT_NAME}: damaged: board.core: no core is called {report.board.core!r}; "
             "run edgesparse convert again"
         )

@@ -14,7 +14,7 @@ __all__ = ["read_report", "read_report_at"]
 
 
 def read_report(folder: Path) -> Report:
-    """The report of an output folder; OutputError where there is none, InputError for a damaged one."""
+    """The report of an output folder; OutputError where there is none, or a damaged one."""
     return _read(folder / REPORT_NAME, folder)
 
 
@@ -36,4 +36,4 @@ def _read(path: Path, named: Path) -> Report:
     try:
         return from_json(Report, report)
     except InputError as error:
-        raise InputError(f"{path}: damaged or not complete: {error}; run edgesparse convert again") from error
+        raise OutputError(f"{path}: damaged or not complete: {error}; run edgesparse convert again") from error

@@ -46,7 +46,7 @@ def test_both_files_are_measured_on_every_installed_runtime(
     assert (result["dtype"], result["threads"], result["rounds"], result["runs"]) == ("int8", 2, 1, 3)
     assert result["files"]["sparse"]["bytes"] < result["files"]["dense"]["bytes"]
     assert set(result["runtimes"]) == set(PHONE_RUNTIMES)
-    for runtime, figures in result.runtimes.items():
+    for runtime, figures in result["runtimes"].items():
         if runtime_version(PHONE_RUNTIMES[runtime]) is None:
             assert "not installed" in figures["unavailable"]
             continue
