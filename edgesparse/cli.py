@@ -122,7 +122,7 @@ _budget = _options(
     ),
     click.option("--junit", type=click.Path(path_type=Path), help="Write the budgets to this file as JUnit XML."),
 )
-_unsafe = click.option("--unsafe", is_flag=True, help="Load Lambda layers, which execute code from the file.")
+_unsafe = click.option("--unsafe", is_flag=True, help="Run code from the model file, such as Lambda layers.")
 
 _target_options = _options(
     _board,

@@ -45,7 +45,7 @@ def convert(
 
     model: path of a .h5, .keras, SavedModel or int8 .tflite, or a Keras model object.
     out: the output folder, `./<stem>.edgesparse` by default. `force` replaces a folder that edgesparse did not write.
-    unsafe: load Lambda layers, which execute code from the file.
+    unsafe: run code from the model file, such as Lambda layers (SECURITY.md).
     settings: fields of edgesparse.settings.Settings.
     """
     path = Path(model) if isinstance(model, str | Path) else None
