@@ -15,6 +15,9 @@ help:
 	@echo "make lint       ruff, mypy and clang-format"
 	@echo "make bench      measure the real models (EDGESPARSE_TEST_MODELS=folder) and the tool's own speed"
 	@echo "make methods    measure every way to make a network sparse, and write the tables of docs/methods.md"
+	@echo "make replay     build a corpus at commit BASE=ref and as it is now, and list what differs; EXPECT='glob ...' names"
+	@echo "                what is meant to, ONLY='glob ...' takes some entries (EDGESPARSE_TEST_MODELS=folder adds models)"
+	@echo "make sizes      code, tables, weights and RAM of that corpus"
 	@echo "make calibrate  fit the cost model that chooses weight formats to the kernels as they are now"
 	@echo "make clean      remove what the other targets made"
 
@@ -57,6 +60,14 @@ methods: $(READY)
 	$(RUN)/python -m benchmarks.methods --write
 	$(RUN)/python -m benchmarks.methods --check
 
+replay: $(READY)
+	@test -n "$(BASE)" || { echo "make replay needs BASE=commit" >&2; exit 2; }
+	$(RUN)/python -m benchmarks.replay '$(BASE)' $(foreach glob,$(ONLY),--only '$(glob)') \
+	    $(foreach glob,$(EXPECT),--expect '$(glob)')
+
+sizes: $(READY)
+	$(RUN)/python -m benchmarks.sizes $(foreach glob,$(ONLY),--only '$(glob)')
+
 calibrate: $(READY)
 	$(RUN)/python -m benchmarks.calibrate
 
@@ -64,4 +75,4 @@ clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test test-slow lint bench methods calibrate clean
+.PHONY: help setup demo test test-slow lint bench methods replay sizes calibrate clean

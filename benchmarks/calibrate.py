@@ -28,7 +28,7 @@ from benchmarks.kernels import SHAPES, variants
 from edgesparse import toolchain
 from edgesparse.boards import Board, board_names, load_board
 from edgesparse.lowering.costs import COSTS_PATH, core_column, estimate
-from edgesparse.lowering.lower import FORMATS_OF
+from edgesparse.lowering.formats import FORMATS, FORMATS_OF
 
 Fit = dict[str, Any]
 Fits = dict[str, dict[str, Fit]]
@@ -57,8 +57,12 @@ def main() -> int:
 
 
 def fit_core(core: str) -> dict[str, Fit]:
-    """By kernel, from the layers of grid()."""
-    return {kernel: fit_kernel(rows) for kernel, rows in measured_by_kernel(grid(), board_of(core)).items()}
+    """By kernel, from the layers of grid(): in the fastest variants, then in those that stand in for them."""
+    board = board_of(core)
+    rows: dict[str, list[Measured]] = {}
+    for fastest in range(len(board.core.kernels)):
+        rows = measured_by_kernel(grid(), board, board.core.kernels[fastest:]) | rows
+    return {kernel: fit_kernel(found) for kernel, found in sorted(rows.items())}
 
 
 def check_core(core: str) -> dict[str, Fit]:
@@ -76,10 +80,12 @@ def board_of(core: str) -> Board:
     return next(board for board in map(load_board, board_names()) if board.emulated and board.core.name == core)
 
 
-def measured_by_kernel(shapes: Sequence[Shape], board: Board) -> dict[str, list[Measured]]:
-    """Layers run on one core, by kernel; without kernels that the lowering gives no work for."""
+def measured_by_kernel(
+    shapes: Sequence[Shape], board: Board, kernels: tuple[str, ...] = ()
+) -> dict[str, list[Measured]]:
+    """Layers run on one core, by kernel; without kernels that the lowering gives no work for. kernels: see measure."""
     rows: dict[str, list[Measured]] = defaultdict(list)
-    for row in measure(shapes, board, toolchain.find("gcc")):
+    for row in measure(shapes, board, toolchain.find("gcc"), kernels=kernels):
         if row.call.work and core_column(board.core) == board.core.name:
             rows[row.call.function].append(row)
     return {kernel: rows[kernel] for kernel in sorted(rows)}
@@ -172,11 +178,11 @@ def grid() -> list[Shape]:
         dense += [shape, replace(shape, relu=False), replace(shape, clamped=True)]
     shapes = list(dense)
     for shape in (shape for shape in dense if not shape.wide):
-        for name in FORMATS_OF.get(shape.kind, {}):
-            if name == "columns":
+        for name in FORMATS_OF.get(shape.kind, ()):
+            if FORMATS[name].skips_inputs:
                 shapes += [replace(shape, zero_inputs=zeros, forced=name) for zeros in (0.3, 0.75, 0.95)]
             elif name != "dense":
-                block = (2, 4) if name == "block2x4" else (1, 4) if name == "block1x4" else (1, 1)
+                block = FORMATS[name].block
                 shapes += [replace(shape, zeros=zeros, block=block, forced=name) for zeros in (0.5, 0.75, 0.9)]
     return shapes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from edgesparse.boards import Board
 from edgesparse.emulate import EMULATORS
 from edgesparse.lowering import lower
 from edgesparse.lowering.call import KernelCall
+from edgesparse.lowering.kernels import choose_variant
 from edgesparse.tflite import read_graph
 from edgesparse.toolchain import Toolchain
 from tests.support.device_cases import build_cases, run_cases_on
@@ -81,8 +82,14 @@ class Measured:
     instructions: int
 
 
-def measure(shapes: Sequence[Shape], board: Board, tools: Toolchain, *, seed: int = 0) -> list[Measured]:
-    """Run each shape once in unicorn. Shapes that need the portable variant of a DSP kernel are left out."""
+def measure(
+    shapes: Sequence[Shape], board: Board, tools: Toolchain, *, seed: int = 0, kernels: tuple[str, ...] = ()
+) -> list[Measured]:
+    """Run each shape once in unicorn. Shapes that a faster variant of their kernel refuses are left out.
+
+    kernels: the variants to take instead of all that the core runs.
+    """
+    core = replace(board.core, kernels=kernels or board.core.kernels)
     cases: list[tuple[Shape, Case]] = []
     for index, shape in enumerate(shapes):
         graph = read_graph(network(shape, seed + index))
@@ -91,9 +98,9 @@ def measure(shapes: Sequence[Shape], board: Board, tools: Toolchain, *, seed: in
         inputs = rng.integers(-128, 128, size, dtype=np.int8)
         if shape.zero_inputs:
             inputs[rng.random(size) < shape.zero_inputs] = _INPUT_ZERO_POINT
-        found = {0: float(np.mean(inputs == _INPUT_ZERO_POINT))} if shape.forced == "columns" else None
-        packed = lower(graph, board.core, dense_only=shape.forced == "dense", forced=shape.forced, zero_inputs=found)
-        if not any(call.portable for call in packed.calls):
+        found = {0: float(np.mean(inputs == _INPUT_ZERO_POINT))} if shape.zero_inputs else None
+        packed = lower(graph, core, dense_only=shape.forced == "dense", forced=shape.forced, zero_inputs=found)
+        if all(choose_variant(core, call.kernel).variant == call.variant for call in packed.calls):
             cases.append((shape, Case(graph, packed, inputs.tobytes())))
     results: list[Measured] = []
     for batch in _batches(cases):

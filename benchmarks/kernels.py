@@ -20,11 +20,9 @@ from benchmarks.grid import Measured, Shape, measure
 from benchmarks.plot import Points, lines
 from edgesparse import toolchain
 from edgesparse.boards import board_names, load_board
-from edgesparse.lowering.lower import FORMATS_OF
+from edgesparse.lowering.formats import FORMATS, FORMATS_OF
 
 SPARSITIES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
-BLOCKS = {"block1x4": (1, 4), "block2x4": (2, 4)}
-"""How zeros lie for a format; single weights for the others."""
 
 SHAPES = (
     Shape("CONV_2D", 32, 32, 16, 16, 3),
@@ -83,7 +81,7 @@ def variants(shape: Shape) -> list[Shape]:
     found = [shape]
     for name in FORMATS_OF.get(shape.kind, {}):
         if name != "dense":
-            block = BLOCKS.get(name, (1, 1))
+            block = FORMATS[name].block
             found += [replace(shape, zeros=zeros, block=block, forced=name) for zeros in SPARSITIES]
     return found
 

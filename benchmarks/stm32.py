@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgesparse.emulate.timing.model import CoreTiming, Region
-from edgesparse.emulate.timing.replay import CReplay, Timing
+from edgesparse.arch.arm_m.timing.model import CoreTiming, Region
+from edgesparse.arch.arm_m.timing.replay import SOURCE, CReplay, Timing
+from edgesparse.emulate.host_c import host_library
 from edgesparse.errors import CrashError
 
 __all__ = ["FLASH", "PARTS", "Part", "Stm32"]
@@ -124,6 +125,7 @@ class Stm32:
         self._laps = -1  # lines m-lap-us since the command `infer`; -1: none was given
         self.output = ""
         self._replay = CReplay(
+            host_library(SOURCE),
             core,
             timings,
             code_origin=FLASH,

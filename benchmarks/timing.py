@@ -27,10 +27,10 @@ from typing import Any
 
 from benchmarks.networks import int8_files
 from benchmarks.stm32 import FLASH, PARTS, Stm32
+from edgesparse.arch.arm_m.timing.model import core_timing, memory_profile
+from edgesparse.arch.arm_m.timing.replay import Timing
 from edgesparse.boards import board_names, load_board
 from edgesparse.commands.firmware import firmware as firmware_command
-from edgesparse.emulate.timing.model import core_timing, memory_profile
-from edgesparse.emulate.timing.replay import Timing
 from edgesparse.errors import EdgesparseError
 from edgesparse.record import to_json
 

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from edgesparse.errors import ModelError
 from edgesparse.graph import Graph, Op
 
-__all__ = ["MIN_INPUT_CHANNELS", "SMALL_FINAL_SHARE", "LayerStats", "ModelStats", "analyse", "is_small_final_dense"]
+__all__ = [
+    "MIN_INPUT_CHANNELS",
+    "Counts",
+    "LayerKind",
+    "LayerStats",
+    "ModelStats",
+    "WeightedLayer",
+    "analyse",
+    "count",
+    "not_prunable",
+]
+
+LayerKind: TypeAlias = Literal["conv", "depthwise", "dense"]
 
 MIN_INPUT_CHANNELS = 4
-"""A CONV_2D with fewer input channels is not prunable: it reads the image, and holds few weights."""
+"""A convolution with fewer input channels is not prunable: it reads the image, and holds few weights."""
 
-SMALL_FINAL_SHARE = 0.05
-"""A last FULLY_CONNECTED with less than this share of the prunable weights is not prunable: it is the classifier."""
+_SMALL_FINAL_SHARE = 0.05
+"""A last dense layer with less than this share of the prunable weights is not prunable: it is the classifier."""
+
+_WEIGHT_AXES = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 4, "FULLY_CONNECTED": 2}
+_LAYER_KINDS: dict[str, LayerKind] = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "depthwise", "FULLY_CONNECTED": "dense"}
+
+
+@dataclass(frozen=True)
+class WeightedLayer:
+    """What of a layer decides whether its weights count as prunable. `final`: whether it is the network's last."""
+
+    kind: LayerKind
+    weights: int
+    input_channels: int
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Counts:
+    """MACs of an op, its weights without biases, its biases, and zeros among the weights."""
+
+    macs: int = 0
+    weights: int = 0
+    biases: int = 0
+    zeros: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,25 +90,21 @@ class ModelStats:
 
 def analyse(graph: Graph) -> ModelStats:
     """Count every op of an int8 graph."""
-    candidates = [_candidate(graph, op) for op in graph.ops]
-    final = _final_dense(graph, candidates)
+    counts = [count(graph, op) for op in graph.ops]
     layers = []
-    for index, op in enumerate(graph.ops):
-        weights, parameters, zeros = _weights(graph, op)
-        prunable = candidates[index] is None and index != final
-        note = _note(op, candidates[index], index == final)
+    for op, counted, reason in zip(graph.ops, counts, _reasons(graph), strict=True):
         layers.append(
             LayerStats(
                 name=op.name,
                 kind=op.kind,
                 input_shape=graph.tensors[graph.first_activation(op)].shape,
                 output_shape=graph.output(op).shape,
-                macs=_macs(graph, op),
-                weights=weights,
-                parameters=parameters,
-                zeros=zeros,
-                prunable=prunable,
-                note=note,
+                macs=counted.macs,
+                weights=counted.weights,
+                parameters=counted.weights + counted.biases,
+                zeros=counted.zeros,
+                prunable=reason is None,
+                note=reason or "prunable",
             )
         )
     total = sum(layer.weights for layer in layers if layer.prunable)
@@ -84,63 +118,62 @@ def analyse(graph: Graph) -> ModelStats:
     )
 
 
-def is_small_final_dense(weights: Sequence[int], *, final: int) -> bool:
-    """Whether the dense layer `final` holds under 5 % of `weights`, all the weights that could be pruned."""
-    return weights[final] < SMALL_FINAL_SHARE * sum(weights)
-
-
-def _candidate(graph: Graph, op: Op) -> str | None:
-    """Why an op has no prunable weights; None where it has."""
-    if op.kind not in ("CONV_2D", "FULLY_CONNECTED"):
-        return "no weights" if op.kind != "DEPTHWISE_CONV_2D" else "depthwise: nine weights per channel, kept dense"
+def count(graph: Graph, op: Op) -> Counts:
+    """What an op computes and holds; all 0 for kinds without weights. ModelError where its weights lack axes."""
+    if op.kind not in _WEIGHT_AXES:
+        return Counts()
     weights = graph.input(op, 1)
+    axes = _WEIGHT_AXES[op.kind]
+    if len(weights.shape) != axes:
+        raise ModelError(f"layer {op.name!r} ({op.kind}): weights {weights.shape}, expected {axes} axes; damaged file")
+    of_an_output = weights.shape[:-1] if op.kind == "DEPTHWISE_CONV_2D" else weights.shape[1:]
+    macs = graph.output(op).elements * math.prod(of_an_output)
     if weights.data is None:
-        return "its weights are not constant"
-    if op.kind == "CONV_2D" and weights.shape[3] < MIN_INPUT_CHANNELS:
-        return (
-            f"{weights.shape[3]} input channels, under {MIN_INPUT_CHANNELS}: it reads the input and holds few weights"
-        )
-    return None
-
-
-def _final_dense(graph: Graph, candidates: Sequence[str | None]) -> int | None:
-    """Index of a last FULLY_CONNECTED that is too small to count."""
-    counting = [index for index, reason in enumerate(candidates) if reason is None]
-    if len(counting) < 2 or graph.ops[counting[-1]].kind != "FULLY_CONNECTED":
-        return None
-    weights = [graph.input(graph.ops[index], 1).elements for index in counting]
-    return counting[-1] if is_small_final_dense(weights, final=len(weights) - 1) else None
-
-
-def _weights(graph: Graph, op: Op) -> tuple[int, int, int]:
-    """Weights, weights and biases, and zeros among the weights."""
-    if op.kind not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
-        return 0, 0, 0
-    weights = graph.input(op, 1)
-    if weights.data is None:
-        return 0, 0, 0
+        return Counts(macs)
     bias = graph.optional_input(op, 2)
     zero_point = weights.quantization.zero_point if weights.quantization is not None else 0
     zeros = int(np.count_nonzero(weights.data == zero_point))
-    return weights.elements, weights.elements + (bias.elements if bias is not None else 0), zeros
+    return Counts(macs, weights.elements, bias.elements if bias is not None else 0, zeros)
 
 
-def _macs(graph: Graph, op: Op) -> int:
-    output = graph.output(op)
-    if op.kind == "CONV_2D":
-        _, kernel_h, kernel_w, channels = graph.input(op, 1).shape
-        return output.elements * kernel_h * kernel_w * channels
-    if op.kind == "DEPTHWISE_CONV_2D":
-        _, kernel_h, kernel_w, _ = graph.input(op, 1).shape
-        return output.elements * kernel_h * kernel_w
-    if op.kind == "FULLY_CONNECTED":
-        return output.elements * graph.input(op, 1).shape[-1]
-    return 0
+def not_prunable(layers: Sequence[WeightedLayer]) -> list[str]:
+    """For each layer with weights why they do not count as prunable; "" where they do.
+
+    What counts: convolutions with at least 4 input channels and dense layers, except a last one with
+    less than 5 % of all these weights.
+    """
+    reasons = [_reason(layer) for layer in layers]
+    total = sum(layer.weights for layer, reason in zip(layers, reasons, strict=True) if not reason)
+    for index, layer in enumerate(layers):
+        if layer.final and layer.kind == "dense" and layer.weights < _SMALL_FINAL_SHARE * total:
+            share = f"{layer.weights / total:.1%} of the prunable weights, under {_SMALL_FINAL_SHARE:.0%}"
+            reasons[index] = f"final dense layer with {share}"
+    return reasons
 
 
-def _note(op: Op, reason: str | None, final: bool) -> str:
-    if reason is not None:
-        return reason
-    if final:
-        return f"the last layer, with under {SMALL_FINAL_SHARE:.0%} of the weights: kept dense"
-    return "prunable"
+def _reason(layer: WeightedLayer) -> str:
+    if layer.kind == "depthwise":
+        return "depthwise kernels are not prunable"
+    if layer.kind == "conv" and layer.input_channels < MIN_INPUT_CHANNELS:
+        return f"convolution with {layer.input_channels} input channels, fewer than {MIN_INPUT_CHANNELS}"
+    return ""
+
+
+def _reasons(graph: Graph) -> list[str | None]:
+    """Why an op has no prunable weights; None where it has."""
+    reasons: list[str | None] = ["no weights"] * len(graph.ops)
+    layers: dict[int, WeightedLayer] = {}
+    for index, op in enumerate(graph.ops):
+        if op.kind not in _WEIGHT_AXES:
+            continue
+        weights = graph.input(op, 1)
+        if weights.data is None:
+            reasons[index] = "its weights are not constant"
+        else:
+            layers[index] = WeightedLayer(_LAYER_KINDS[op.kind], weights.elements, weights.shape[-1])
+    if layers:
+        last = max(layers)
+        layers[last] = replace(layers[last], final=True)
+    for index, reason in zip(layers, not_prunable(list(layers.values())), strict=True):
+        reasons[index] = reason or None
+    return reasons

@@ -1,4 +1,4 @@
-"""Cores and boards: what the compiler, the emulator and the reports must know about a target."""
+"""Boards, and the cores that they have: what the compiler, the emulator and the reports must know about a target."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
+from edgesparse.arch.arm_m.cores import CORES, Core
 from edgesparse.errors import SettingsError
 
 if sys.version_info >= (3, 11):
@@ -16,108 +17,6 @@ else:
     import tomli as tomllib
 
 __all__ = ["CORES", "Board", "Core", "MemoryRegion", "board_names", "load_board", "templates_folder"]
-
-
-@dataclass(frozen=True)
-class Core:
-    """A processor core.
-
-    `has_dsp`: the SIMD instructions of Armv7E-M (SMLAD, SXTB16, ...), which Armv8-M may have too.
-    `fpu`: the floating-point extension that code may use, single precision only, or None.
-    """
-
-    name: str
-    has_dsp: bool
-    architecture: Literal["armv6-m", "armv7-m", "armv8-m.main"]
-    fpu: Literal["fpv4-sp", "fpv5-sp"] | None
-    gcc_flags: tuple[str, ...]
-    zig_target: str
-    zig_cpu: str
-    qemu_cpu: str
-
-
-CORES: dict[str, Core] = {
-    core.name: core
-    for core in (
-        Core(
-            name="cortex-m0",
-            has_dsp=False,
-            architecture="armv6-m",
-            fpu=None,
-            gcc_flags=("-mcpu=cortex-m0", "-mthumb", "-mfloat-abi=soft"),
-            zig_target="thumb-freestanding-eabi",
-            zig_cpu="cortex_m0",
-            qemu_cpu="cortex-m0",
-        ),
-        Core(
-            name="cortex-m0plus",
-            has_dsp=False,
-            architecture="armv6-m",
-            fpu=None,
-            gcc_flags=("-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"),
-            zig_target="thumb-freestanding-eabi",
-            zig_cpu="cortex_m0plus",
-            qemu_cpu="cortex-m0",
-        ),
-        Core(
-            name="cortex-m3",
-            has_dsp=False,
-            architecture="armv7-m",
-            fpu=None,
-            gcc_flags=("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"),
-            zig_target="thumb-freestanding-eabi",
-            zig_cpu="cortex_m3",
-            qemu_cpu="cortex-m3",
-        ),
-        Core(
-            name="cortex-m4",
-            has_dsp=True,
-            architecture="armv7-m",
-            fpu="fpv4-sp",
-            gcc_flags=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
-            zig_target="thumb-freestanding-eabihf",
-            zig_cpu="cortex_m4+vfp4d16sp",
-            qemu_cpu="cortex-m4",
-        ),
-        Core(
-            name="cortex-m7",
-            has_dsp=True,
-            architecture="armv7-m",
-            fpu="fpv5-sp",
-            gcc_flags=("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
-            zig_target="thumb-freestanding-eabihf",
-            zig_cpu="cortex_m7+fp_armv8d16sp",
-            qemu_cpu="cortex-m7",
-        ),
-        Core(
-            name="cortex-m33",
-            has_dsp=True,
-            architecture="armv8-m.main",
-            fpu="fpv5-sp",
-            gcc_flags=("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
-            zig_target="thumb-freestanding-eabihf",
-            zig_cpu="cortex_m33+dsp+fp_armv8d16sp",
-            qemu_cpu="cortex-m33",
-        ),
-        # Armv8-M code with DSP instructions: no kernel uses MVE or the loop instructions of Armv8.1-M yet.
-        Core(
-            name="cortex-m55",
-            has_dsp=True,
-            architecture="armv8-m.main",
-            fpu="fpv5-sp",
-            gcc_flags=(
-                "-march=armv8-m.main+dsp+fp",
-                "-mtune=cortex-m55",
-                "-mthumb",
-                "-mfloat-abi=hard",
-                "-mfpu=fpv5-sp-d16",
-            ),
-            zig_target="thumb-freestanding-eabihf",
-            zig_cpu="cortex_m33+dsp+fp_armv8d16sp",
-            qemu_cpu="cortex-m55",
-        ),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -134,10 +33,11 @@ class Board:
 
     `clock_hz` is the clock that the start-up code leaves the part at; `max_clock_hz` the part's limit, at which its
     flash needs `flash_wait_states`. `stack_bytes`: reserved at the bottom of RAM.
-    `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of emulate/timing/memories.toml, or
-    None where the board's memory has no waits that are modelled.
-    `counter`: the header of firmware_templates/counters that counts core clocks. `registers`: what the start-up code
-    writes outside of the core; an emulator needs memory there. `emulated`: there is no such board to program.
+    `qemu_machine` is None for boards that QEMU does not model. `memory_profile`: a name of
+    arch/arm_m/timing/memories.toml, or None where the board's memory has no waits that are modelled.
+    `counter`: the header of firmware_templates/arch/arm_m/counters that counts core clocks. `registers`: what the
+    start-up code writes outside of the core; an emulator needs memory there. `emulated`: there is no such board to
+    program.
     `boot_rom`: code in ROM must run before the firmware, so a debugger resets instead of starting the firmware itself.
     `verified`: False where the board is data from its manuals only, see docs/boards.md; reports warn of that.
     `probes`: how to program it, by the name of the tool; the first is the default. docs/boards.md has their keys.
@@ -207,7 +107,7 @@ def _board(name: str, folder: Path, table: dict[str, Any]) -> Board:
         raise ValueError(f"core {core!r} is not known; choose one of: {', '.join(CORES)}")
     _only(memory, {"flash", "ram"}, "memory.")
     counter = _value(table, "counter", str, "systick")
-    counters = sorted(path.stem for path in templates_folder().glob("counters/*.h"))
+    counters = sorted(path.stem for path in templates_folder().glob("arch/arm_m/counters/*.h"))
     if counter not in counters:
         raise ValueError(f"counter {counter!r} is not known; choose one of: {', '.join(counters)}")
     board = Board(

@@ -107,10 +107,17 @@ def rescale(x: npt.NDArray[np.int64], multiplier: int, shift: int) -> npt.NDArra
 
 
 def activation_range(activation: Activation, scale: float, zero_point: int) -> tuple[int, int]:
-    """(min, max) of int8 outputs under a fused activation; UnsupportedError for one that TFLM lacks."""
+    """(min, max) of int8 outputs under a fused activation; UnsupportedError for one that TFLM lacks.
+
+    ModelError where TFLM refuses the scale: a bound of the activation leaves int32.
+    """
 
     def quantize(value: float) -> int:
-        return zero_point + _round_half_away(float(np.float32(value) / np.float32(scale)))
+        with np.errstate(over="ignore"):
+            steps = float(np.float32(value) / np.float32(scale))
+        if abs(steps) >= 2.0**31:
+            raise ModelError(f"the output scale {scale:g} is too fine for the fused activation {activation}")
+        return zero_point + _round_half_away(steps)
 
     if activation == "NONE":
         return -128, 127
@@ -180,6 +187,8 @@ def hard_swish_table(
     if out_exponent > 0:
         raise ModelError(f"HARD_SWISH: the output scale {output_scale:g} is too fine for inputs of {input_scale:g}")
     gate_multiplier, gate_exponent = _multiplier_of_16_bits(float(fine / np.float32(3 / 32768)))
+    if min(out_exponent, gate_exponent) < -15:  # TFLM then shifts 16 bits by more than they have
+        raise ModelError(f"HARD_SWISH: the scales {input_scale:g} and {output_scale:g} are too far from usual ones")
     values = []
     for q in _INT8:
         x = (q - input_zero_point) << 7

@@ -187,7 +187,7 @@ def _below(where: str, name: str) -> str:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: type) -> Mapping[str, object]:
     return typing.get_type_hints(kind)
 
 

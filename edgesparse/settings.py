@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ class Settings:
     emulator: str = "unicorn"
     """One of EMULATOR_NAMES; qemu by default for a board whose core only QEMU models."""
     memory_profile: str | None = None
-    """Of emulate/timing/memories.toml: a part whose memory waits are estimated too; None for the board's own."""
+    """Of arch/arm_m/timing/memories.toml: a part whose memory waits are estimated too; None for the board's own."""
     weights: str = "flash"
     """One of WEIGHTS_NAMES: where the kernels read them; sram has start-up copy them from flash to RAM."""
     optimize: str = "latency"
@@ -113,35 +113,17 @@ class Settings:
     """Of synthetic inputs, of the choice of vectors and of training."""
 
     def __post_init__(self) -> None:
-        self._check("sparsity", 0 <= self.sparsity <= 0.99, "a number from 0 to 0.99")
-        self._check("channels", 0 <= self.channels <= 0.99, "a number from 0 to 0.99")
+        for field in fields(self):
+            check_value(field.name, getattr(self, field.name))
+        self._check_together()
+
+    def _check_together(self) -> None:
         n_of_m = parse_n_of_m(self.pattern)
-        known = self.pattern in PATTERN_NAMES[:-1] or n_of_m is not None
-        self._check("pattern", known, f"one of {', '.join(PATTERN_NAMES)} (with 1 <= N < M <= 32)")
         if n_of_m is not None and abs(self.sparsity - (1 - n_of_m[0] / n_of_m[1])) > 1e-6:
             raise SettingsError(
                 f"sparsity {self.sparsity:g} and pattern {self.pattern!r} disagree: it removes "
                 f"{1 - n_of_m[0] / n_of_m[1]:g}; leave --sparsity out, or choose another pattern"
             )
-        self._check("method", self.method in METHOD_NAMES, f"one of {', '.join(METHOD_NAMES)}")
-        self._check("schedule", self.schedule in SCHEDULE_NAMES, f"one of {', '.join(SCHEDULE_NAMES)}")
-        self._check("quantize", self.quantize in QUANTIZE_NAMES, f"one of {', '.join(QUANTIZE_NAMES)}")
-        self._check("activity_l1", 0 <= self.activity_l1 <= 1e6, "a number from 0 to 1000000")
-        self._check("cluster", self.cluster == 0 or 3 <= self.cluster <= 256, "0, or a whole number from 3 to 256")
-        self._check("epochs", 1 <= self.epochs <= 100_000, "a whole number from 1 to 100000")
-        self._check("runtime", self.runtime in RUNTIME_NAMES, f"one of {', '.join(RUNTIME_NAMES)}")
-        self._check("toolchain", self.toolchain in TOOLCHAIN_NAMES, f"one of {', '.join(TOOLCHAIN_NAMES)}")
-        self._check("emulator", self.emulator in EMULATOR_NAMES, f"one of {', '.join(EMULATOR_NAMES)}")
-        self._check("weights", self.weights in WEIGHTS_NAMES, f"one of {', '.join(WEIGHTS_NAMES)}")
-        self._check("optimize", self.optimize in OPTIMIZE_NAMES, f"one of {', '.join(OPTIMIZE_NAMES)}")
-        for name, names in (("mobile_optimize", MOBILE_OPTIMIZE_NAMES), ("mobile_dtype", MOBILE_DTYPE_NAMES)):
-            self._check(name, getattr(self, name) in names, f"one of {', '.join(names)}")
-        limit = self.tflm_max_arena
-        self._check("tflm_max_arena", limit is None or limit >= 1, "a number of bytes, 1 or more")
-        self._check("vectors", 1 <= self.vectors <= 1000, "a whole number from 1 to 1000")
-        self._check("seed", 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295")
-        if self.budget is not None:
-            parse_budget(self.budget)
         trains = f"method {self.method!r}" if self.method in TRAINING_METHOD_NAMES else f"quantize {self.quantize!r}"
         if self.trains and self.data is None:
             raise SettingsError(f"{trains} trains, and needs --data FILE with x")
@@ -163,25 +145,64 @@ class Settings:
         """Whether the weights are trained, by the method or for int8."""
         return self.method in TRAINING_METHOD_NAMES or self.quantize == "qat"
 
-    def _check(self, name: str, ok: bool, expected: str) -> None:
-        if not ok:
-            raise SettingsError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
-
     def updated(self, values: Mapping[str, Any]) -> Settings:
         """A copy with some values replaced; SettingsError for unknown names and wrong types.
 
         A pattern nm=N:M without a sparsity sets it.
         """
-        known = {field.name: field.type for field in fields(self)}
-        checked: dict[str, Any] = {}
-        for name, value in values.items():
-            if name not in known:
-                raise SettingsError(f"{name!r} is not a setting; known: {', '.join(known)}")
-            checked[name] = _typed(name, str(known[name]), value)
+        checked = {name: _typed(name, value) for name, value in values.items()}
         n_of_m = parse_n_of_m(checked.get("pattern", ""))
         if n_of_m is not None and "sparsity" not in checked:
             checked["sparsity"] = 1 - n_of_m[0] / n_of_m[1]
         return replace(self, **checked)
+
+
+def check_value(name: str, value: Any) -> None:
+    """SettingsError where one setting is out of range, whatever the others are; unknown names have no range."""
+    if name == "budget" and value is not None:
+        parse_budget(value)
+    allowed = _ALLOWED.get(name)
+    if allowed is not None and not allowed.holds(value):
+        raise SettingsError(f"{name}: expected {allowed.what}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    holds: Callable[[Any], bool]
+    what: str
+
+
+def _one_of(*names: str) -> _Allowed:
+    return _Allowed(lambda value: value in names, f"one of {', '.join(names)}")
+
+
+_SHARE = _Allowed(lambda value: 0 <= value <= 0.99, "a number from 0 to 0.99")
+
+_ALLOWED = {
+    "sparsity": _SHARE,
+    "channels": _SHARE,
+    "pattern": _Allowed(
+        lambda value: value in PATTERN_NAMES[:-1] or parse_n_of_m(value) is not None,
+        f"one of {', '.join(PATTERN_NAMES)} (with 1 <= N < M <= 32)",
+    ),
+    "method": _one_of(*METHOD_NAMES),
+    "schedule": _one_of(*SCHEDULE_NAMES),
+    "quantize": _one_of(*QUANTIZE_NAMES),
+    "activity_l1": _Allowed(lambda value: 0 <= value <= 1e6, "a number from 0 to 1000000"),
+    "cluster": _Allowed(lambda value: value == 0 or 3 <= value <= 256, "0, or a whole number from 3 to 256"),
+    "epochs": _Allowed(lambda value: 1 <= value <= 100_000, "a whole number from 1 to 100000"),
+    "runtime": _one_of(*RUNTIME_NAMES),
+    "toolchain": _one_of(*TOOLCHAIN_NAMES),
+    "emulator": _one_of(*EMULATOR_NAMES),
+    "weights": _one_of(*WEIGHTS_NAMES),
+    "optimize": _one_of(*OPTIMIZE_NAMES),
+    "mobile_optimize": _one_of(*MOBILE_OPTIMIZE_NAMES),
+    "mobile_dtype": _one_of(*MOBILE_DTYPE_NAMES),
+    "tflm_max_arena": _Allowed(lambda value: value is None or value >= 1, "a number of bytes, 1 or more"),
+    "vectors": _Allowed(lambda value: 1 <= value <= 1000, "a whole number from 1 to 1000"),
+    "seed": _Allowed(lambda value: 0 <= value < 2**32, "a whole number from 0 to 4294967295"),
+}
+"""What a setting may be, by name."""
 
 
 def parse_n_of_m(pattern: str) -> tuple[int, int] | None:
@@ -194,7 +215,10 @@ def parse_n_of_m(pattern: str) -> tuple[int, int] | None:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The settings of an edgesparse.toml, as Settings.updated takes them. A relative `data` is relative to the file."""
+    """The settings of an edgesparse.toml, as Settings.updated takes them. A relative `data` is relative to the file.
+
+    Each value is checked by itself: what the command line adds may be what another one needs.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -202,7 +226,8 @@ def read_config(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: not a readable TOML file: {error}") from error
     try:
-        Settings().updated({name: value for name, value in table.items() if name != "method"})
+        for name, value in table.items():
+            check_value(name, _typed(name, value))
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
     data = table.get("data")
@@ -216,7 +241,12 @@ def _is_function(data: str) -> bool:
     return bool(colon) and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
-def _typed(name: str, declared: str, value: Any) -> Any:
+def _typed(name: str, value: Any) -> Any:
+    """The value as the setting's type; SettingsError where there is no such setting, or another type is given."""
+    known = {field.name: str(field.type) for field in fields(Settings)}
+    if name not in known:
+        raise SettingsError(f"{name!r} is not a setting; known: {', '.join(known)}")
+    declared = known[name]
     if declared == "float" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if declared.endswith("| None") and value is None:

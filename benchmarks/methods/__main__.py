@@ -119,7 +119,7 @@ def measure(dataset: DatasetSpec, settings: Mapping[str, Any], seed: int, sample
         out = Path(work) / "out"
         report = edgesparse.convert(
             model, out=out, data=str(samples), epochs=dataset.epochs, vectors=2, seed=seed, **settings
-        )
+        ).to_json()
         sparse, dense = (Network.load(out / name / "model.int8.tflite") for name in ("", "dense"))
     return {
         "settings": {**settings, "seed": seed, "epochs": dataset.epochs},

@@ -10,6 +10,7 @@ import numpy as np
 
 import edgesparse
 from edgesparse.errors import SettingsError, UnsupportedError
+from edgesparse.firmware import model_name
 from edgesparse.firmware.build import Twins
 from edgesparse.firmware.plan import Plan, plan_network
 from edgesparse.firmware.room import no_room
@@ -98,9 +99,10 @@ def write_folder(target: Path, converted: Converted, setup: Setup, *, force: boo
         optimize=setup.settings.optimize,
         zero_inputs=None if isinstance(zero_inputs, Missing) else zero_inputs,
     )
+    sparse, dense, name = converted.sparse, converted.dense, model_name(converted.source.path)
     twins = Twins(
-        sparse=make_build("firmware", converted.sparse, sparse_plan, converted.vectors, setup),
-        dense=make_build("dense", converted.dense, converted.dense_plan, converted.vectors, setup),
+        sparse=make_build("firmware", sparse, sparse_plan, converted.vectors, setup, model_name=name),
+        dense=make_build("dense", dense, converted.dense_plan, converted.vectors, setup, model_name=name),
     )
     with output_folder(target, force=force) as folder:
         micro, _ = (write_project(build, folder) for build in twins)

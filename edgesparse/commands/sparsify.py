@@ -28,7 +28,7 @@ from edgesparse.report.inspection import (
 from edgesparse.settings import Settings
 
 if TYPE_CHECKING:
-    from edgesparse.sparsify import Curve, SparsityPlan
+    from edgesparse.sparsify import Curve, SparsifyResult, SparsityPlan
 
 __all__ = ["SUFFIXES", "sparsify"]
 
@@ -94,13 +94,20 @@ def sparsify(
     )
     _save(result.model, target)
     checkpoints.discard()
+    return _found(path, target, chosen, loaded.model, result, data)
+
+
+def _found(
+    source: Path, target: Path, chosen: Settings, dense: Any, result: SparsifyResult, data: Dataset | None
+) -> Sparsification:
+    """What was done, and how it compares where there are samples. dense: the model before."""
     accuracy: FloatAccuracy | Missing = Missing(_NO_LABELS)
     fidelity: FloatFidelity | Missing = Missing("no samples; give --data FILE")
     if data is not None:
-        accuracy, fidelity = _judged(loaded.model, result.model, data)
+        accuracy, fidelity = _judged(dense, result.model, data)
     return Sparsification(
         path=str(target),
-        source=str(model),
+        source=str(source),
         settings={name: getattr(chosen, name) for name in _SETTINGS},
         model=SparsifiedModel(
             parameters=int(result.model.count_params()),

@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from edgesparse.arch.arm_m.machine import CPU_MODELS
+from edgesparse.arch.arm_m.timing.model import MemoryProfile, memory_profile, memory_profile_names
 from edgesparse.boards import Board
 from edgesparse.emulate.profile import Profile
 from edgesparse.emulate.qemu import GET_QEMU, Qemu, machine_of, qemu_version
-from edgesparse.emulate.timing.model import MemoryProfile, memory_profile, memory_profile_names
 from edgesparse.emulate.trace import Trace
-from edgesparse.emulate.unicorn import CPU_MODELS, GET_UNICORN, Unicorn, check_core, unicorn_version
+from edgesparse.emulate.unicorn import GET_UNICORN, Unicorn, check_core, unicorn_version
 from edgesparse.errors import SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
 

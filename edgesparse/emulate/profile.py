@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.emulate.timing.instructions import Instruction
-from edgesparse.emulate.timing.model import CoreTiming, MemoryProfile
-from edgesparse.emulate.timing.replay import CountsArray
+from edgesparse.arch.arm_m.timing.instructions import Instruction
+from edgesparse.arch.arm_m.timing.model import CoreTiming, MemoryProfile
+from edgesparse.arch.arm_m.timing.replay import CountsArray
 from edgesparse.missing import Missing
 from edgesparse.result import CodeProfile, HotBlock, LayerProfile, ProfilePart
 from edgesparse.toolchain.elf import Elf

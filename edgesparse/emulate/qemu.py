@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from edgesparse.arch.arm_m.timing.model import has_timing
 from edgesparse.boards import Board
 from edgesparse.emulate.child import ends_with_parent
 from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
-from edgesparse.emulate.timing.model import has_timing
 from edgesparse.emulate.trace import Trace, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf

@@ -15,6 +15,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesparse.arch.arm_m.machine import (
+    APPLICATION_EXIT,
+    BKPT_SEMIHOSTING,
+    CPU_MODELS,
+    EXCEPTION_BREAKPOINT,
+    EXCEPTION_DATA_ABORT,
+    EXCEPTIONS,
+    NO_FILE,
+    SYS_EXIT,
+    SYS_EXIT_EXTENDED,
+    SYS_OPEN,
+    SYS_READ,
+    SYS_WRITE0,
+    SYS_WRITEC,
+    SYSTEM_REGISTERS,
+    THUMB,
+)
+from edgesparse.arch.arm_m.timing.cycles import BlockCosts, estimate_cycles
+from edgesparse.arch.arm_m.timing.model import CoreTiming, MemoryProfile, Region, core_timing
+from edgesparse.arch.arm_m.timing.replay import SOURCE, CReplay, Timing
 from edgesparse.boards import Board
 from edgesparse.emulate.blocks import (
     BlockArray,
@@ -26,54 +46,18 @@ from edgesparse.emulate.blocks import (
 from edgesparse.emulate.host_c import host_library
 from edgesparse.emulate.profile import Profile, make_profile
 from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
-from edgesparse.emulate.timing.cycles import BlockCosts, estimate_cycles
-from edgesparse.emulate.timing.model import CoreTiming, MemoryProfile, Region, core_timing
-from edgesparse.emulate.timing.replay import CReplay, Timing
 from edgesparse.emulate.trace import LOST_STACK, Fault, Trace, describe_fault, describe_layer, layers_of, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
 from edgesparse.toolchain.elf import Elf
 
-__all__ = ["CPU_MODELS", "GET_UNICORN", "Unicorn", "check_core", "unicorn_version"]
+__all__ = ["GET_UNICORN", "Unicorn", "check_core", "unicorn_version"]
 
 GET_UNICORN = "pip install 'edgesparse[device]' (brings the package unicorn)"
 
-# Plain memory here, time comes from the block counter: the DWT, and SysTick, SCB and others.
-SYSTEM_REGISTERS = ((0xE0001000, 0x1000), (0xE000E000, 0x1000))
 PAGE_BYTES = 4096
 LONGEST_BLOCK_BYTES = 2048
 
-# Semihosting (Arm IHI 0065): operations that the harness may ask for.
-BKPT_SEMIHOSTING = b"\xab\xbe"
-SYS_OPEN, SYS_READ = 0x01, 0x06
-SYS_WRITEC, SYS_WRITE0, SYS_EXIT, SYS_EXIT_EXTENDED = 0x03, 0x04, 0x18, 0x20
-SAMPLES_FILE, NO_FILE = 1, 0xFFFFFFFF
-APPLICATION_EXIT = 0x20026
-
-# By core: names in unicorn.arm_const.
-CPU_MODELS = {
-    "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
-    "cortex-m0plus": "UC_CPU_ARM_CORTEX_M0",  # the same instructions
-    "cortex-m3": "UC_CPU_ARM_CORTEX_M3",
-    "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
-    "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
-    "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
-}
-
-# Exception numbers that unicorn's interrupt hook gets (QEMU's target/arm/cpu.h).
-EXCEPTIONS = {
-    1: "undefined instruction",
-    2: "supervisor call",
-    3: "instruction fetch from a bad address",
-    4: "access to a bad address",
-    7: "breakpoint",
-    17: "no coprocessor",
-    18: "invalid state",
-    19: "stack overflow",
-    22: "unaligned access",
-}
-EXCEPTION_DATA_ABORT = 4
-EXCEPTION_BREAKPOINT = 7
-THUMB = 1 << 5  # of CPSR
+SAMPLES_FILE = 1
 
 
 def unicorn_version() -> str | None:
@@ -324,8 +308,9 @@ class _Machine:
         import ctypes
 
         board = self._board
-        offset = self._elf.symbol("model_layer").address - board.ram.origin
+        offset = self._elf.symbol("__model_layer").address - board.ram.origin
         replay = CReplay(
+            host_library(SOURCE),
             core_timing(board.core.name),
             timings,
             code_origin=board.flash.origin,
@@ -334,7 +319,7 @@ class _Machine:
             layer_address=ctypes.addressof(ctypes.c_char.from_buffer(self._ram, offset)),
         )
         replay.attach(self._engine)
-        replay.watch(self._elf.symbol("model_invoke").address, vector)
+        replay.watch(self._elf.symbol("__model_invoke").address, vector)
         self._stops_early = True
         return replay
 
@@ -351,16 +336,16 @@ class _Machine:
             code=self._flash,
             code_origin=board.flash.origin,
             ram=self._ram,
-            layer_offset=elf.symbol("model_layer").address - board.ram.origin,
+            layer_offset=elf.symbol("__model_layer").address - board.ram.origin,
             guard_offset=guard - board.ram.origin,
             guard_bytes=guard_end - guard,
-            invoke_address=elf.symbol("model_invoke").address,
+            invoke_address=elf.symbol("__model_invoke").address,
         )
         library = None if python_counter else host_library(Path(__file__).parent / "block_counter.c")
         return CBlockCounter(library, watch) if library is not None else PythonBlockCounter(watch)
 
     def _layer(self) -> int:
-        offset = self._elf.symbol("model_layer").address - self._board.ram.origin
+        offset = self._elf.symbol("__model_layer").address - self._board.ram.origin
         return int.from_bytes(self._ram[offset : offset + 4], "little")
 
     def _emulate(self, reset: int) -> None:

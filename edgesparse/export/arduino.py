@@ -11,7 +11,7 @@ __all__ = ["ArduinoLibrary"]
 class ArduinoLibrary:
     """library.properties, keywords.txt and a sketch in a folder of its own name."""
 
-    def files(self, library: Library) -> tuple[File, ...]:
+    def files(self, _library: Library) -> tuple[File, ...]:
         """All files but the sources."""
         sketch = "run_model"
         return (

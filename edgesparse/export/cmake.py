@@ -11,7 +11,7 @@ __all__ = ["CMakeProject"]
 class CMakeProject:
     """CMakeLists.txt, a toolchain file for the core, and an example for the host and the core."""
 
-    def files(self, library: Library) -> tuple[File, ...]:
+    def files(self, _library: Library) -> tuple[File, ...]:
         """All files but the sources."""
         return (
             File("CMakeLists.txt", "cmake/CMakeLists.txt.j2"),

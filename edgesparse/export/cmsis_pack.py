@@ -9,29 +9,6 @@ __all__ = ["CmsisPack"]
 
 _VENDOR = "edgesparse"
 
-_DSP_CORES = (
-    {"Dcore": "Cortex-M4"},
-    {"Dcore": "Cortex-M7"},
-    {"Dcore": "Cortex-M33", "Ddsp": "DSP"},
-    {"Dcore": "Cortex-M35P", "Ddsp": "DSP"},
-    {"Dcore": "Cortex-M55"},
-    {"Dcore": "Cortex-M85"},
-)
-"""Attributes of <accept>; the M4 and the M7 always have DSP instructions, the M33 and the M35P may."""
-
-_OTHER_CORES = (
-    {"Dcore": "Cortex-M0"},
-    {"Dcore": "Cortex-M0+"},
-    {"Dcore": "Cortex-M23"},
-    {"Dcore": "Cortex-M3"},
-    {"Dcore": "Cortex-M4"},
-    {"Dcore": "Cortex-M7"},
-    {"Dcore": "Cortex-M33"},
-    {"Dcore": "Cortex-M35P"},
-    {"Dcore": "Cortex-M55"},
-    {"Dcore": "Cortex-M85"},
-)
-
 _DEVICES = {
     "cortex-m0": "ARMCM0",
     "cortex-m0plus": "ARMCM0P",
@@ -51,9 +28,9 @@ class CmsisPack:
         """All files but the sources."""
         example = "examples/run_model"
         project = {"vendor": _VENDOR, "device": _DEVICES.get(library.core.name, "ARMCM4")}
-        cores = _DSP_CORES if library.core.has_dsp else _OTHER_CORES
+        pack = {"vendor": _VENDOR, "cores": library.variant.devices}
         return (
-            File(f"{_VENDOR}.{library.name}.pdsc", "cmsis-pack/pack.pdsc.j2", {"vendor": _VENDOR, "cores": cores}),
+            File(f"{_VENDOR}.{library.name}.pdsc", "cmsis-pack/pack.pdsc.j2", pack),
             File(f"{example}/run_model.csolution.yml", "cmsis-pack/run_model.csolution.yml.j2", project),
             File(f"{example}/run_model.cproject.yml", "cmsis-pack/run_model.cproject.yml.j2", project),
             File(f"{example}/main.c", "cmsis-pack/main.c.j2"),

@@ -26,5 +26,5 @@ class File:
 class Format(Protocol):
     """One ecosystem: its metadata, its README.md and its example application."""
 
-    def files(self, library: Library) -> tuple[File, ...]:
+    def files(self, library: Library, /) -> tuple[File, ...]:
         """All files but the sources in src/ and the licence."""

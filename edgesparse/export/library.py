@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import edgesparse
 from edgesparse.boards import CORES, Core
-from edgesparse.errors import InputError, ModelError, OutputError, SettingsError
+from edgesparse.errors import InputError, OutputError, SettingsError
 from edgesparse.firmware import TensorView, tensor_view
+from edgesparse.firmware.build import read_twins
 from edgesparse.missing import Missing
 from edgesparse.output import REPORT_NAME
 from edgesparse.report.stored import read_report
-from edgesparse.tflite import read_graph
+from edgesparse.variants import VARIANTS, Variant
 
-__all__ = ["Library", "read_library"]
+__all__ = ["KERNEL_NAMES", "Library", "read_library"]
 
-_LONGEST_MODEL_NAME = 32  # Csub of a CMSIS-Pack; the other formats allow more
-_MODEL_FILES = ("model.c", "model.h", "weights.c", "weights.h")
+KERNEL_NAMES = "es_names.h"
+"""The header that names the kernels of one library apart from those of others; es_types.h includes it."""
+
+_MODEL_FILES = ("{}.h", "{}.c", "{}_weights.c", "{}_weights.h")
 _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+_KERNEL = re.compile(r"^(?!static\b)[a-z][\w ]*[ *](es_\w+)\([^;{]*\)\s*\{", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Library:
     """The AOT firmware without its harness and start-up code.
 
-    `name` is a lower-case C identifier that is valid in every ecosystem. `stack_bytes` is None where it was not
-    measured. `sources` and `headers` have distinct file names; a file includes others by bare name only.
-    `public_headers`: names of those that a user's code includes through the umbrella header.
+    `name` is a lower-case C identifier that is valid in every ecosystem; `model`, another one, begins the model's C
+    names. `stack_bytes` is None where it was not measured. `sources` and `headers` have distinct file names; a file
+    includes others by bare name only. `public_headers`: names of those that a user's code includes through the umbrella
+    header. `kernels`: C functions of the kernels that the linker sees, all of which begin with `es_`.
     """
 
     name: str
@@ -50,6 +56,12 @@ class Library:
     sources: tuple[Path, ...]
     headers: tuple[Path, ...]
     public_headers: tuple[str, ...]
+    kernels: tuple[str, ...]
+
+    @property
+    def variant(self) -> Variant:
+        """The fastest kernels of its core: what other cores must be able to run."""
+        return VARIANTS[self.core.kernels[0]]
 
     @property
     def description(self) -> str:
@@ -77,33 +89,18 @@ def read_library(folder: Path) -> Library:
             "run edgesparse convert again"
         )
     project = folder / "firmware"
-    missing = [name for name in _MODEL_FILES if not (project / "model" / name).is_file()]
-    if missing:
-        raise InputError(f"{project / 'model' / missing[0]}: no such file; run edgesparse convert again")
-    if "MODEL_INPUT_VALUES" not in (project / "model" / "model.h").read_text(encoding="utf-8"):
-        raise InputError(
-            f"{project / 'model' / 'model.h'}: does not say the input's shape and scale (written by edgesparse "
-            f"{report.edgesparse}); run edgesparse convert again"
-        )
-    sources, headers, public = _closure(project)
-    path = folder / "model.int8.tflite"
-    try:
-        graph = read_graph(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}; run edgesparse convert again") from error
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    sparse, model = report.sparse, _slug(report.source.path)
+    build, sparse = read_twins(folder).sparse, report.sparse
+    sources, headers, public = _closure(project, build.model_name)
     return Library(
-        name=f"edgesparse_{model}",
-        model=model,
+        name=f"edgesparse_{build.model_name}",
+        model=build.model_name,
         version=_semantic_version(edgesparse.__version__),
         tool=f"edgesparse {report.edgesparse}",
         source_sha256=report.source.sha256,
         board=report.board.name,
         core=core,
-        input=tensor_view(graph.tensors[graph.inputs[0]]),
-        output=tensor_view(graph.tensors[graph.outputs[0]]),
+        input=tensor_view(build.network.input),
+        output=tensor_view(build.network.output),
         macs=report.model.macs,
         sparsity=report.model.sparsity,
         code_bytes=sparse.code_bytes,
@@ -114,28 +111,37 @@ def read_library(folder: Path) -> Library:
         sources=sources,
         headers=headers,
         public_headers=public,
+        kernels=_kernels(sources),
     )
 
 
-def _closure(project: Path) -> tuple[tuple[Path, ...], tuple[Path, ...], tuple[str, ...]]:
-    """The C files of model and kernels, the headers that they reach, and names of those that model.h reaches.
+def _closure(project: Path, model: str) -> tuple[tuple[Path, ...], tuple[Path, ...], tuple[str, ...]]:
+    """The C files of model and kernels, the headers that they reach, and names of those that the model's own reaches.
 
     The test vectors are the harness's. memcpy and its kin in runtime/ stay behind: a library's user has a libc.
     """
-    sources = [project / "model" / name for name in _MODEL_FILES if name.endswith(".c")]
+    files = [project / "model" / name.format(model) for name in _MODEL_FILES]
+    for path in files:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; run edgesparse convert again")
+    sources = [path for path in files if path.suffix == ".c"]
     sources += sorted((project / "kernels").glob("*.c"))
     headers: dict[str, Path] = {}
     for source in sources:
         _reach(project, source, headers)
     public: dict[str, Path] = {}
-    _reach(project, project / "model" / "model.h", public)
-    return tuple(sources), tuple(headers[name] for name in sorted(headers)), ("model.h", *sorted(public))
+    _reach(project, files[0], public)
+    return tuple(sources), tuple(headers[name] for name in sorted(headers)), (files[0].name, *sorted(public))
+
+
+def _kernels(sources: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(sorted({name for path in sources for name in _KERNEL.findall(path.read_text(encoding="utf-8"))}))
 
 
 def _reach(project: Path, path: Path, found: dict[str, Path]) -> None:
     """Add the headers that a file includes, and what these include."""
     for name in _INCLUDE.findall(path.read_text(encoding="utf-8")):
-        if name in found:
+        if name in found or name == KERNEL_NAMES:
             continue
         places = [folder / name for folder in (project / "model", project / "kernels" / "include")]
         header = next((place for place in places if place.is_file()), None)
@@ -143,12 +149,6 @@ def _reach(project: Path, path: Path, found: dict[str, Path]) -> None:
             raise InputError(f"{path}: includes {name!r}, which is not in the project; run edgesparse convert again")
         found[name] = header
         _reach(project, header, found)
-
-
-def _slug(path: str) -> str:
-    """The model's name: lower-case letters, digits and single underscores, 1 to 32 of them."""
-    name = re.sub(r"[^0-9a-z]+", "_", Path(path).stem.lower()).strip("_")
-    return name[:_LONGEST_MODEL_NAME].rstrip("_") or "model"
 
 
 def _semantic_version(version: str) -> str:

@@ -11,7 +11,7 @@ __all__ = ["PlatformIOLibrary"]
 class PlatformIOLibrary:
     """library.json, and two examples: a sketch for boards and a program for the host."""
 
-    def files(self, library: Library) -> tuple[File, ...]:
+    def files(self, _library: Library) -> tuple[File, ...]:
         """All files but the sources."""
         return (
             File("library.json", "platformio/library.json.j2"),

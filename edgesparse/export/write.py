@@ -12,7 +12,7 @@ from edgesparse import record
 from edgesparse.boards import templates_folder
 from edgesparse.export.format import File
 from edgesparse.export.formats import find_format
-from edgesparse.export.library import Library
+from edgesparse.export.library import KERNEL_NAMES, Library
 from edgesparse.firmware import TensorView
 from edgesparse.output import EXPORT_NAME, write_json
 from edgesparse.record import Json
@@ -72,7 +72,11 @@ def write_library(library: Library, name: str, folder: Path) -> Origin:
         keep_trailing_newline=True,
     )
     shutil.copyfile(templates_folder() / "export" / "common" / "LICENSE", folder / "LICENSE")
-    for file in (File(f"src/{library.name}.h", "common/umbrella.h.j2"), *form.files(library)):
+    common = (
+        File(f"src/{library.name}.h", "common/umbrella.h.j2"),
+        File(f"src/{library.name}/{KERNEL_NAMES}", f"common/{KERNEL_NAMES}.j2"),
+    )
+    for file in (*common, *form.files(library)):
         target = folder / file.target
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_render(environment, file, library), encoding="utf-8", newline="\n")

@@ -11,7 +11,7 @@ __all__ = ["ZephyrModule"]
 class ZephyrModule:
     """zephyr/module.yml, CMakeLists.txt, Kconfig and a sample."""
 
-    def files(self, library: Library) -> tuple[File, ...]:
+    def files(self, _library: Library) -> tuple[File, ...]:
         """All files but the sources."""
         sample = "samples/run_model"
         return (

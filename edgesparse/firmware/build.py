@@ -41,11 +41,13 @@ _MODELS = {"firmware": Path("model.int8.tflite"), "dense": Path("dense", "model.
 class Build:
     """One firmware. `name` is that of its project's folder: firmware, or dense for the dense twin.
 
-    board: what it is built for, which for a dense twin may have more memory than the real one. runtime, weights: as in
-    Settings. inputs: the test vectors [n, ...] in the model's input dtype; reference: what they must give.
+    model_name: what its C names begin with. board: what it is built for, which for a dense twin may have more memory
+    than the real one. runtime, weights: as in Settings. inputs: the test vectors [n, ...] in the model's input dtype;
+    reference: what they must give.
     """
 
     name: str
+    model_name: str
     network: Network
     board: Board
     runtime: str
@@ -99,6 +101,7 @@ class _Stored:
 
     version: int
     edgesparse: str
+    model_name: str
     board: str
     flash_bytes: int
     ram_bytes: int
@@ -119,6 +122,7 @@ def write_build(build: Build, folder: Path) -> None:
     stored = _Stored(
         version=BUILD_VERSION,
         edgesparse=edgesparse.__version__,
+        model_name=build.model_name,
         board=build.board.name,
         flash_bytes=build.board.flash.length,
         ram_bytes=build.board.ram.length,
@@ -158,6 +162,7 @@ def _read(folder: Path, name: str) -> Build:
         board = load_board(stored.board)
         build = Build(
             name=name,
+            model_name=stored.model_name,
             network=network.named(dict(enumerate(stored.ops))),
             board=replace(
                 board,

@@ -1,27 +1,19 @@
-"""Text of C: numbers, arrays, identifiers."""
+"""Text of C: numbers, arrays, calls, comments; in lines of at most 100 characters, as clang-format breaks them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["array_text", "c_name", "float_text", "number_text"]
+__all__ = ["array_text", "call_text", "comment_text", "float_text", "number_text"]
 
-_RESERVED = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main "
-    "asm typeof bool true false null errno arena memcpy memset memmove".split()
-)
-_PREFIXES = ("es_", "model_", "vectors_", "harness_", "selftest_", "int", "uint", "__")
 _WIDTH = 100
-
-
-def c_name(name: str) -> str:
-    """`name` (already an identifier) where C and the firmware leave it free, else with `layer_` before it."""
-    return f"layer_{name}" if name in _RESERVED or name.startswith(_PREFIXES) else name
+_INDENT = 4
+_LONGEST_WORD = 60  # of a comment: a layer may have a name of any length
 
 
 def number_text(value: int | float) -> str:
@@ -43,6 +35,35 @@ def float_text(value: float) -> str:
 def array_text(values: npt.NDArray[Any]) -> str:
     """The values of a 1-D array, comma-separated, in lines of at most 100 characters, indented by four."""
     return "\n".join(_lines(number_text(value) for value in values.ravel().tolist()))
+
+
+def call_text(function: str, arguments: Sequence[str]) -> str:
+    """A call as a statement inside of a function, indented by four but for its first line."""
+    start = f"{function}("
+    items = [*(f"{argument}," for argument in arguments[:-1]), f"{arguments[-1]});"]
+    beside = _filled(items, " " * (_INDENT + len(start)))
+    below = _filled(items, " " * 2 * _INDENT)
+    if max(map(len, beside)) <= _WIDTH and len(beside) <= len(below) + 1:
+        return start + "\n".join(beside).lstrip()
+    return "\n".join((start, *below))
+
+
+def comment_text(text: str, *, indent: int = 0) -> str:
+    """A comment, indented but for its first line; of words that are too long the middle is left out."""
+    words = (word if len(word) <= _LONGEST_WORD else f"{word[:28]}...{word[-28:]}" for word in text.split())
+    lines = textwrap.wrap(" ".join(words), _WIDTH - indent - len("/*  */"), break_on_hyphens=False)
+    return "/* " + f"\n{' ' * indent} * ".join(lines) + " */"
+
+
+def _filled(items: Sequence[str], margin: str) -> list[str]:
+    """Items behind one another, in lines that begin with the margin."""
+    lines = [margin + items[0]]
+    for item in items[1:]:
+        if len(lines[-1]) + 1 + len(item) <= _WIDTH:
+            lines[-1] += f" {item}"
+        else:
+            lines.append(margin + item)
+    return lines
 
 
 def _lines(items: Iterable[str]) -> Iterable[str]:

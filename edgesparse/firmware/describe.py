@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.firmware.ctext import array_text, c_name, float_text, number_text
-from edgesparse.firmware.model import CallView, FirmwareModel, LayerView, TableView, TensorView
+from edgesparse.firmware.ctext import array_text, call_text, comment_text, float_text, number_text
+from edgesparse.firmware.model import CallView, FirmwareModel, LayerView, OffsetView, TableView, TensorView
+from edgesparse.firmware.names import CNames
 from edgesparse.firmware.weights_crc import weights_crc
 from edgesparse.graph import Graph, Op, Tensor
 from edgesparse.lowering.arena import MemoryPlan
@@ -22,6 +23,9 @@ __all__ = ["describe", "tensor_view"]
 _KERNELS_VERSION = 1
 """ES_KERNELS_VERSION of es_types.h that the tables are for."""
 
+_API = ("arena", "input", "input_value", "invoke", "layer", "output", "output_value", "prepare")
+"""What the model's header declares, behind the model's name."""
+
 _CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float"}
 
 
@@ -32,6 +36,7 @@ def describe(
     vectors: npt.NDArray[Any],
     expected: npt.NDArray[Any],
     *,
+    name: str,
     tool: str,
     source_sha256: str,
     runtime: str = "aot",
@@ -40,28 +45,38 @@ def describe(
     """Turn kernel calls into C text.
 
     vectors, expected: [n, ...] test inputs in the model's input dtype, and the reference's outputs for them.
+    name: what C names begin with, see model_name.
     weights: where the firmware reads them, as in Settings.
     """
     calls_of: dict[int, list[int]] = defaultdict(list)
     for index, call in enumerate(packed.calls):
         calls_of[call.op_index].append(index)
+    names = CNames(f"{name}_", _API)
+    arena = _Arena(graph, packed, memory)
     constants: dict[int, TableView] = {}
     layers = []
     packed_weights: list[tuple[str, bytes]] = []
     for op_index, op in enumerate(graph.ops):
-        name = c_name(op.name)
         indices = calls_of[op_index]
         views = []
         for position, index in enumerate(indices):
             call = packed.calls[index]
-            params = name if len(indices) == 1 else f"{name}_{position}"
-            views.append(_call(graph, call, index, params, memory, constants))
+            own = op.name if len(indices) == 1 else f"{op.name}_{position}"
+            params = names.claim(own, [f"_{array.suffix}" for array in call.arrays])
+            arguments = [f"&{params}"]
+            arguments += [_operand(graph, tensor, arena, names, constants, const=True) for tensor in call.inputs]
+            arguments.append(_operand(graph, call.output, arena, names, constants, const=False))
+            if call.takes_scratch:
+                arguments.append(f"&arena[{arena.scratch(own, index)}]" if call.scratch_bytes else "NULL")
+            views.append(_call(call, params, arguments))
             packed_weights += [(f"{params}_{a.suffix}", a.values.tobytes()) for a in call.arrays if a.role == "weights"]
         comment = _comment(graph, op, [packed.calls[i] for i in indices])
-        layers.append(LayerView(index=op_index, name=op.name, comment=comment, calls=tuple(views)))
+        inner = comment_text(comment, indent=4)
+        layers.append(LayerView(op_index, comment=comment_text(comment), inner_comment=inner, calls=tuple(views)))
     input_tensor, output_tensor = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     samples = np.ascontiguousarray(vectors).reshape(len(vectors), -1).view(np.uint8)
     return FirmwareModel(
+        name=name,
         tool=tool,
         source_sha256=source_sha256,
         kernels_version=_KERNELS_VERSION,
@@ -69,15 +84,11 @@ def describe(
         output=tensor_view(output_tensor),
         input_bytes=input_tensor.nbytes,
         output_bytes=output_tensor.nbytes,
-        input_offset=memory.tensor_offsets[graph.inputs[0]],
-        output_offset=memory.tensor_offsets[graph.outputs[0]],
         arena_bytes=memory.arena_bytes,
+        offsets=tuple(arena.offsets),
         layers=tuple(layers),
-        headers=tuple(sorted({call.header for call in packed.calls})),
+        headers=tuple(sorted({"es_types.h", *(call.header for call in packed.calls)})),
         kernels=tuple(sorted({s for call in packed.calls for s in (call.function, *call.sources)})),
-        portable_kernels=tuple(
-            sorted({s for call in packed.calls if call.portable for s in (call.function, *call.sources)})
-        ),
         constants=tuple(constants.values()),
         vectors=tuple(array_text(sample) for sample in samples),
         vector_crcs=tuple(zlib.crc32(np.ascontiguousarray(output).tobytes()) for output in expected),
@@ -99,37 +110,57 @@ def tensor_view(tensor: Tensor) -> TensorView:
     )
 
 
-def _call(
-    graph: Graph,
-    call: KernelCall,
-    index: int,
-    params: str,
-    memory: MemoryPlan,
-    constants: dict[int, TableView],
-) -> CallView:
-    tables = tuple(_table(f"{params}_{a.suffix}", a) for a in call.arrays)
-    arguments = [_operand(graph, tensor, memory, constants) for tensor in (*call.inputs, call.output)]
-    if call.takes_scratch:
-        arguments.append(f"arena + {memory.scratch_offsets[index]}" if call.scratch_bytes else "0")
+class _Arena:
+    """Names of the buffers in the arena, in the order in which they are asked for."""
+
+    def __init__(self, graph: Graph, packed: PackedModel, memory: MemoryPlan) -> None:
+        self._memory = memory
+        self._aliases = packed.aliases
+        self._layers = {output: op.name for op in graph.ops for output in op.outputs}
+        self._names = CNames("AT_", ("INPUT", "OUTPUT"))
+        self._tensors: dict[int, str] = {}
+        self.offsets: list[OffsetView] = []
+        for name, tensor in (("AT_INPUT", graph.inputs[0]), ("AT_OUTPUT", graph.outputs[0])):
+            self.offsets.append(OffsetView(name, memory.tensor_offsets[tensor]))
+            self._tensors.setdefault(self._aliases.get(tensor, tensor), name)
+
+    def tensor(self, index: int) -> str:
+        """Of a tensor: of the layer whose output it is."""
+        root = self._aliases.get(index, index)
+        if root not in self._tensors:
+            self._tensors[root] = self._add(self._layers[root], self._memory.tensor_offsets[root])
+        return self._tensors[root]
+
+    def scratch(self, name: str, call: int) -> str:
+        """Of the memory that a call works in."""
+        return self._add(f"{name}_scratch", self._memory.scratch_offsets[call])
+
+    def _add(self, name: str, offset: int) -> str:
+        claimed = self._names.claim(name.upper())
+        self.offsets.append(OffsetView(claimed, offset))
+        return claimed
+
+
+def _call(call: KernelCall, params: str, arguments: list[str]) -> CallView:
     return CallView(
-        function=call.function,
         struct=call.struct,
         params=params,
         fields=tuple((name, _field(params, value)) for name, value in call.fields),
-        arguments=tuple(arguments),
-        tables=tables,
+        statement=call_text(call.function, arguments),
+        tables=tuple(_table(f"{params}_{array.suffix}", array) for array in call.arrays),
     )
 
 
-def _operand(graph: Graph, index: int, memory: MemoryPlan, constants: dict[int, TableView]) -> str:
+def _operand(
+    graph: Graph, index: int, arena: _Arena, names: CNames, constants: dict[int, TableView], *, const: bool
+) -> str:
     tensor = graph.tensors[index]
     ctype = _CTYPES[tensor.dtype.name]
     if tensor.data is not None:
-        name = f"model_constant_{index}"
-        constants.setdefault(index, _table(name, Array("", ctype, tensor.data.ravel(), "table")))
-        return name
-    offset = f"arena + {memory.tensor_offsets[index]}"
-    return f"({ctype} *)({offset})"
+        if index not in constants:
+            constants[index] = _table(names.claim(f"constant_{index}"), Array("", ctype, tensor.data.ravel(), "table"))
+        return constants[index].name
+    return f"({'const ' if const else ''}{ctype} *)&arena[{arena.tensor(index)}]"
 
 
 def _table(name: str, array: Array) -> TableView:
@@ -144,9 +175,9 @@ def _table(name: str, array: Array) -> TableView:
 
 def _field(params: str, value: FieldValue) -> str:
     if value is None:
-        return "0"
+        return "NULL"
     if isinstance(value, Array):
-        return f"{params}_{value.suffix}" if len(value.values) else "0"
+        return f"{params}_{value.suffix}" if len(value.values) else "NULL"
     return value if isinstance(value, str) else number_text(value)
 
 

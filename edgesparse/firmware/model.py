@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CallView", "FirmwareModel", "LayerView", "TableView", "TensorView"]
+__all__ = ["CallView", "FirmwareModel", "LayerView", "OffsetView", "TableView", "TensorView"]
 
 
 @dataclass(frozen=True)
@@ -21,24 +21,31 @@ class TableView:
 
 @dataclass(frozen=True)
 class CallView:
-    """One kernel call. `fields`: C text of each parameter; `arguments`: C text of each buffer."""
+    """One kernel call. `fields`: C text of each parameter; `statement`: the call itself."""
 
-    function: str
     struct: str
     params: str  # C name of the parameters
     fields: tuple[tuple[str, str], ...]
-    arguments: tuple[str, ...]
+    statement: str
     tables: tuple[TableView, ...]
 
 
 @dataclass(frozen=True)
 class LayerView:
-    """One layer. `comment` says op, shapes, format, density and bytes."""
+    """One layer. `comment` says op, shapes, format, density and bytes; `inner_comment`, indented, the same."""
 
     index: int
-    name: str
     comment: str
+    inner_comment: str
     calls: tuple[CallView, ...]
+
+
+@dataclass(frozen=True)
+class OffsetView:
+    """Where a buffer lies in the arena, in bytes."""
+
+    name: str
+    value: int
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,9 @@ class TensorView:
 
 @dataclass(frozen=True)
 class FirmwareModel:
-    """The model as C text."""
+    """The model as C text. `name`: what all of its C names begin with, and its files are called."""
 
+    name: str
     tool: str  # edgesparse 0.1.0
     source_sha256: str
     kernels_version: int
@@ -63,13 +71,11 @@ class FirmwareModel:
     output: TensorView
     input_bytes: int
     output_bytes: int
-    input_offset: int
-    output_offset: int
     arena_bytes: int
+    offsets: tuple[OffsetView, ...]  # AT_INPUT and AT_OUTPUT first
     layers: tuple[LayerView, ...]
     headers: tuple[str, ...]
     kernels: tuple[str, ...]  # source names without .c
-    portable_kernels: tuple[str, ...]  # those of them whose portable variant is needed on every core
     constants: tuple[TableView, ...]  # constant operands, such as of ADD
     vectors: tuple[str, ...]  # wrapped text of each test input
     vector_crcs: tuple[int, ...]  # CRC-32 of the output that each must give

@@ -10,14 +10,20 @@ import jinja2
 from edgesparse.boards import Board, templates_folder
 from edgesparse.errors import EdgesparseError
 from edgesparse.firmware.model import FirmwareModel
+from edgesparse.variants import VARIANTS
 
-__all__ = ["environment", "kernel_source", "render", "render_board"]
+__all__ = ["ARCH", "environment", "kernel_source", "render", "render_board"]
+
+ARCH = "arch/arm_m"
+"""The folder of templates that is bound to the architecture."""
 
 _GENERATED = {
-    "model.h.j2": "model/model.h",
-    "model.c.j2": "model/model.c",
-    "weights.h.j2": "model/weights.h",
-    "weights.c.j2": "model/weights.c",
+    "model.h.j2": "model/{name}.h",
+    "model.c.j2": "model/{name}.c",
+    "weights.h.j2": "model/{name}_weights.h",
+    "weights.c.j2": "model/{name}_weights.c",
+    "harness_model.h.j2": "model/harness_model.h",
+    "harness_model.ld.j2": "model/harness_model.ld",
     "vectors.h.j2": "model/vectors.h",
     "vectors.c.j2": "model/vectors.c",
     "config.mk.j2": "config.mk",
@@ -28,7 +34,7 @@ def render(model: FirmwareModel, board: Board, folder: Path) -> None:
     """Write the project into `folder`, which must not exist yet. The same model gives the same bytes."""
     templates = templates_folder()
     folder.mkdir(parents=True)
-    for part, target in (("project", "."), ("runtime/aot", "runtime")):
+    for part, target in (("project", "."), (ARCH, "."), ("runtime/aot", "runtime")):
         for path in sorted((templates / part).iterdir()):
             if path.is_file():
                 (folder / target).mkdir(exist_ok=True)
@@ -37,12 +43,12 @@ def render(model: FirmwareModel, board: Board, folder: Path) -> None:
     (folder / "kernels").mkdir()
     shutil.copytree(templates / "kernels" / "include", folder / "kernels" / "include")
     for kernel in model.kernels:
-        has_dsp = board.core.has_dsp and kernel not in model.portable_kernels
-        shutil.copyfile(kernel_source(kernel, has_dsp=has_dsp), folder / "kernels" / f"{kernel}.c")
+        shutil.copyfile(kernel_source(kernel), folder / "kernels" / f"{kernel}.c")
     (folder / "model").mkdir()
+    fastest = VARIANTS[board.core.kernels[0]]
     for template, target in _GENERATED.items():
-        text = environment().get_template(template).render(model=model, board=board)
-        (folder / target).write_text(text, encoding="utf-8")
+        text = environment().get_template(template).render(model=model, board=board, variant=fastest)
+        (folder / target.format(name=model.name)).write_text(text, encoding="utf-8")
 
 
 def render_board(board: Board, folder: Path) -> None:
@@ -54,7 +60,7 @@ def render_board(board: Board, folder: Path) -> None:
     for path in sorted(board.folder.iterdir()):  # a board.ld of the board's own replaces the one above
         if path.is_file() and path.suffix != ".toml":
             shutil.copyfile(path, target / path.name)
-    shutil.copyfile(templates_folder() / "counters" / f"{board.counter}.h", folder / "counter.h")
+    shutil.copyfile(templates_folder() / ARCH / "counters" / f"{board.counter}.h", folder / "counter.h")
 
 
 def environment() -> jinja2.Environment:
@@ -68,12 +74,11 @@ def environment() -> jinja2.Environment:
     )
 
 
-def kernel_source(name: str, *, has_dsp: bool) -> Path:
-    """The C file of a kernel: the dsp variant where the core has those instructions and the file exists."""
+def kernel_source(function: str) -> Path:
+    """The C file of a function, in the folder of its variant."""
     kernels = templates_folder() / "kernels"
-    variants = ("dsp", "portable") if has_dsp else ("portable",)
-    for variant in variants:
-        path = kernels / variant / f"{name}.c"
+    for variant in VARIANTS:
+        path = kernels / variant / f"{function}.c"
         if path.is_file():
             return path
-    raise EdgesparseError(f"kernel {name!r} has no source in {' or '.join(variants)} of {kernels}")
+    raise EdgesparseError(f"{function!r} has no source in {kernels}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgesparse.boards import Board, templates_folder
+from edgesparse.firmware.ctext import call_text
 from edgesparse.firmware.render import environment
 from edgesparse.firmware.weights_crc import weights_crc
 from edgesparse.tflm import Registration, TflmModel, library_arch
@@ -21,22 +22,6 @@ _ALWAYS = (
 )
 _SOURCES_OF = {CONV_2D: "es_tflm_conv_2d.cc", FULLY_CONNECTED: "es_tflm_fully_connected.cc"}
 _TYPES_OF = {CONV_2D: "Conv2DKernel", FULLY_CONNECTED: "FullyConnectedKernel"}
-_FORMATS = {
-    "dense": "kDense",
-    "block1x4": "kBlock1x4",
-    "block2x4": "kBlock2x4",
-    "delta8": "kDelta8",
-    "delta4": "kDelta4",
-    "bitmap": "kBitmap",
-    "columns": "kColumns",
-    "wide": "kWide",
-}
-_GATHERS = {
-    "": "kGatherNone",
-    "es_patch_block_s16": "kGatherBlock",
-    "es_patch_bytes_s16": "kGatherBytes",
-    "es_patch_pair_s32": "kGatherPair",
-}
 _ARENA = "TFLM_ARENA_BYTES ?= "
 _ESTIMATED = "Estimated, to be on the safe side: `make RUNTIME=tflm run` prints what the model needs."
 _MEASURED = "Measured: what TFLite Micro needs for this model; 16 bytes less are too few."
@@ -57,7 +42,7 @@ class _TflmView:
     tool: str
     source_sha256: str
     arch: str
-    registrations: tuple[Registration, ...]
+    registrations: tuple[str, ...]  # statements
     kernel_lists: tuple[_KernelList, ...]
     kernels: tuple[str, ...]
     weights_crc: int
@@ -76,7 +61,7 @@ def render_tflm(
         tool=tool,
         source_sha256=source_sha256,
         arch=library_arch(board.core),
-        registrations=model.registrations,
+        registrations=tuple(map(_registration, model.registrations)),
         kernel_lists=tuple(_KernelList(_TYPES_OF[op], tuple(_rows(op, kernels))) for op in ops),
         kernels=tuple(sorted({source for op in custom for source in op.sources})),
         weights_crc=weights_crc([("tflm_model_data", model.data)]),
@@ -101,14 +86,17 @@ def set_arena(project: Path, arena_bytes: int) -> None:
     path.write_text(f"{head.replace(_ESTIMATED, _MEASURED)}{_ARENA}{arena_bytes}\n", encoding="utf-8")
 
 
+def _registration(op: Registration) -> str:
+    return call_text("TF_LITE_ENSURE_STATUS", [f"resolver.{op.add}({op.argument})"])
+
+
 def _rows(op: str, kernels: Iterable[Kernel]) -> Iterable[str]:
     for kernel in kernels:
         if kernel.op == op:
-            variant = "kDsp" if kernel.dsp else "kPortable"
-            key = f"{_FORMATS[kernel.format]}, {variant}"
+            format, variant, gather = kernel.key
             if op == CONV_2D:
-                yield f"KernelKey({key}, {_GATHERS[kernel.gather]}), {kernel.function}, {kernel.gather or 'nullptr'}"
+                yield (f"KernelKey({format}, {variant}, {gather}), {kernel.function}, {kernel.gather or 'nullptr'}")
             elif kernel.takes_scratch:
-                yield f"KernelKey({key}), {kernel.function}, nullptr"
+                yield f"KernelKey({format}, {variant}), {kernel.function}, nullptr"
             else:
-                yield f"KernelKey({key}), nullptr, {kernel.function}"
+                yield f"KernelKey({format}, {variant}), nullptr, {kernel.function}"

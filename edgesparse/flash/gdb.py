@@ -33,11 +33,11 @@ class Gdb:
 
     name: str = "gdb"
 
-    def require(self, board: Board) -> str:
+    def require(self, _board: Board) -> str:
         """See Prober."""
         return version_of(find_tool(GDB_NAMES, GET_GDB))
 
-    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
+    def steps(self, elf: Elf, board: Board, options: ProbeOptions, _folder: Path) -> Steps:
         """See Prober."""
         return Steps(console=gdb_command(elf, options.gdb_port or DEFAULT_PORT, program=True, boot_rom=board.boot_rom))
 
@@ -74,4 +74,4 @@ def gdb_command(elf: Elf, port: str, *, program: bool, boot_rom: bool = False) -
         "continue",
     )
     arguments = [part for command in commands for part in ("-ex", command)]
-    return Command((find_tool(GDB_NAMES, GET_GDB), "-nx", "-batch", *arguments, str(elf.path)))
+    return Command((find_tool(GDB_NAMES, GET_GDB), "-nx", "-batch", *arguments, str(elf.path.absolute())))

@@ -11,7 +11,7 @@ from edgesparse.flash.prober import Command, ProbeOptions, Steps, setting
 from edgesparse.flash.tools import find_tool, last_words, no_probe, output_of, version_of
 from edgesparse.toolchain.elf import Elf
 
-__all__ = ["OpenOcd"]
+__all__ = ["OpenOcd", "tcl_word"]
 
 GET_OPENOCD = "install openocd 0.12 or later (Debian: apt install openocd)"
 NO_PROBE = ("open failed", "unable to find a matching CMSIS-DAP device", "No J-Link device found", "no device found")
@@ -36,9 +36,9 @@ class OpenOcd:
             )
         return version
 
-    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
+    def steps(self, elf: Elf, board: Board, options: ProbeOptions, _folder: Path) -> Steps:
         """See Prober."""
-        image = f"{{{elf.path.absolute()}}}"  # in braces: a path may hold blanks
+        image = tcl_word(str(elf.path.absolute()))
         commands = (
             *("gdb_port disabled", "tcl_port disabled", "telnet_port disabled", "init", "reset init"),
             *(f"flash write_image erase {image}", f"verify_image {image}"),
@@ -56,9 +56,16 @@ class OpenOcd:
         return (
             *("-f", setting(board, self.name, "interface")),
             *(("-c", f"transport select {transport}") if transport else ()),
-            *(("-c", f"adapter serial {options.probe_id}") if options.probe_id else ()),
+            *(("-c", f"adapter serial {tcl_word(options.probe_id)}") if options.probe_id else ()),
             *("-f", setting(board, self.name, "target")),
         )
 
     def _path(self) -> str:
         return find_tool(("openocd",), GET_OPENOCD)
+
+
+def tcl_word(text: str) -> str:
+    """Text as one word of a Tcl command, whatever it holds: Tcl runs what stands in brackets."""
+    return "".join(
+        char if char.isalnum() or char in "/._-" else "\\n" if char == "\n" else f"\\{char}" for char in text
+    )

@@ -68,12 +68,12 @@ class Prober(Protocol):
     def name(self) -> str:
         """As in board.toml and after --probe."""
 
-    def require(self, board: Board) -> str:
+    def require(self, board: Board, /) -> str:
         """The tool's version. ToolMissingError, with the way to get it, where the tool or its knowledge of the board's
         chip is missing.
         """
 
-    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
+    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path, /) -> Steps:
         """What to run. folder: for files that the tool needs."""
 
     def failure(self, output: str) -> EdgesparseError | None:

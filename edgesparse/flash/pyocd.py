@@ -47,13 +47,13 @@ class PyOcd:
             )
         return version
 
-    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
+    def steps(self, elf: Elf, board: Board, options: ProbeOptions, _folder: Path) -> Steps:
         """See Prober."""
         # -W: without a probe fail at once instead of waiting for one.
         serial = ("-u", options.probe_id) if options.probe_id else ()
         common = ("--no-config", "-W", "-t", setting(board, self.name, "target"), *serial)
         return Steps(
-            program=(Command((self._path(), "load", *common, str(elf.path))),),
+            program=(Command((self._path(), "load", *common, str(elf.path.absolute()))),),
             console=Command((self._path(), "run", *common, "-O", "stdio_mode=console")),
         )
 

@@ -25,13 +25,13 @@ class StFlash:
 
     name: str = "st-flash"
 
-    def require(self, board: Board) -> str:
+    def require(self, _board: Board) -> str:
         """See Prober."""
         find_tool(("st-util",), GET_STLINK)
         find_tool(GDB_NAMES, GET_GDB)
         return version_of(find_tool(("st-flash",), GET_STLINK))
 
-    def steps(self, elf: Elf, board: Board, options: ProbeOptions, folder: Path) -> Steps:
+    def steps(self, elf: Elf, _board: Board, options: ProbeOptions, folder: Path) -> Steps:
         """See Prober. st-flash takes plain bytes, not an ELF."""
         image = folder / "firmware.bin"
         address, data = binary_image(elf)

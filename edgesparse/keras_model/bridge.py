@@ -6,10 +6,9 @@ comparison runs in a process of its own.
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,66 +17,52 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.keras_model import keras3_check
-from edgesparse.keras_model.backend import quiet, tf_keras
-from edgesparse.keras_model.drop_connect import CLASS_NAMES, is_drop_connect, strip_config
-from edgesparse.keras_model.files import ModelFile
-from edgesparse.keras_model.keras3_layers import ACTIVATIONS, CONTAINERS, LAYERS
+from edgesparse.keras_model.drop_connect import CLASS_NAMES, strip_config
+from edgesparse.keras_model.files import WEIGHTS_MEMBER, ModelFile
+from edgesparse.keras_model.keras3_layers import ACTIVATIONS, LAYERS
+from edgesparse.keras_model.known_classes import CONTAINERS, role_of
 from edgesparse.keras_model.predict import predict
-from edgesparse.keras_model.scan import check_config
-from edgesparse.keras_model.timelimit import time_limit
+from edgesparse.keras_model.rebuild import KERAS_ERRORS, check_container, one_line, rebuild
+from edgesparse.keras_model.scan import Config, plain_config
 from edgesparse.keras_model.validate import check_shapes
+from edgesparse.keras_model.weights import copy_weights
 
 __all__ = ["load_keras3", "translate"]
 
-_REBUILD_SECONDS = 60.0
 _CHECK_SECONDS = 120.0
 _TOLERANCE = 1e-5
 _CHECK_SAMPLES = 8
-
-Config = dict[str, Any]
 
 
 def load_keras3(file: ModelFile, *, unsafe: bool) -> Any:
     """Rebuild a Keras 3 `.h5` or `.keras` model in tf_keras.
 
     UnsupportedError with the names of all layers that are not in keras3_layers.LAYERS; ModelError when the rebuilt
-    model's outputs differ from Keras 3's by more than 1e-5 (relative where outputs exceed 1).
+    model's outputs differ from Keras 3's by more than 1e-5 (relative where outputs exceed 1). Runs nothing from the
+    file, with `unsafe` either: code in it is only refused later, as a layer without a translation.
     """
     if file.format == "saved_model":
         raise ModelError(
             f"{file.path}: a SavedModel of Keras 3 holds no layers; save it with model.save('model.keras')"
         )
-    (stored,) = file.configs
-    known = frozenset(LAYERS) | CONTAINERS | CLASS_NAMES | _layer_classes(stored)
-    check_config(file.path, [stored], known, unsafe=unsafe)
-    config = strip_config(stored)
-    _refuse_unknown(file.path, config)
-    translated = translate(config)
+    stored = plain_config(file.path, file.config, keras_major=3, unsafe=unsafe)
+    check_container(file.path, stored)
     try:
-        with quiet(), time_limit(_REBUILD_SECONDS, f"{file.path}: rebuilding in tf_keras"):
-            model = tf_keras().models.model_from_json(json.dumps(translated))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        # tf_keras has no error type of its own.
-        raise ModelError(f"{file.path}: cannot be rebuilt in tf_keras: {' '.join(str(error).split())[:300]}") from error
+        config = strip_config(stored)
+        _refuse_unknown(file.path, config)
+        translated = translate(config)
+    except KERAS_ERRORS as error:  # a config that lacks keys, or has other types under them
+        raise ModelError(f"{file.path}: the model configuration is damaged: {one_line(error)}") from error
+    model = rebuild(file.path, translated)
     check_shapes(model, str(file.path))
-    try:
-        _copy_weights(file, model)
-    except (OSError, KeyError) as error:  # h5py's errors for damaged files
-        raise ModelError(f"{file.path}: the weights cannot be read: {' '.join(str(error).split())[:300]}") from error
-    _compare(file, model)
+    copy_weights(file, model, stored, config)
+    _compare(file, model, keras3_config(stored))
     return model
-
-
-def _layer_classes(config: Config) -> frozenset[str]:
-    return frozenset(
-        str(layer.get("class_name")) for layer in _layers(config) if ">" not in str(layer.get("registered_name"))
-    )
 
 
 def _layers(config: Config) -> Iterator[Config]:
@@ -89,15 +74,6 @@ def _layers(config: Config) -> Iterator[Config]:
 
 
 def _refuse_unknown(path: Path, config: Config) -> None:
-    if (
-        config.get("class_name") not in CONTAINERS
-        or not isinstance(config.get("config"), dict)
-        or "layers" not in config["config"]
-    ):
-        kind = str(config.get("class_name"))
-        raise UnsupportedError(
-            f"{path}: {kind} is no Functional or Sequential model; subclassed models cannot be converted", (kind,)
-        )
     refused = []
     for layer in _layers(config):
         kind = str(layer.get("class_name"))
@@ -223,97 +199,49 @@ def _translate_layer(layer: Config) -> Config:
 
 
 def _plain(value: Any) -> Any:
-    """Keras 3's serialised objects in Keras 2's form: dtype policies by name, initializers without module and axes."""
+    """Keras 3's serialised objects in Keras 2's form: initializers without axes."""
     if isinstance(value, dict) and "class_name" in value:
-        inner = value.get("config") or {}
-        if value["class_name"] == "DTypePolicy":
-            return inner["name"]
-        if not isinstance(inner, dict):
-            return inner
-        return {
-            "class_name": value["class_name"],
-            "config": {key: _plain(item) for key, item in inner.items() if key not in ("input_axes", "output_axes")},
-        }
+        kept = {key: _plain(item) for key, item in value["config"].items() if key not in ("input_axes", "output_axes")}
+        return {"class_name": value["class_name"], "config": kept}
     return value
 
 
-# ---------------------------------------------------------------------------------------------------- weights
-
-Arrays = list[npt.NDArray[Any]]
-
-
-def _copy_weights(file: ModelFile, model: Any) -> None:
-    if file.format == "h5":
-        with h5py.File(file.path, "r") as archive:
-            _copy_h5(file.path, archive["model_weights"], model)
-        return
-    with zipfile.ZipFile(file.path) as outer, h5py.File(io.BytesIO(outer.read("model.weights.h5")), "r") as archive:
-        _copy_keras(file.path, archive, model, file.configs[0])
+_MODULES = {
+    "layer": "keras.layers",
+    "activation": "keras.layers",
+    "initializer": "keras.initializers",
+    "regularizer": "keras.regularizers",
+    "constraint": "keras.constraints",
+}
 
 
-def _copy_h5(path: Path, group: Any, model: Any) -> None:
-    """`.h5`: one group per top-level layer, its attribute weight_names lists trainable, then other weights."""
-    for layer in model.layers:
-        variables = [*layer.trainable_weights, *layer.non_trainable_weights]
-        arrays: Arrays = []
-        if layer.name in group:
-            entry = group[layer.name]
-            names = [n.decode() if isinstance(n, bytes) else str(n) for n in entry.attrs.get("weight_names", [])]
-            arrays = [np.asarray(entry[name]) for name in names]
-        _assign(path, layer.name, variables, arrays)
-
-
-def _copy_keras(path: Path, group: Any, model: Any, config: Config) -> None:
-    """`.keras`: layers/<snake_case class>[_n]/vars/<i>, n counting layers of the class in the model's order.
-
-    config: the container's in the file. What a DropConnect wraps is at layers/drop_connect[_n]/layer.
-    """
-    stored_layers = {str(item["config"].get("name")): item for item in config["config"]["layers"]}
-    counts: dict[str, int] = {}
-    for layer in model.layers:
-        wrapped = is_drop_connect(stored_layers.get(layer.name, {}))
-        snake = _snake_case("DropConnect" if wrapped else type(layer).__name__)
-        number = counts.get(snake, 0)
-        counts[snake] = number + 1
-        key = f"layers/{snake}" if number == 0 else f"layers/{snake}_{number}"
-        entry = group.get(key)
-        if hasattr(layer, "layers"):
-            if entry is None:
-                raise ModelError(
-                    f"{path}: layer {layer.name!r} has no weights in the file (expected {key}); save the model again"
-                )
-            _copy_keras(path, entry, layer, stored_layers[layer.name])
-            continue
-        entry = entry.get("layer") if wrapped and entry is not None else entry
-        stored = entry.get("vars") if entry is not None else None
-        arrays = [np.asarray(stored[str(i)]) for i in range(len(stored))] if stored is not None else []
-        _assign(path, layer.name, [*layer._trainable_weights, *layer._non_trainable_weights], arrays)
-
-
-def _snake_case(name: str) -> str:
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def _assign(path: Path, name: str, variables: list[Any], arrays: Arrays) -> None:
-    expected = [tuple(variable.shape) for variable in variables]
-    got = [array.shape for array in arrays]
-    if expected != got:
-        raise ModelError(
-            f"{path}: layer {name!r}: expected weights of shapes {expected}, got {got}; save the model again"
-        )
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
+def keras3_config(value: Any, role: str = "layer") -> Any:
+    """A config from plain_config in the form that Keras 3 reads, which only finds what has a module."""
+    if isinstance(value, list | tuple):
+        return [keras3_config(item, role) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {key: keras3_config(item, role_of(key)) for key, item in value.items()}
+    kind = result.get("class_name")
+    if kind is None or kind == "__keras_tensor__":
+        return result
+    if kind in CONTAINERS:
+        kind = "Sequential" if kind == "Sequential" else "Model"
+        return {**result, "class_name": kind, "module": "keras", "registered_name": None}
+    if kind in CLASS_NAMES:
+        module = "edgesparse.keras_model.drop_connect_keras3"
+        return {**result, "class_name": "DropConnect", "module": module, "registered_name": "edgesparse>DropConnect"}
+    return {**result, "module": _MODULES[role], "registered_name": None}
 
 
 # ---------------------------------------------------------------------------------------------------- comparison
 
 
-def _compare(file: ModelFile, model: Any) -> None:
+def _compare(file: ModelFile, model: Any, config: Config) -> None:
     generator = np.random.default_rng(0)
     shape = (_CHECK_SAMPLES, *model.inputs[0].shape[1:])
     x = generator.standard_normal(shape).astype(np.float32)
-    expected = _keras3_outputs(file.path, x)
+    expected = _keras3_outputs(file, config, x)
     got = predict(model, x)
     if expected.shape != got.shape:
         raise ModelError(
@@ -330,8 +258,8 @@ def _compare(file: ModelFile, model: Any) -> None:
         )
 
 
-def _keras3_outputs(path: Path, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Run the file in Keras 3, in a process of its own with a time limit."""
+def _keras3_outputs(file: ModelFile, config: Config, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Run the model in Keras 3, in a process of its own with a time limit: from the judged config and the weights."""
     environment = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
     environment |= {
         "KERAS_BACKEND": "tensorflow",
@@ -340,28 +268,30 @@ def _keras3_outputs(path: Path, x: npt.NDArray[np.float32]) -> npt.NDArray[np.fl
         "CUDA_VISIBLE_DEVICES": "-1",
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        inputs, outputs = Path(folder) / "inputs.npy", Path(folder) / "outputs.npy"
-        np.save(inputs, x)
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            str(keras3_check.__file__),
-            str(path.resolve()),
-            str(inputs),
-            str(outputs),
-        ]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "config.json").write_text(json.dumps(config))
+        np.save(folder / "inputs.npy", x)
+        # Keras goes by the name: the weights of a .keras archive and those of a .h5 file have other layouts.
+        weights = folder / ("model.h5" if file.format == "h5" else WEIGHTS_MEMBER)
+        if file.format == "h5":
+            shutil.copyfile(file.path, weights)
+        else:
+            with zipfile.ZipFile(file.path) as archive:
+                weights.write_bytes(archive.read(WEIGHTS_MEMBER))
+        outputs = folder / "outputs.npy"
+        arguments = [folder / "config.json", weights, folder / "inputs.npy", outputs]
+        command = [sys.executable, "-W", "ignore", str(keras3_check.__file__), *map(str, arguments)]
         try:
             done = subprocess.run(
                 command, env=environment, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False
             )
         except subprocess.TimeoutExpired as error:
             raise ModelError(
-                f"{path}: Keras 3 did not load and run it within {_CHECK_SECONDS:g} s; give a smaller model"
+                f"{file.path}: Keras 3 did not load and run it within {_CHECK_SECONDS:g} s; give a smaller model"
             ) from error
         if done.returncode != 0 or not outputs.is_file():
             lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-            raise ModelError(f"{path}: Keras 3 cannot load and run it: {lines[-1][:300]}")
+            raise ModelError(f"{file.path}: Keras 3 cannot load and run it: {lines[-1][:300]}")
         result: npt.NDArray[np.float32] = np.load(outputs)
     return result

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ACTIVATIONS", "CONTAINERS", "LAYERS", "LayerRule"]
+__all__ = ["ACTIVATIONS", "LAYERS", "LayerRule"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,6 @@ class LayerRule:
 
 _PLAIN = LayerRule()
 _LORA = LayerRule(drop=("lora_rank", "lora_alpha", "quantization_config"))
-
-CONTAINERS = frozenset({"Functional", "Model", "Sequential"})
 
 LAYERS: dict[str, LayerRule] = {
     "Activation": _PLAIN,

@@ -11,31 +11,36 @@ from edgesparse.keras_model.backend import quiet, tf_keras, tfmot
 from edgesparse.keras_model.bridge import load_keras3
 from edgesparse.keras_model.drop_connect import CLASS_NAMES, is_drop_connect, strip_config
 from edgesparse.keras_model.files import ModelFile, read_model_file
+from edgesparse.keras_model.known_classes import PRUNING_WRAPPER
 from edgesparse.keras_model.loaded import LoadedModel
-from edgesparse.keras_model.scan import check_config, layer_configs
+from edgesparse.keras_model.rebuild import KERAS_ERRORS, check_container, one_line, rebuild
+from edgesparse.keras_model.saved_model import check_graph, copy_variables
+from edgesparse.keras_model.scan import Config, layer_configs, plain_config
 from edgesparse.keras_model.timelimit import time_limit
 from edgesparse.keras_model.validate import check_model, check_shapes, free_batch, rebuilt
+from edgesparse.keras_model.weights import copy_weights
+from edgesparse.keras_model.wrappers import strip_pruning_config
 
 __all__ = ["from_object", "load"]
 
 _LOAD_SECONDS = 300.0
-_PRUNE_WRAPPER = "PruneLowMagnitude"
 
 
 def load(path: Path, *, unsafe: bool = False) -> LoadedModel:
     """Load `.h5`, `.keras` or a SavedModel folder, of Keras 2 or Keras 3 (which one, the file says).
 
-    unsafe: allow Lambda layers and modules outside of Keras, that is, code from the file. Keras 3 models are rebuilt in
-    tf_keras and compared with Keras 3. TF-MOT's pruning wrappers and DropConnect are stripped.
-    Raises ModelError (UnsupportedError where layers are the reason); nothing from the file runs before it was judged.
+    The model is rebuilt from a configuration that was judged, and the weights are copied into it: nothing from the file
+    runs. unsafe: let tf_keras load files of Keras 2, Lambda layers and modules outside of Keras included, that is, code
+    from the file. Keras 3 models are rebuilt in any case, and compared with Keras 3. TF-MOT's pruning wrappers and
+    DropConnect are stripped. Raises ModelError (UnsupportedError where layers are the reason).
     """
     path = Path(path)
     file = read_model_file(path)
     if file.keras_major == 3:
         model = load_keras3(file, unsafe=unsafe)
     else:
-        check_config(path, file.configs, _known_layers(), unsafe=unsafe)
-        model = _load_keras2(file, unsafe=unsafe)
+        config = plain_config(path, file.config, unsafe=unsafe)
+        model = _load_unsafe(file, config) if unsafe else _load_keras2(file, config)
     return _finish(model, str(path), file.format, file.keras_version, path.stem or path.name)
 
 
@@ -47,7 +52,7 @@ def from_object(model: Any) -> LoadedModel:
     keras = tf_keras()
     if isinstance(model, keras.Model):
         config = {"class_name": type(model).__name__, "config": _config(model)}
-        check_config(f"model {model.name!r}", [config], _known_layers(), unsafe=True)
+        plain_config(f"model {model.name!r}", config, unsafe=True)
         with time_limit(_LOAD_SECONDS, f"model {model.name!r}: copying"):
             copy = free_batch(_strip_drop_connect(_strip_pruning(model)), always=True)
         return _finish(copy, f"model {model.name!r}", "object", str(keras.__version__), str(model.name))
@@ -84,24 +89,34 @@ def _finish(model: Any, source: str, file_format: str, version: str, name: str) 
     return LoadedModel(model, file_format, version, name)
 
 
-def _known_layers() -> frozenset[str]:
-    keras = tf_keras()
-    names = {name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)}
-    return frozenset(
-        names
-        | {"Functional", "Model", "Sequential", "TFOpLambda", "SlicingOpLambda", "BatchNormalizationV1"}
-        | CLASS_NAMES
-    ) - {"Layer"}
+def _load_keras2(file: ModelFile, stored: Config) -> Any:
+    """Rebuild a model of Keras 2; stored: its config as judged."""
+    check_container(file.path, stored)
+    try:
+        plain = strip_pruning_config(strip_config(stored))
+    except KERAS_ERRORS as error:  # a config that lacks keys, or has other types under them
+        raise ModelError(f"{file.path}: the model configuration is damaged: {one_line(error)}") from error
+    if file.format == "saved_model":
+        check_graph(file.path)
+    model = rebuild(file.path, plain)
+    check_shapes(model, str(file.path))
+    with quiet():
+        if file.format == "saved_model":
+            copy_variables(file.path, model, stored, plain)
+        else:
+            copy_weights(file, model, stored, plain)
+    return model
 
 
-def _load_keras2(file: ModelFile, *, unsafe: bool) -> Any:
+def _load_unsafe(file: ModelFile, config: Config) -> Any:
+    """Let tf_keras load a file, and run what is in it."""
     keras = tf_keras()
-    items = [item for config in file.configs for _, item in layer_configs(config)]
-    pruned = any(item["class_name"] == _PRUNE_WRAPPER for item in items)
+    items = [item for _, item in layer_configs(config)]
+    pruned = any(item["class_name"] == PRUNING_WRAPPER for item in items)
     custom_objects = _pruning_objects() if pruned else {}
     if any(map(is_drop_connect, items)):
         custom_objects |= _drop_connect_objects()
-    options = {"safe_mode": not unsafe} if file.format == "keras" else {}
+    options = {"safe_mode": False} if file.format == "keras" else {}
     try:
         with quiet(), time_limit(_LOAD_SECONDS, f"{file.path}: loading"):
             model = keras.models.load_model(file.path, compile=False, custom_objects=custom_objects, **options)
@@ -110,18 +125,8 @@ def _load_keras2(file: ModelFile, *, unsafe: bool) -> Any:
             model = _strip_drop_connect(model)
             if file.format == "saved_model":
                 model = free_batch(model, always=True)
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
-        # Keras has no error type of its own: a damaged or unknown model shows as any of these.
-        raise ModelError(f"{file.path}: tf_keras cannot load it: {_one_line(error)}") from error
+    except KERAS_ERRORS as error:
+        raise ModelError(f"{file.path}: tf_keras cannot load it: {one_line(error)}") from error
     return model
 
 
@@ -129,7 +134,7 @@ def _pruning_objects() -> dict[str, Any]:
     sparsity = tfmot().sparsity.keras
     wrapper = _prune_wrapper()
     return {
-        _PRUNE_WRAPPER: wrapper,
+        PRUNING_WRAPPER: wrapper,
         "PolynomialDecay": sparsity.PolynomialDecay,
         "ConstantSparsity": sparsity.ConstantSparsity,
     }
@@ -144,7 +149,7 @@ def _prune_wrapper() -> Any:
 
 
 def _strip_pruning(model: Any) -> Any:
-    if not any(type(layer).__name__ == _PRUNE_WRAPPER for layer in model._flatten_layers(include_self=False)):
+    if not any(type(layer).__name__ == PRUNING_WRAPPER for layer in model._flatten_layers(include_self=False)):
         return model
     return tfmot().sparsity.keras.strip_pruning(model)
 
@@ -163,8 +168,3 @@ def _strip_drop_connect(model: Any) -> Any:
     if not any(is_drop_connect(item) for _, item in layer_configs(config)):
         return model
     return rebuilt(model, strip_config(config))
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else f"{text[:300]}..."

@@ -24,7 +24,7 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
         yield
         return
 
-    def expire(number: int, frame: FrameType | None) -> None:
+    def expire(_number: int, _frame: FrameType | None) -> None:
         raise ModelError(f"{what} did not finish within {seconds:g} s; the model's configuration may be damaged")
 
     previous = signal.signal(signal.SIGALRM, expire)

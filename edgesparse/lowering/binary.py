@@ -8,6 +8,7 @@ from edgesparse.lowering.broadcast import Broadcast, broadcast
 from edgesparse.lowering.call import KernelCall
 from edgesparse.lowering.channelwise import constant_position, lower_channelwise
 from edgesparse.lowering.context import Context
+from edgesparse.lowering.kernels import rate
 from edgesparse.lowering.linear_add import linear_add
 from edgesparse.lowering.two_bytes import Product, Sum, product, sum_or_difference
 
@@ -24,10 +25,12 @@ def lower_mul(context: Context) -> tuple[KernelCall, ...]:
     values = product(context)
     inputs = _swap((context.op.inputs[0], context.op.inputs[1]), swapped)
     elements = context.result().elements
+    kernel = context.kernel("es_mul_s8")
     return (
         KernelCall(
             op_index=context.op_index,
-            function="es_mul_s8",
+            function=kernel.function,
+            variant=kernel.variant,
             header="es_mul.h",
             struct="es_mul",
             fields=(
@@ -38,8 +41,9 @@ def lower_mul(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=inputs,
             output=context.op.outputs[0],
-            in_place=_in_place(context, inputs, repeats),
-            estimated_instructions=elements * (15 if context.core.has_dsp else 32) + 12 * repeats.outer,
+            in_place=_in_place(repeats),
+            estimated_instructions=round(elements * rate(kernel.variant, {"dsp": 15, "portable": 32}))
+            + 12 * repeats.outer,
         ),
     )
 
@@ -50,7 +54,7 @@ def lower_sum(context: Context) -> tuple[KernelCall, ...]:
         return lower_channelwise(context)
     swapped, repeats = _broadcast(context)
     values = sum_or_difference(context)
-    a, b, out = (context.activation(0).quant, context.activation(1).quant, context.result().quant)
+    a, b, out = (context.operand(0).quant, context.operand(1).quant, context.result().quant)
     if repeats.outer == 1 and repeats.step_inner == 1:
         sign = -1 if values.difference else 1
         unclamped = (values.low, values.high) == (-128, 127)
@@ -65,9 +69,11 @@ def lower_sum(context: Context) -> tuple[KernelCall, ...]:
 
 def _linear_call(context: Context, fields: tuple[tuple[str, int], ...]) -> KernelCall:
     elements = context.result().elements
+    kernel = context.kernel("es_add_linear_s8")
     return KernelCall(
         op_index=context.op_index,
-        function="es_add_linear_s8",
+        function=kernel.function,
+        variant=kernel.variant,
         header="es_add.h",
         struct="es_add_linear",
         fields=(("elements", elements), *fields),
@@ -75,7 +81,7 @@ def _linear_call(context: Context, fields: tuple[tuple[str, int], ...]) -> Kerne
         output=context.op.outputs[0],
         in_place=(0, 1),
         reason="one linear form gives all 65,536 sums",
-        estimated_instructions=elements * (7 if context.core.has_dsp else 20),
+        estimated_instructions=round(elements * rate(kernel.variant, {"dsp": 7, "portable": 20})),
     )
 
 
@@ -83,9 +89,11 @@ def _equal_call(context: Context, values: Sum, *, swapped: bool) -> KernelCall:
     """ADD of equal shapes. The kernel's first input is the one with the larger scale: its multiplier is one half."""
     elements = context.result().elements
     multiplier_2, shift_2 = values.first if swapped else values.second
+    kernel = context.kernel("es_add_s8")
     return KernelCall(
         op_index=context.op_index,
-        function="es_add_s8",
+        function=kernel.function,
+        variant=kernel.variant,
         header="es_add.h",
         struct="es_add",
         fields=(
@@ -99,7 +107,7 @@ def _equal_call(context: Context, values: Sum, *, swapped: bool) -> KernelCall:
         inputs=_swap((context.op.inputs[0], context.op.inputs[1]), swapped),
         output=context.op.outputs[0],
         in_place=(0, 1),
-        estimated_instructions=elements * (29 if context.core.has_dsp else 45),
+        estimated_instructions=round(elements * rate(kernel.variant, {"dsp": 29, "portable": 45})),
     )
 
 
@@ -127,14 +135,18 @@ def _general_call(context: Context, values: Sum, repeats: Broadcast, *, swapped:
         ),
         inputs=inputs,
         output=context.op.outputs[0],
-        in_place=_in_place(context, inputs, repeats),
+        in_place=_in_place(repeats),
         estimated_instructions=context.result().elements * 60,
     )
 
 
 def _broadcast(context: Context) -> tuple[bool, Broadcast]:
     """Whether the second input is the larger one, and how the smaller one repeats."""
-    first, second, target = context.activation(0).shape, context.activation(1).shape, context.result().shape
+    if any(context.operand(position).data is not None for position in (0, 1)):
+        raise context.unsupported(
+            "there is a kernel for a constant that repeats along the other input, not the reverse"
+        )
+    first, second, target = context.operand(0).shape, context.operand(1).shape, context.result().shape
     for swapped, (larger, smaller) in ((False, (first, second)), (True, (second, first))):
         found = broadcast(larger, smaller)
         if larger == target and found is not None:
@@ -166,7 +178,7 @@ def _byte_fields(values: Sum | Product, swapped: bool) -> tuple[tuple[str, int],
     )
 
 
-def _in_place(context: Context, inputs: tuple[int, int], repeats: Broadcast) -> tuple[int, ...]:
+def _in_place(repeats: Broadcast) -> tuple[int, ...]:
     """The smaller input is read again and again, and has no room for the output anyway."""
     return (0, 1) if repeats.outer == 1 and repeats.step_inner == 1 else (0,)
 

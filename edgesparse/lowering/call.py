@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy.typing as npt
 
 from edgesparse.lowering.costs import Work
+from edgesparse.variants import PORTABLE, function_name
 
 __all__ = ["Array", "FieldValue", "KernelCall"]
 
@@ -39,7 +40,7 @@ class KernelCall:
     """
 
     op_index: int
-    function: str  # es_conv_2d_block1x4_s8; its source is kernels/{dsp,portable}/<function>.c
+    function: str  # es_conv_2d_block1x4_s8_dsp; its source is kernels/<variant>/<function>.c
     header: str  # es_conv_2d.h
     struct: str  # the C type of the parameters: es_conv_2d
     fields: tuple[tuple[str, FieldValue], ...]  # in the order of the C struct
@@ -51,10 +52,14 @@ class KernelCall:
     reason: str = ""  # why this kernel and format
     estimated_instructions: int = 0
     work: Work = field(default_factory=dict)  # what the estimate counts, for `make calibrate`
-    wide_sums: bool = False  # a sum may reach 2^30: only the portable variant is exact
-    portable: bool = False  # take the portable variant although the core has DSP instructions
+    variant: str = PORTABLE  # of the kernel: variants.VARIANTS
     in_place: tuple[int, ...] = ()  # positions of inputs that the output may be written over, value by value
     sources: tuple[str, ...] = field(default=())  # further kernel sources it needs, without .c
+
+    @property
+    def kernel(self) -> str:
+        """The function's name in the portable variant: es_conv_2d_block1x4_s8."""
+        return self.function.removesuffix(function_name("", self.variant))
 
     @property
     def arrays(self) -> tuple[Array, ...]:

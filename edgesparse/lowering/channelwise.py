@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edgesparse.graph import Graph, Int8Array, Int32Array, Op
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context
+from edgesparse.lowering.kernels import rate
 from edgesparse.lowering.lines import Lines, fit_lines, fit_pieces
 from edgesparse.lowering.two_bytes import TwoBytes, prelu, product, sum_or_difference
 
@@ -30,8 +31,8 @@ BY_TABLE = -(1 << 31)
 
 _FUNCTIONS: dict[str, Callable[[Context], TwoBytes]] = {
     "ADD": sum_or_difference,
-    "MAXIMUM": lambda context: np.maximum,  # of the bytes as they are
-    "MINIMUM": lambda context: np.minimum,
+    "MAXIMUM": lambda _: np.maximum,  # of the bytes as they are
+    "MINIMUM": lambda _: np.minimum,
     "MUL": product,
     "PRELU": prelu,
     "SUB": sum_or_difference,
@@ -104,13 +105,9 @@ def _outputs(context: Context) -> IntArray:
     """The outputs [channels, 256] of an op with a constant, for inputs -128 to 127."""
     position = constant_position(context.graph, context.op)
     assert position is not None
-    tensor = context.operand(position)
-    constant = np.asarray(tensor.data, np.int64)
-    shape = context.activation(1 - position).shape
-    try:
-        repeated = np.broadcast_to(constant, shape).reshape(-1)
-    except ValueError:
-        raise context.unsupported(f"a constant of shape {tensor.shape} does not repeat to {shape}") from None
+    constant = np.asarray(context.operand(position).data, np.int64)
+    shape = context.operand(1 - position).shape
+    repeated = np.broadcast_to(constant, shape).reshape(-1)
     y = repeated[: _period(repeated, shape), None]
     function = _FUNCTIONS[context.op.kind](context)
     return function(_VALUES, y) if position == 1 else function(y, _VALUES)
@@ -134,9 +131,11 @@ def _call(context: Context, outputs: IntArray, first: IntArray | None, second: I
     exact = np.logical_and.reduce([lines.exact for lines in fitted])
     channels, elements = len(outputs), context.result().elements
     lines, pieces, tables = _constants(outputs, stages, fitted, exact)
+    kernel = context.kernel(f"es_channelwise_{'' if len(stages) == 1 else 'twice_'}s8")
     return KernelCall(
         op_index=context.op_index,
-        function=f"es_channelwise_{'' if len(stages) == 1 else 'twice_'}s8",
+        function=kernel.function,
+        variant=kernel.variant,
         header="es_channelwise.h",
         struct="es_channelwise",
         fields=(
@@ -150,7 +149,7 @@ def _call(context: Context, outputs: IntArray, first: IntArray | None, second: I
         output=context.op.outputs[0],
         in_place=(0,),
         reason=_reason(context, channels, tables.size // 256, merged=first is not None),
-        estimated_instructions=_instructions(context, elements, channels, len(stages)),
+        estimated_instructions=_instructions(kernel.variant, elements, channels, len(stages)),
         sources=("es_channelwise_odd",),
     )
 
@@ -179,10 +178,11 @@ def _constants(
 
 def _reason(context: Context, channels: int, tabled: int, *, merged: bool) -> str:
     what = f"one function of a byte for each of {channels} channels" if channels > 1 else "one function of a byte"
-    previous = f", with {context.graph.ops[_previous_in_chain(context.graph, context.op_index) or 0].name!r}"
-    return what + previous * merged + (f"; {tabled} by table" if tabled else "")
+    if merged:
+        what += f", with {context.graph.ops[_previous_in_chain(context.graph, context.op_index) or 0].name!r}"
+    return what + (f"; {tabled} by table" if tabled else "")
 
 
-def _instructions(context: Context, elements: int, channels: int, stages: int) -> int:
-    per_value = 4.5 + 2 * stages if context.core.has_dsp else 8 + 6 * stages
+def _instructions(variant: str, elements: int, channels: int, stages: int) -> int:
+    per_value = rate(variant, {"dsp": 4.5 + 2 * stages, "portable": 8 + 6 * stages})
     return round(elements * per_value) + 20 * channels

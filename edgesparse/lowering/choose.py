@@ -11,7 +11,7 @@ import numpy as np
 from edgesparse.errors import ModelError
 from edgesparse.graph import Int8Array
 
-__all__ = ["Packed", "Policy", "select"]
+__all__ = ["Packed", "Policy", "joined", "select"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Packed(Protocol):
     def instructions(self) -> int:
         """Estimated, of the whole call."""
 
+    @property
+    def note(self) -> str:
+        """Why it is no faster variant of the kernel, or ""."""
+
 
 P = TypeVar("P", bound=Packed)
 
@@ -70,12 +74,17 @@ def select(plain: P, pack: Mapping[str, Callable[[], P]], policy: Policy, weight
         if policy.forced or _pays(instructions, size, policy):
             qualified.append((candidate, f"{name}: estimated {text} at {share}"))
         else:
-            rejected.append(f"{name} would take {text}")
+            rejected.append(f"{name} would take {text}{candidate.note and f' ({candidate.note})'}")
     if qualified:
         return _best(qualified, policy)
     if not rejected:
         return plain, f"dense: {share}"
     return plain, f"dense: {share} are too few; {'; '.join(rejected)}"
+
+
+def joined(*parts: str) -> str:
+    """Parts of a reason as one text, without those that are empty."""
+    return "; ".join(part for part in parts if part)
 
 
 def _pays(instructions: float, size: float, policy: Policy) -> bool:

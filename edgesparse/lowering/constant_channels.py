@@ -1,8 +1,8 @@
 """Output channels that cannot vary: their weights need no bytes, and their sums no range.
 
 A filter that training let die, or that pruning emptied, leaves a channel whose output is its bias. The converter
-then picks a tiny scale, and the int32 bias grows to 2^30. The output is still a constant byte, which a small sum
-with a multiplier of a quarter gives exactly.
+then picks a tiny scale, and the int32 bias grows to 2^30 or just under it. The output is still a constant byte, which a
+small sum with a multiplier of a quarter gives exactly. So such a channel never costs the others a kernel.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ def fold_constant_channels(
     output_zero_point: int,
     low: int,
     high: int,
+    limit: int,
 ) -> tuple[Int8Array, Int32Array, ChannelScales]:
     """Weights [channels, ...], bias and scales with every constant channel rewritten; equal outputs for every input.
 
     A channel is constant where the smallest and the largest sum that int8 inputs can give round and clamp to the
-    same output, `low` to `high`: requantization is monotone.
+    same output, `low` to `high`: requantization is monotone. limit: the smallest that a kernel or a format of the op
+    has for its sums (limits.py).
     """
     rows = weights.reshape(len(bias), -1).astype(np.int64)
     least, most = -128 - input_zero_point, 127 - input_zero_point
@@ -52,7 +54,7 @@ def fold_constant_channels(
         ends = int(smallest[channel]), int(largest[channel])
         if not _fits(*ends, shift):
             continue
-        large = max(abs(end) for end in ends) << max(shift, 0) >= _HALF
+        large = max(abs(end) for end in ends) << max(shift, 0) >= limit
         # One scale for all channels stays one, unless a sum leaves no choice.
         odd = shift not in _USUAL_SHIFTS
         if not large and not (per_channel and (odd or rows[channel].any())):

@@ -1,6 +1,6 @@
 """Estimated instructions of a kernel call: amounts of work times coefficients, which `make calibrate` fits.
 
-The coefficients stand in costs.json, by kernel and core. A kernel that is not there yet counts NEW_KERNEL per
+The coefficients stand in costs.json, by C function and core. A kernel that is not there yet counts NEW_KERNEL per
 amount, until it is calibrated.
 """
 
@@ -21,35 +21,36 @@ Work: TypeAlias = Mapping[str, float]
 
 COSTS_PATH = Path(__file__).parent / "costs.json"
 NEW_KERNEL = 10.0
+_MAINLINE = "cortex-m3"
 
 
 def core_column(core: Core) -> str:
-    """The core whose coefficients apply.
-
-    A Cortex-M0 runs the instructions of an M0+, a Cortex-M55 those of an M33, and portable kernels cost on every
-    mainline core what they cost on a Cortex-M3.
-    """
+    """The core whose coefficients apply: a Cortex-M0 runs the instructions of an M0+, a Cortex-M55 those of an M33."""
     if core.architecture == "armv6-m":
         return "cortex-m0plus"
-    if not core.has_dsp:
-        return "cortex-m3"
     return "cortex-m33" if core.architecture == "armv8-m.main" else core.name
 
 
-def estimate(core: Core, kernel: str, work: Work) -> int:
-    """Instructions of one call of `kernel`, such as es_conv_2d_dense_s8."""
-    coefficients = _coefficients().get(kernel, {}).get(core_column(core), {})
+def estimate(core: Core, function: str, work: Work) -> int:
+    """Instructions of one call of a C function, such as es_conv_2d_dense_s8_dsp."""
+    coefficients = _coefficients_of(core, function)
     return round(sum(amount * coefficients.get(name, NEW_KERNEL) for name, amount in work.items()))
 
 
-def is_calibrated(core: Core, kernel: str, work: Work) -> bool:
+def is_calibrated(core: Core, function: str, work: Work) -> bool:
     """Whether costs.json has all coefficients of this work."""
-    return set(work) <= set(_coefficients().get(kernel, {}).get(core_column(core), {}))
+    return set(work) <= set(_coefficients_of(core, function))
+
+
+def _coefficients_of(core: Core, function: str) -> Mapping[str, float]:
+    """A kernel that was not measured on the core costs what it does on a Cortex-M3."""
+    columns = _coefficients().get(function, {})
+    return columns.get(core_column(core)) or columns.get(_MAINLINE, {})
 
 
 @cache
 def _coefficients() -> dict[str, dict[str, dict[str, float]]]:
-    """kernel -> core -> name of the amount -> instructions."""
+    """C function -> core -> name of the amount -> instructions."""
     if not COSTS_PATH.is_file():
         return {}
     table = json.loads(COSTS_PATH.read_text(encoding="utf-8"))["kernels"]

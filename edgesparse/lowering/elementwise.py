@@ -30,7 +30,7 @@ __all__ = [
 
 
 def _lookup(context: Context, table: Int8Array) -> tuple[KernelCall, ...]:
-    elements = context.elements()
+    elements = context.result().elements
     return (
         KernelCall(
             op_index=context.op_index,
@@ -46,26 +46,15 @@ def _lookup(context: Context, table: Int8Array) -> tuple[KernelCall, ...]:
     )
 
 
-def _expect_output(context: Context, scale: float, zero_point: int) -> None:
-    """LOGISTIC and TANH have a fixed output quantization, as in TFLite's specification."""
-    out = context.result().quant
-    if out.scale != scale or out.zero_point != zero_point:
-        raise context.unsupported(
-            f"output scale {out.scale:g}, zero point {out.zero_point}; expected {scale:g}, {zero_point}"
-        )
-
-
 def lower_logistic(context: Context) -> tuple[KernelCall, ...]:
     """A table of 256 values."""
-    _expect_output(context, 1 / 256, -128)
-    source = context.activation(0).quant
+    source = context.operand(0).quant
     return _lookup(context, logistic_table(source.scale, source.zero_point))
 
 
 def lower_tanh(context: Context) -> tuple[KernelCall, ...]:
     """A table of 256 values."""
-    _expect_output(context, 1 / 128, 0)
-    source = context.activation(0).quant
+    source = context.operand(0).quant
     return _lookup(context, tanh_table(source.scale, source.zero_point))
 
 
@@ -75,42 +64,39 @@ def lower_leaky_relu(context: Context) -> tuple[KernelCall, ...]:
     assert isinstance(options, LeakyReluOptions)
     if not options.alpha >= 0:
         raise context.unsupported(f"a slope of {options.alpha:g} has no kernel; use one of 0 or more")
-    source, target = context.activation(0).quant, context.result().quant
+    source, target = context.operand(0).quant, context.result().quant
     table = leaky_relu_table(source.scale, source.zero_point, target.scale, target.zero_point, options.alpha)
     return _lookup(context, table)
 
 
 def lower_hard_swish(context: Context) -> tuple[KernelCall, ...]:
     """A table of 256 values."""
-    source, target = context.activation(0).quant, context.result().quant
+    source, target = context.operand(0).quant, context.result().quant
     return _lookup(context, hard_swish_table(source.scale, source.zero_point, target.scale, target.zero_point))
 
 
 def lower_relu(context: Context) -> tuple[KernelCall, ...]:
     """A table of 256 values; TFLM divides the scales in float32 here."""
-    source, target = context.activation(0).quant, context.result().quant
+    source, target = context.operand(0).quant, context.result().quant
     real = float(np.float32(source.scale) / np.float32(target.scale))
     return _lookup(context, relu_table(real, source.zero_point, target.zero_point))
 
 
 def lower_relu6(context: Context) -> tuple[KernelCall, ...]:
     """A table of 256 values. TFLM clamps without rescaling, which is right for equal quantizations only."""
-    source, target = context.activation(0), context.result()
-    context.same_quantization(source, target)
-    return _lookup(context, relu6_table(source.quant.scale, source.quant.zero_point))
+    source = context.operand(0).quant
+    return _lookup(context, relu6_table(source.scale, source.zero_point))
 
 
 def lower_quantize(context: Context) -> tuple[KernelCall, ...]:
     """From int8 as a table; from float32 by division."""
-    source, target = context.graph.input(context.op, 0), context.result()
+    source, target = context.operand(0), context.result()
     if source.dtype == np.int8:
-        a, b = context.activation(0).quant, target.quant
+        a, b = source.quant, target.quant
         return _lookup(context, requantize_table(a.scale / b.scale, a.zero_point, b.zero_point))
-    if source.dtype != np.float32:
-        raise context.unsupported(f"input is {source.dtype}, expected int8 or float32")
     fields = (
         ("scale", target.quant.scale),
-        ("elements", context.elements()),
+        ("elements", context.result().elements),
         ("zero_point", target.quant.zero_point),
     )
     return (
@@ -129,9 +115,7 @@ def lower_quantize(context: Context) -> tuple[KernelCall, ...]:
 
 def lower_dequantize(context: Context) -> tuple[KernelCall, ...]:
     """int8 to float32."""
-    source, target = context.activation(0), context.graph.output(context.op)
-    if target.dtype != np.float32:
-        raise context.unsupported(f"output is {target.dtype}, expected float32")
+    source, target = context.operand(0), context.result()
     return (
         KernelCall(
             op_index=context.op_index,
@@ -140,7 +124,7 @@ def lower_dequantize(context: Context) -> tuple[KernelCall, ...]:
             struct="es_quantize",
             fields=(
                 ("scale", source.quant.scale),
-                ("elements", context.elements()),
+                ("elements", context.result().elements),
                 ("zero_point", source.quant.zero_point),
             ),
             inputs=(context.op.inputs[0],),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,13 +10,13 @@ import numpy as np
 
 from edgesparse.boards import Core
 from edgesparse.errors import UnsupportedError
-from edgesparse.graph import Graph, Op
+from edgesparse.graph import Graph
+from edgesparse.lowering import shapes
 from edgesparse.lowering.binary import lower_mul, lower_sum
 from edgesparse.lowering.call import KernelCall
 from edgesparse.lowering.channelwise import lower_channelwise, merged_into
-from edgesparse.lowering.context import Context, Lowering
+from edgesparse.lowering.context import Context
 from edgesparse.lowering.conv_2d import lower_conv_2d
-from edgesparse.lowering.conv_2d_formats import CONV_2D_FORMATS
 from edgesparse.lowering.depthwise_conv_2d import lower_depthwise_conv_2d
 from edgesparse.lowering.elementwise import (
     lower_dequantize,
@@ -29,8 +28,9 @@ from edgesparse.lowering.elementwise import (
     lower_relu6,
     lower_tanh,
 )
+from edgesparse.lowering.formats import CODE_BYTES
 from edgesparse.lowering.fully_connected import lower_fully_connected
-from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS
+from edgesparse.lowering.gate import ACTIVATION, BIAS, INTEGERS, NEW_SHAPE, OPERAND, WEIGHTS, OpRule, check
 from edgesparse.lowering.model import Layer, PackedModel
 from edgesparse.lowering.move import lower_concatenation, lower_pad, lower_reshape, lower_resize_nearest_neighbor
 from edgesparse.lowering.reduce import (
@@ -41,55 +41,52 @@ from edgesparse.lowering.reduce import (
     lower_softmax,
 )
 
-__all__ = ["FORMATS_OF", "LOWERINGS", "lower", "supported_kinds"]
+__all__ = ["LOWERINGS", "lower", "supported_kinds"]
 
-LOWERINGS: dict[str, Lowering] = {
-    "ADD": lower_sum,
-    "AVERAGE_POOL_2D": lower_average_pool_2d,
-    "CONCATENATION": lower_concatenation,
-    "CONV_2D": lower_conv_2d,
-    "DEPTHWISE_CONV_2D": lower_depthwise_conv_2d,
-    "DEQUANTIZE": lower_dequantize,
-    "FULLY_CONNECTED": lower_fully_connected,
-    "HARD_SWISH": lower_hard_swish,
-    "LEAKY_RELU": lower_leaky_relu,
-    "LOGISTIC": lower_logistic,
-    "MAXIMUM": lower_channelwise,
-    "MAX_POOL_2D": lower_max_pool_2d,
-    "MEAN": lower_mean,
-    "MINIMUM": lower_channelwise,
-    "MUL": lower_mul,
-    "PAD": lower_pad,
-    "PRELU": lower_channelwise,
-    "QUANTIZE": lower_quantize,
-    "REDUCE_MAX": lower_reduce_max,
-    "RELU": lower_relu,
-    "RELU6": lower_relu6,
-    "RESHAPE": lower_reshape,
-    "RESIZE_NEAREST_NEIGHBOR": lower_resize_nearest_neighbor,
-    "SOFTMAX": lower_softmax,
-    "SUB": lower_sum,
-    "TANH": lower_tanh,
+LOWERINGS: dict[str, OpRule] = {
+    "ADD": OpRule(lower_sum, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "AVERAGE_POOL_2D": OpRule(lower_average_pool_2d, shapes.pooled, one_image=True, keeps_quantization=True),
+    "CONCATENATION": OpRule(
+        lower_concatenation, shapes.concatenated, repeats=True, most_axes=6, keeps_quantization=True
+    ),
+    "CONV_2D": OpRule(lower_conv_2d, shapes.convolved, inputs=(ACTIVATION, WEIGHTS, BIAS), one_image=True),
+    "DEPTHWISE_CONV_2D": OpRule(
+        lower_depthwise_conv_2d, shapes.depthwise_convolved, inputs=(ACTIVATION, WEIGHTS, BIAS), one_image=True
+    ),
+    "DEQUANTIZE": OpRule(lower_dequantize, shapes.of_first_input, dtypes=(("int8", "float32"),)),
+    "FULLY_CONNECTED": OpRule(lower_fully_connected, shapes.fully_connected, inputs=(ACTIVATION, WEIGHTS, BIAS)),
+    "HARD_SWISH": OpRule(lower_hard_swish, shapes.of_first_input),
+    "LEAKY_RELU": OpRule(lower_leaky_relu, shapes.of_first_input),
+    "LOGISTIC": OpRule(lower_logistic, shapes.of_first_input, output_quantization=(1 / 256, -128)),
+    "MAXIMUM": OpRule(lower_channelwise, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "MAX_POOL_2D": OpRule(lower_max_pool_2d, shapes.pooled, one_image=True, keeps_quantization=True),
+    "MEAN": OpRule(lower_mean, shapes.reduced, inputs=(ACTIVATION, INTEGERS)),
+    "MINIMUM": OpRule(lower_channelwise, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "MUL": OpRule(lower_mul, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "PAD": OpRule(lower_pad, shapes.padded, inputs=(ACTIVATION, INTEGERS), most_axes=4, keeps_quantization=True),
+    "PRELU": OpRule(lower_channelwise, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "QUANTIZE": OpRule(lower_quantize, shapes.of_first_input, dtypes=(("int8", "int8"), ("float32", "int8"))),
+    "REDUCE_MAX": OpRule(lower_reduce_max, shapes.reduced, inputs=(ACTIVATION, INTEGERS), keeps_quantization=True),
+    "RELU": OpRule(lower_relu, shapes.of_first_input),
+    "RELU6": OpRule(lower_relu6, shapes.of_first_input, keeps_quantization=True),
+    "RESHAPE": OpRule(
+        lower_reshape,
+        shapes.reshaped,
+        inputs=(ACTIVATION, NEW_SHAPE),
+        dtypes=(("int8", "int8"), ("float32", "float32")),
+    ),
+    "RESIZE_NEAREST_NEIGHBOR": OpRule(
+        lower_resize_nearest_neighbor,
+        shapes.resized,
+        inputs=(ACTIVATION, INTEGERS),
+        one_image=True,
+        keeps_quantization=True,
+    ),
+    "SOFTMAX": OpRule(lower_softmax, shapes.of_first_input, output_quantization=(1 / 256, -128)),
+    "SUB": OpRule(lower_sum, shapes.broadcast, inputs=(OPERAND, OPERAND)),
+    "TANH": OpRule(lower_tanh, shapes.of_first_input, output_quantization=(1 / 128, 0)),
 }
-"""The kernels that exist, by TFLite's op name."""
-
-FORMATS_OF = {"CONV_2D": tuple(CONV_2D_FORMATS), "FULLY_CONNECTED": tuple(FULLY_CONNECTED_FORMATS)}
-"""The weight formats of each op kind that has several."""
-
-_SPARSE_KINDS = tuple(FORMATS_OF)
-_KERNEL_BYTES: dict[tuple[str, str], int] = {
-    ("CONV_2D", "block1x4"): 468,
-    ("CONV_2D", "delta8"): 870,
-    ("CONV_2D", "delta4"): 906,
-    ("CONV_2D", "bitmap"): 428,
-    ("FULLY_CONNECTED", "block1x4"): 624,
-    ("FULLY_CONNECTED", "block2x4"): 776,
-    ("FULLY_CONNECTED", "delta8"): 560,
-    ("FULLY_CONNECTED", "bitmap"): 260,
-    ("FULLY_CONNECTED", "columns"): 464,
-}
-"""Flash that one more kernel costs beside the dense one, with what it alone needs (gcc 12, -O2, Cortex-M4)."""
-
+"""The kernels that exist, by TFLite's op name, and the rule that an op keeps before one is chosen."""
 
 _NOTICEABLE_SHARE = 0.02
 """Layers with this share of a network's instructions may have a kernel that does not pay in bytes..."""
@@ -119,36 +116,21 @@ def lower(
     lists all ops without a kernel at once; ModelError where an op contradicts itself.
     """
     _refuse_missing(graph)
+    for op in graph.ops:
+        check(graph, op, LOWERINGS[op.kind])
     measured = zero_inputs or {}
-    everything = frozenset((kind, name) for kind, names in FORMATS_OF.items() for name in names if name != "dense")
-    excluded = everything if dense_only else frozenset()
-    plain_core = replace(core, has_dsp=False)
-    portable: frozenset[str] = frozenset()
+    excluded = frozenset(CODE_BYTES) if dense_only else frozenset()
     while True:
         contexts = [
-            Context(
-                graph,
-                plain_core if op.kind in portable else core,
-                index,
-                excluded,
-                optimize,
-                forced,
-                measured.get(index),
-            )
-            for index, op in enumerate(graph.ops)
+            Context(graph, core, index, excluded, optimize, forced, measured.get(index))
+            for index in range(len(graph.ops))
         ]
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as a rescaling factor
-            lowered = [LOWERINGS[op.kind](context) for op, context in zip(graph.ops, contexts, strict=True)]
-        wide = _kinds_with_wide_sums(graph, lowered) - portable if core.has_dsp else frozenset()
+            lowered = [LOWERINGS[op.kind].lower(context) for op, context in zip(graph.ops, contexts, strict=True)]
         wasteful = frozenset() if forced else _format_that_does_not_pay(contexts, lowered) - excluded
-        if not wide and not wasteful:
+        if not wasteful:
             break
-        portable |= wide
         excluded |= wasteful
-    lowered = [
-        tuple(replace(call, portable=op.kind in portable) for call in calls)
-        for op, calls in zip(graph.ops, lowered, strict=True)
-    ]
     aliases: dict[int, int] = {}
     for op, calls in zip(graph.ops, lowered, strict=True):
         if not calls:
@@ -170,11 +152,6 @@ def _refuse_missing(graph: Graph) -> None:
         )
 
 
-def _kinds_with_wide_sums(graph: Graph, lowered: list[tuple[KernelCall, ...]]) -> frozenset[str]:
-    """Op kinds of which a call needs the portable variant; a project links one variant of each kernel."""
-    return frozenset(graph.ops[call.op_index].kind for calls in lowered for call in calls if call.wide_sums)
-
-
 def _format_that_does_not_pay(
     contexts: list[Context], lowered: list[tuple[KernelCall, ...]]
 ) -> frozenset[tuple[str, str]]:
@@ -188,22 +165,22 @@ def _format_that_does_not_pay(
         (kind, call.weight_format)
         for kind, calls in zip(kinds, lowered, strict=True)
         for call in calls
-        if (kind, call.weight_format) in _KERNEL_BYTES
+        if (kind, call.weight_format) in CODE_BYTES
     }
     total = sum(call.estimated_instructions for calls in lowered for call in calls)
     gains: dict[tuple[str, str], int] = {}
     for pair in sorted(used):
-        unlinked = frozenset(_KERNEL_BYTES) - used | {pair}
+        unlinked = frozenset(CODE_BYTES) - used | {pair}
         layers, saved_bytes, saved_instructions = 0, 0, 0
         for context, calls in zip(contexts, lowered, strict=True):
             if (context.op.kind, calls[0].weight_format if calls else "") == pair:
-                others = LOWERINGS[context.op.kind](replace(context, excluded=context.excluded | unlinked))
+                others = LOWERINGS[context.op.kind].lower(replace(context, excluded=context.excluded | unlinked))
                 layers += _instructions(calls)
                 saved_bytes += _weight_bytes(others) - _weight_bytes(calls)
                 saved_instructions += _instructions(others) - _instructions(calls)
         noticeable = layers >= _NOTICEABLE_SHARE * total and saved_instructions >= _NOTICEABLE_SAVING * total
         if contexts[0].optimize == "flash" or not noticeable:
-            gains[pair] = saved_bytes - _KERNEL_BYTES[pair]
+            gains[pair] = saved_bytes - CODE_BYTES[pair]
     worst = min(gains, key=lambda pair: gains[pair], default=None)
     return frozenset() if worst is None or gains[worst] >= 0 else frozenset({worst})
 
@@ -217,23 +194,8 @@ def _weight_bytes(calls: tuple[KernelCall, ...]) -> int:
 
 
 def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
-    op = graph.ops[index]
-    macs, weights, zeros = _work(graph, op)
-    return Layer(
-        op_index=index,
-        name=op.name,
-        kind=op.kind,
-        input_shape=graph.tensors[graph.first_activation(op)].shape,
-        output_shape=graph.output(op).shape,
-        macs=macs,
-        weights=weights,
-        zeros=zeros,
-        format=calls[0].weight_format if calls else "",
-        weight_bytes=_weight_bytes(calls),
-        dense_weight_bytes=weights,
-        reason=calls[0].reason if calls else _why_no_call(graph, index),
-        estimated_instructions=_instructions(calls),
-    )
+    reason = calls[0].reason if calls else _why_no_call(graph, index)
+    return Layer(_weight_bytes(calls), _instructions(calls), reason)
 
 
 def _why_no_call(graph: Graph, index: int) -> str:
@@ -241,15 +203,3 @@ def _why_no_call(graph: Graph, index: int) -> str:
     if following is not None:
         return f"the kernel of {graph.ops[following].name!r} does it too"
     return "no kernel: the output is the input's memory"
-
-
-def _work(graph: Graph, op: Op) -> tuple[int, int, int]:
-    """(MACs, kernel weights, zero weights)."""
-    if op.kind not in (*_SPARSE_KINDS, "DEPTHWISE_CONV_2D"):
-        return 0, 0, 0
-    data = graph.input(op, 1).data
-    assert data is not None
-    channels = data.shape[-1] if op.kind == "DEPTHWISE_CONV_2D" else data.shape[0]
-    per_channel = math.prod(data.shape) // channels
-    outputs = graph.output(op).elements
-    return outputs * per_channel, data.size, int(np.count_nonzero(data == 0))

@@ -1,4 +1,4 @@
-"""A lowered network: kernel calls in execution order, and what to report about each layer."""
+"""A lowered network: kernel calls in execution order, and what became of each op."""
 
 from __future__ import annotations
 
@@ -11,29 +11,11 @@ __all__ = ["Layer", "PackedModel"]
 
 @dataclass(frozen=True)
 class Layer:
-    """One op of the graph. `macs`, `weights` and `zeros` are 0 for ops without weights.
+    """What became of one op of the graph."""
 
-    `weights` counts kernel weights without biases; `dense_weight_bytes` is what they take unpacked, one byte each.
-    """
-
-    op_index: int
-    name: str
-    kind: str
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    macs: int
-    weights: int
-    zeros: int
-    format: str  # dense, block1x4, ...; "" for ops without weights
     weight_bytes: int  # packed, with indices
-    dense_weight_bytes: int
-    reason: str
     estimated_instructions: int
-
-    @property
-    def sparsity(self) -> float:
-        """Zeros / weights; 0.0 without weights."""
-        return self.zeros / self.weights if self.weights else 0.0
+    reason: str  # why this kernel and format, or why none
 
 
 @dataclass(frozen=True, eq=False)

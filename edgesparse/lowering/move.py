@@ -10,35 +10,21 @@ import numpy.typing as npt
 from edgesparse.graph import ConcatenationOptions, ResizeNearestOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context
+from edgesparse.lowering.shapes import integers_of
 
 __all__ = ["lower_concatenation", "lower_pad", "lower_reshape", "lower_resize_nearest_neighbor"]
 
 
-def lower_reshape(context: Context) -> tuple[KernelCall, ...]:
+def lower_reshape(_context: Context) -> tuple[KernelCall, ...]:
     """No call: the output is the input's memory."""
-    source, target = context.graph.input(context.op, 0), context.graph.output(context.op)
-    if source.nbytes != target.nbytes:
-        raise context.unsupported(f"{source.shape} does not reshape to {target.shape}; the file is damaged")
-    if source.data is not None:
-        raise context.unsupported("the input is a constant; fold it before converting")
     return ()
 
 
 def lower_pad(context: Context) -> tuple[KernelCall, ...]:
     """Up to 4 axes; pads with the output's zero point."""
-    source, target = context.activation(0), context.result()
-    context.same_quantization(source, target)
-    rank = len(source.shape)
-    if rank > 4 or len(target.shape) != rank:
-        raise context.unsupported(f"{source.shape} is not padded to {target.shape}; up to 4 axes have a kernel")
-    pairs = context.integers(1)
-    before, after = pairs[0::2], pairs[1::2]
-    if len(pairs) != 2 * rank or any(
-        size + low + high != out or low < 0 or high < 0
-        for size, low, high, out in zip(source.shape, before, after, target.shape, strict=True)
-    ):
-        raise context.unsupported(f"padding {pairs} does not take {source.shape} to {target.shape}")
-    leading = 4 - rank
+    source, target = context.operand(0), context.result()
+    before = integers_of(context.operand(1))[0::2]
+    leading = 4 - len(source.shape)
     shapes = {
         "in_shape": (1,) * leading + source.shape,
         "out_shape": (1,) * leading + target.shape,
@@ -75,9 +61,7 @@ def lower_concatenation(context: Context) -> tuple[KernelCall, ...]:
     calls = []
     offset = 0
     for position, tensor in enumerate(context.op.inputs):
-        source = context.activation(position)
-        context.same_quantization(source, target)
-        count = source.shape[axis] * inner
+        count = context.operand(position).shape[axis] * inner
         calls.append(
             KernelCall(
                 op_index=context.op_index,
@@ -91,8 +75,6 @@ def lower_concatenation(context: Context) -> tuple[KernelCall, ...]:
             )
         )
         offset += count
-    if offset != out_stride:
-        raise context.unsupported(f"inputs add up to {offset} of {out_stride} values; the file is damaged")
     return tuple(calls)
 
 
@@ -100,11 +82,7 @@ def lower_resize_nearest_neighbor(context: Context) -> tuple[KernelCall, ...]:
     """With tables that say which row and which column each output comes from."""
     options = context.op.options
     assert isinstance(options, ResizeNearestOptions)
-    source, target = context.activation(0), context.result()
-    context.same_quantization(source, target)
-    batch, channels = ({shape[axis] for shape in map(context.image, (source.shape, target.shape))} for axis in (0, 3))
-    if batch != {1} or len(channels) != 1:
-        raise context.unsupported(f"{source.shape} is not resized to {target.shape} along its two middle axes")
+    source, target = context.operand(0), context.result()
     rows, columns = (_nearest(source.shape[axis], target.shape[axis], options) for axis in (1, 2))
     return (
         KernelCall(

@@ -8,6 +8,8 @@ from edgesparse.fixedpoint import activation_range, mean_multiplier, softmax_exp
 from edgesparse.graph import Pool2DOptions, SoftmaxOptions
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.context import Context, window
+from edgesparse.lowering.kernels import rate
+from edgesparse.lowering.shapes import axes_of
 
 __all__ = ["lower_average_pool_2d", "lower_max_pool_2d", "lower_mean", "lower_reduce_max", "lower_softmax"]
 
@@ -22,20 +24,21 @@ def lower_max_pool_2d(context: Context) -> tuple[KernelCall, ...]:
     return _pool(context, "es_max_pool_2d_s8")
 
 
-def _pool(context: Context, function: str) -> tuple[KernelCall, ...]:
+def _pool(context: Context, name: str) -> tuple[KernelCall, ...]:
     options = context.op.options
     assert isinstance(options, Pool2DOptions)
-    source, target = context.activation(0), context.result()
-    context.same_quantization(source, target)
-    _, in_h, in_w, channels = context.image(source.shape)
-    _, out_h, out_w, _ = context.image(target.shape)
-    rows = window(options.padding, in_h, out_h, options.filter_h, options.stride_h, 1, context.where)
-    columns = window(options.padding, in_w, out_w, options.filter_w, options.stride_w, 1, context.where)
+    source, target = context.operand(0), context.result()
+    _, in_h, in_w, channels = source.shape
+    _, out_h, out_w, _ = target.shape
+    rows = window(in_h, out_h, options.filter_h, options.stride_h, 1)
+    columns = window(in_w, out_w, options.filter_w, options.stride_w, 1)
     low, high = activation_range(options.activation, target.quant.scale, target.quant.zero_point)
+    kernel = context.kernel(name)
     return (
         KernelCall(
             op_index=context.op_index,
-            function=function,
+            function=kernel.function,
+            variant=kernel.variant,
             header="es_pool_2d.h",
             struct="es_pool_2d",
             fields=(
@@ -55,29 +58,30 @@ def _pool(context: Context, function: str) -> tuple[KernelCall, ...]:
             ),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            estimated_instructions=_pool_instructions(context, target.elements, rows.kernel, columns.kernel),
+            estimated_instructions=_pool_instructions(kernel.variant, target.elements, rows.kernel, columns.kernel),
         ),
     )
 
 
-def _pool_instructions(context: Context, outputs: int, filter_h: int, filter_w: int) -> int:
-    if context.core.has_dsp:
-        return outputs * (24 + filter_h * (5 + 6 * filter_w) // 4)
-    return outputs * (20 + filter_h * (8 + 5 * filter_w))
+def _pool_instructions(variant: str, outputs: int, filter_h: int, filter_w: int) -> int:
+    by_four = 24 + filter_h * (5 + 6 * filter_w) // 4
+    return round(outputs * rate(variant, {"dsp": by_four, "portable": 20 + filter_h * (8 + 5 * filter_w)}))
 
 
 def lower_mean(context: Context) -> tuple[KernelCall, ...]:
     """Over neighbouring axes; axes of size 1 may lie anywhere."""
-    source, target = context.activation(0), context.result()
+    source, target = context.operand(0), context.result()
     outer, reduced, inner = _reduced(context, "mean")
-    by_four = context.core.has_dsp and inner >= 4
+    kernel = context.kernel("es_mean_s8")
+    rates = {"dsp": 6 * reduced // 4 if inner >= 4 else 5 * reduced, "portable": 5 * reduced}
     multiplier, shift = mean_multiplier(source.quant.scale / target.quant.scale, reduced)
     if reduced * 255 << max(shift, 0) >= 1 << 30:
         raise context.unsupported(f"a mean over {reduced} values may overflow")
     return (
         KernelCall(
             op_index=context.op_index,
-            function="es_mean_s8",
+            function=kernel.function,
+            variant=kernel.variant,
             header="es_mean.h",
             struct="es_mean",
             fields=(
@@ -91,16 +95,16 @@ def lower_mean(context: Context) -> tuple[KernelCall, ...]:
             ),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            estimated_instructions=outer * inner * (40 + (6 * reduced // 4 if by_four else 5 * reduced)),
+            estimated_instructions=outer * inner * (40 + round(rate(kernel.variant, rates))),
         ),
     )
 
 
 def _reduced(context: Context, what: str) -> tuple[int, int, int]:
     """The input as [outer, reduced, inner]."""
-    source = context.activation(0)
+    source = context.operand(0)
     rank = len(source.shape)
-    axes = context.axes(1, rank)
+    axes = axes_of(context.graph, context.op, 1, rank)
     long_axes = [axis for axis in range(rank) if source.shape[axis] > 1]
     reduced_axes = [axis for axis in long_axes if axis in axes]
     run = [axis for axis in long_axes if reduced_axes and reduced_axes[0] <= axis <= reduced_axes[-1]]
@@ -110,18 +114,11 @@ def _reduced(context: Context, what: str) -> tuple[int, int, int]:
         )
     reduced = math.prod(source.shape[axis] for axis in reduced_axes)
     outer = math.prod(source.shape[: reduced_axes[0]]) if reduced_axes else 1
-    inner = source.elements // (outer * reduced)
-    if outer * inner != context.result().elements:
-        raise context.unsupported(
-            f"{what} over axes {sorted(axes)} of {source.shape} gives {outer * inner} values, the output has"
-            f" {context.result().elements}; the file is damaged"
-        )
-    return outer, reduced, inner
+    return outer, reduced, source.elements // (outer * reduced)
 
 
 def lower_reduce_max(context: Context) -> tuple[KernelCall, ...]:
     """Max pooling of an image [outer, reduced] with windows that are as wide as it."""
-    context.same_quantization(context.activation(0), context.result())
     outer, reduced, inner = _reduced(context, "maximum")
     if max(outer, reduced, inner) > 65535:
         raise context.unsupported(
@@ -132,16 +129,18 @@ def lower_reduce_max(context: Context) -> tuple[KernelCall, ...]:
         "filter_w": reduced, "stride_h": 1, "stride_w": 1, "pad_top": 0, "pad_left": 0, "activation_min": -128,
         "activation_max": 127,
     }  # fmt: skip
+    kernel = context.kernel("es_max_pool_2d_s8")
     return (
         KernelCall(
             op_index=context.op_index,
-            function="es_max_pool_2d_s8",
+            function=kernel.function,
+            variant=kernel.variant,
             header="es_pool_2d.h",
             struct="es_pool_2d",
             fields=tuple(fields.items()),
             inputs=(context.op.inputs[0],),
             output=context.op.outputs[0],
-            estimated_instructions=_pool_instructions(context, outer * inner, 1, reduced),
+            estimated_instructions=_pool_instructions(kernel.variant, outer * inner, 1, reduced),
         ),
     )
 
@@ -150,10 +149,7 @@ def lower_softmax(context: Context) -> tuple[KernelCall, ...]:
     """Over the last axis, with a table of exponentials."""
     options = context.op.options
     assert isinstance(options, SoftmaxOptions)
-    source, target = context.activation(0), context.result()
-    out = target.quant
-    if out.scale != 1 / 256 or out.zero_point != -128:
-        raise context.unsupported(f"output scale {out.scale:g}, zero point {out.zero_point}; expected 1/256, -128")
+    source = context.operand(0)
     depth = source.shape[-1] if source.shape else 1
     if depth >= 4096:
         raise context.unsupported(f"{depth} values in a row; at most 4095 sum without overflow")
@@ -166,7 +162,7 @@ def lower_softmax(context: Context) -> tuple[KernelCall, ...]:
             struct="es_softmax",
             fields=(
                 ("exponentials", Array("exponentials", "int32_t", exponentials, "table")),
-                ("rows", context.elements() // depth),
+                ("rows", source.elements // depth),
                 ("depth", depth),
                 ("entries", len(exponentials)),
             ),

@@ -22,7 +22,7 @@ from edgesparse.tflm import TflmModel, estimate_arena_bytes, tflm_model
 __all__ = ["compiling", "make_build", "projects_to_build", "write_project"]
 
 
-def make_build(name: str, network: Network, plan: Plan, vectors: AnyArray, setup: Setup) -> Build:
+def make_build(name: str, network: Network, plan: Plan, vectors: AnyArray, setup: Setup, *, model_name: str) -> Build:
     """A build for the board, or for one with more memory where that is the dense twin's only way.
 
     name: firmware or dense. vectors: float inputs [n, ...], or inputs in the model's dtype. DoesNotFitError where the
@@ -36,6 +36,7 @@ def make_build(name: str, network: Network, plan: Plan, vectors: AnyArray, setup
     inputs = network.quantized(vectors)
     return Build(
         name=name,
+        model_name=model_name,
         network=network,
         board=board,
         runtime=settings.runtime,
@@ -55,13 +56,14 @@ def write_project(build: Build, folder: Path) -> TflmModel:
         build.memory,
         build.inputs,
         build.reference.outputs,
+        name=build.model_name,
         tool=tool,
         source_sha256=build.sha256,
         runtime=build.runtime,
         weights=build.weights,
     )
     render(view, build.board, folder / build.name)
-    micro = tflm_model(build.network.data, build.network.graph, build.packed, build.board.core)
+    micro = tflm_model(build.network.data, build.network.graph, build.packed)
     render_tflm(
         micro,
         build.board,

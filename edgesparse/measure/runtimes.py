@@ -43,7 +43,7 @@ class Runtime(Protocol):
     ) -> tuple[Elf, Trace]:
         """Build, and run all vectors; as Emulator.run."""
 
-    def sizes(self, elf: Elf, memory: MemoryPlan) -> Sizes:
+    def sizes(self, elf: Elf, memory: MemoryPlan, /) -> Sizes:
         """What a build takes. memory: the plan of generated code."""
 
 
@@ -62,7 +62,7 @@ class Aot:
         elf = self.build(project, tools, board)
         return elf, emulator.run(elf, board, timeout_s=RUN_TIMEOUT_S, layer_names=layer_names)
 
-    def sizes(self, elf: Elf, memory: MemoryPlan) -> Sizes:
+    def sizes(self, elf: Elf, memory: MemoryPlan, /) -> Sizes:
         """See Runtime."""
         return sizes_of(elf, memory)
 
@@ -112,7 +112,7 @@ class Tflm:
                 arena_bytes += ARENA_ALIGNMENT  # it may need more while it prepares than afterwards
         raise CrashError(f"{project}: TFLite Micro takes no arena near the {arena_bytes} bytes that it says it uses")
 
-    def sizes(self, elf: Elf, memory: MemoryPlan) -> Sizes:
+    def sizes(self, elf: Elf, _memory: MemoryPlan, /) -> Sizes:
         """See Runtime. TFLite Micro plans its arena."""
         return sizes_of(elf, None)
 

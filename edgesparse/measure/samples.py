@@ -21,6 +21,7 @@ from edgesparse.emulate.child import ends_with_parent
 from edgesparse.emulate.worker import JOB_NAME, SAMPLES_ARRAY_NAME, TRACE_NAME
 from edgesparse.errors import CrashError, EdgesparseError
 from edgesparse.oracle import worker_environment
+from edgesparse.record import Json
 from edgesparse.toolchain import Elf
 
 __all__ = ["DatasetRun", "run_samples"]
@@ -98,7 +99,7 @@ def run_samples(
 class _Crew:
     """The processes that run, so that they can be ended from another thread."""
 
-    def __init__(self, job: dict[str, Any]) -> None:
+    def __init__(self, job: Json) -> None:
         self._job = job
         self._stopped = False
         self._processes: list[subprocess.Popen[str]] = []

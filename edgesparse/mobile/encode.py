@@ -141,7 +141,7 @@ class _Draft:
         if set(self.users[index].values()) != {kind}:
             return dense("its weights are shared with another kind of op")
         scheme, sparse, route = self._choose(kind, weights)
-        nbytes = sparse.nbytes + _TENSOR_BYTES + _RESHAPE_BYTES * (route == "DENSIFY -> RESHAPE")
+        nbytes = sparse.nbytes + _TENSOR_BYTES + (_RESHAPE_BYTES if route == "DENSIFY -> RESHAPE" else 0)
         if nbytes >= weights.nbytes:
             return dense(f"its smallest encoding, {scheme.name}, would take {nbytes:,} bytes with its ops")
         stored = StoredTensor(number, kind, scheme.name, route, share, weights.nbytes, sparse.nbytes, "")

@@ -89,9 +89,9 @@ def host_refusal(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     except OSError:
         return "an x86 machine, whose instruction sets are not known"
     flags = {flag for line in text.splitlines() if line.startswith("flags") for flag in line.split()}
-    return "this machine is an x86 with AVX, where XNNPACK holds dense kernels for faster; Arm takes it" * (
-        "avx" in flags
-    )
+    if "avx" not in flags:
+        return ""
+    return "this machine is an x86 with AVX, where XNNPACK holds dense kernels for faster; Arm takes it"
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class _Nodes:
         readers = []
         for index in self.consumers.get(tensor, []):
             readers += self.consumers[self.graph.ops[index].outputs[0]] if index in self.fused else [index]
-        return readers + [-1] * (tensor in self.graph.outputs)
+        return [*readers, -1] if tensor in self.graph.outputs else readers
 
     def padding(self, index: int) -> tuple[int, int, int, int] | None:
         """Rows and columns above, below, left and right; None where only the runtime knows (SAME, strided)."""
@@ -240,7 +240,7 @@ def _why_dense(graph: Graph, index: int, cluster: _Cluster | None, encoded: Coll
     if not _is_pointwise(graph, index):
         return "only 1x1 convolutions have sparse kernels"
     if cluster is None:
-        return _pointwise_refusal(graph, op)
+        return _pointwise_refusal(op)
     return cluster.reason
 
 
@@ -281,7 +281,7 @@ def _refusal(nodes: _Nodes, index: int) -> str:
     return "" if op.kind == "DEPTH_TO_SPACE" else "it has no NCHW form"
 
 
-def _pointwise_refusal(graph: Graph, op: Op) -> str:
+def _pointwise_refusal(op: Op) -> str:
     options = op.options
     if isinstance(options, FullyConnectedOptions):
         return "it flattens its input, which no cluster does"
@@ -300,7 +300,7 @@ def _convolution_refusal(nodes: _Nodes, index: int) -> str:
     if groups != 1 or (options.dilation_h, options.dilation_w) != (1, 1):
         return "grouped or dilated"
     if filters[1:3] == (1, 1):
-        return "" if strides == (1, 1) and padding == (0, 0, 0, 0) else _pointwise_refusal(graph, op)
+        return "" if strides == (1, 1) and padding == (0, 0, 0, 0) else _pointwise_refusal(op)
     if filters[1:3] != (3, 3):
         return f"its kernel is {filters[1]}x{filters[2]}; {_ENTRY}"
     if strides != (2, 2) or filters[3] != 3:

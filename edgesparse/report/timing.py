@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from edgesparse.arch.arm_m.timing.model import memory_profile_names
 from edgesparse.boards import Board
 from edgesparse.emulate import MemoryProfile, Profile
-from edgesparse.emulate.timing.model import memory_profile_names
 from edgesparse.missing import Missing
 from edgesparse.result import Memory
 

@@ -27,13 +27,38 @@ class Verdict:
 def verdict(report: Report) -> Verdict:
     """Judge a report."""
     judgement, is_usable = _judgement(report.fidelity, report.settings)
+    loss = _loss(report.ratio, report.settings.optimize)
+    if loss and is_usable:
+        what = judgement.removeprefix("Usable: ")
+        judgement = what[:1].upper() + what[1:]
     missed = sum(not row.ok for row in report.budgets)
-    sentences = [judgement, _gains(report.ratio), _proof(report.bit_exact)]
+    sentences = [loss, judgement] if is_usable else [judgement, loss]
+    sentences += [_gains(report.ratio), _proof(report.bit_exact)]
     if missed:
         sentences.append(f"{missed} of {len(report.budgets)} budgets not kept.")
     elif report.budgets:
         sentences.append("All budgets kept.")
-    return Verdict(tuple(sentence for sentence in sentences if sentence), is_usable and not missed)
+    return Verdict(tuple(sentence for sentence in sentences if sentence), is_usable and not missed and not loss)
+
+
+def _loss(ratio: Ratio, optimize: str) -> str:
+    """That the firmware is slower or larger than its dense twin; "" where it is not.
+
+    A difference under half a percent is none. Who optimizes for flash gives instructions away for it.
+    """
+    watched = {"flash": (ratio.flash, "larger")}
+    if optimize != "flash":
+        watched |= {"instructions": (ratio.instructions, "slower"), "cycles": (ratio.cycles, "slower")}
+    worse = {
+        name: (1 / value, how)
+        for name, (value, how) in watched.items()
+        if not isinstance(value, Missing) and round(value, 2) < 1
+    }
+    if not worse:
+        return ""
+    how = " and ".join(dict.fromkeys(how for _, how in worse.values()))
+    by = ", ".join(f"{name} {times:.2f}x" for name, (times, _) in worse.items())
+    return f"Not worth it: {how} than its dense twin ({by}). Try: more zeros, or zeros in blocks; else keep it dense."
 
 
 def _judgement(fidelity: Fidelity | Missing, settings: Settings) -> tuple[str, bool]:

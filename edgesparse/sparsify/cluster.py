@@ -89,7 +89,7 @@ class _Sharing(Shaping):
         self._shared: dict[str, npt.NDArray[np.float64]] = {}
         self._share()
 
-    def after_step(self, step: int) -> None:
+    def after_step(self, _step: int) -> None:
         """See Shaping."""
         for name, kernel in self.kernels.items():
             own = self.own[name]

@@ -80,5 +80,5 @@ class _Gradual(Settling):
         if due_masks:
             self.hold(self.masks | due_masks)
 
-    def shape(self, step: int) -> None:
+    def shape(self, _step: int) -> None:
         self._apply()

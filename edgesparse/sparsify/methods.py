@@ -34,7 +34,7 @@ __all__ = ["METHODS", "Sparsifier", "SparsifyResult", "sparsify"]
 class Sparsifier(Protocol):
     """A way to make a model sparse."""
 
-    def __call__(self, model: Any, plan: SparsityPlan, training: Training) -> Masks:
+    def __call__(self, model: Any, plan: SparsityPlan, training: Training, /) -> Masks:
         """Change the tf_keras model in place; return which weights stay.
 
         Every weight that a mask removes is exactly 0.0 afterwards. DataError when the data that it needs is missing.

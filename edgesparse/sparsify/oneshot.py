@@ -23,7 +23,7 @@ def oneshot(model: Any, plan: SparsityPlan, training: Training) -> Masks:
     return prune_layerwise(model, plan, training.x, seed=training.seed, progress=training.progress)
 
 
-def magnitude(model: Any, plan: SparsityPlan, training: Training) -> Masks:
+def magnitude(model: Any, plan: SparsityPlan, _training: Training) -> Masks:
     """Zero the weights of least magnitude in place, as the plan says, and change nothing else: the baseline."""
     masks = masks_for(model, plan)
     apply_masks(model, masks)

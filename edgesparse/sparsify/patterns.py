@@ -81,7 +81,7 @@ class Pattern(Protocol):
     def tiling(self) -> Tiling:
         """The same for methods that score units by more than their magnitude."""
 
-    def fits(self, shape: tuple[int, ...]) -> str | None:
+    def fits(self, shape: tuple[int, ...], /) -> str | None:
         """None when a kernel of this shape (out, ..., in) can take the pattern, else why not."""
 
     def mask(self, weights: FloatArray, sparsity: float) -> BoolArray:
@@ -112,7 +112,7 @@ class Unstructured:
     unit = 1
     tiling = Tiling()
 
-    def fits(self, shape: tuple[int, ...]) -> str | None:
+    def fits(self, _shape: tuple[int, ...]) -> str | None:
         """Every kernel fits."""
         return None
 

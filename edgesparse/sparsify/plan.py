@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from edgesparse.analysis import MIN_INPUT_CHANNELS, LayerKind, WeightedLayer, not_prunable
 from edgesparse.errors import ModelError, SettingsError
 from edgesparse.keras_model.kernels import Kernel, iter_kernels
 from edgesparse.keras_model.loaded import final_layer
@@ -31,8 +32,6 @@ CHANNEL = "channel"
 """The pattern that removes whole channels from the network, and leaves no zeros in the kernels."""
 _MIXED = {"auto": ("block1x4", "unstructured"), "block": ("block2x4", "block1x4")}
 """Patterns that stand for the first that fits: `auto` costs less accuracy, `block` more and is faster."""
-_MIN_CHANNELS = 4
-_FINAL_DENSE_SHARE = 0.05
 
 
 Curve: TypeAlias = Sequence[tuple[int, float]]
@@ -126,7 +125,7 @@ def plan(model: Any, *, sparsity: float, pattern: str, channels: float = 0.0) ->
     prunable = sum(choice.kernel.weights for choice in choices if choice.prunable)
     if prunable == 0 and sparsity > 0:
         raise ModelError(
-            f"model {model.name!r}: no layer can be pruned; needed: a convolution with at least {_MIN_CHANNELS}"
+            f"model {model.name!r}: no layer can be pruned; needed: a convolution with at least {MIN_INPUT_CHANNELS}"
             " input channels or a dense layer"
         )
     units = [0] * len(choices) if pattern == CHANNEL else _distribute(choices, prunable, sparsity)
@@ -145,27 +144,16 @@ def plan(model: Any, *, sparsity: float, pattern: str, channels: float = 0.0) ->
 
 def _prunable(model: Any) -> list[tuple[Kernel, bool, str]]:
     """Every kernel with whether it counts as prunable, and why not."""
-    candidates: list[tuple[Kernel, str]] = []
-    for kernel in iter_kernels(model):
-        why = ""
-        if kernel.depthwise:
-            why = "depthwise kernels are not prunable"
-        elif kernel.kind != "Dense" and kernel.shape[-1] < _MIN_CHANNELS:
-            why = f"convolution with {kernel.shape[-1]} input channels, fewer than {_MIN_CHANNELS}"
-        candidates.append((kernel, why))
-    total = sum(kernel.weights for kernel, why in candidates if not why)
-    last = final_layer(model)
-    result = []
-    for kernel, why in candidates:
-        if (
-            kernel.variable is getattr(last, "kernel", None)
-            and kernel.kind == "Dense"
-            and kernel.weights < _FINAL_DENSE_SHARE * total
-        ):
-            share = f"{kernel.weights / total:.1%} of the prunable weights, under {_FINAL_DENSE_SHARE:.0%}"
-            why = f"final dense layer with {share}"
-        result.append((kernel, not why, why))
-    return result
+    kernels = list(iter_kernels(model))
+    last = getattr(final_layer(model), "kernel", None)
+    layers = [WeightedLayer(_kind(k), k.weights, k.shape[-1], final=k.variable is last) for k in kernels]
+    return [(kernel, not why, why) for kernel, why in zip(kernels, not_prunable(layers), strict=True)]
+
+
+def _kind(kernel: Kernel) -> LayerKind:
+    if kernel.depthwise:
+        return "depthwise"
+    return "dense" if kernel.kind == "Dense" else "conv"
 
 
 def _choose(kernel: Kernel, prunable: bool, why: str, pattern: str) -> _Choice:

@@ -62,13 +62,13 @@ class CompactBuilder:
         self._targets: list[Handle] = []
         self._item_bytes = 0
 
-    def StartObject(self, numfields: int) -> None:
+    def StartObject(self, _numfields: int) -> None:
         self._fields = {}
 
     def EndObject(self) -> Handle:
         return self._add(_Table(tuple(sorted(self._fields.items()))))
 
-    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> None:
+    def StartVector(self, elemSize: int, _numElems: int, _alignment: int) -> None:
         self._elements, self._targets, self._item_bytes = [], [], elemSize
 
     def EndVector(self) -> Handle:

@@ -256,11 +256,11 @@ _OPTIONS: dict[str, Callable[[Table, str], OpOptions]] = {
     "CONCATENATION": lambda table, where: ConcatenationOptions(
         axis=table.int32(0), activation=_activation(table, 1, where)
     ),
-    "SOFTMAX": lambda table, where: SoftmaxOptions(beta=table.float32(0, 0.0)),
-    "MEAN": lambda table, where: MeanOptions(keep_dims=table.boolean(0)),
-    "REDUCE_MAX": lambda table, where: MeanOptions(keep_dims=table.boolean(0)),
-    "LEAKY_RELU": lambda table, where: LeakyReluOptions(alpha=table.float32(0, 0.0)),
-    "RESIZE_NEAREST_NEIGHBOR": lambda table, where: ResizeNearestOptions(
+    "SOFTMAX": lambda table, _: SoftmaxOptions(beta=table.float32(0, 0.0)),
+    "MEAN": lambda table, _: MeanOptions(keep_dims=table.boolean(0)),
+    "REDUCE_MAX": lambda table, _: MeanOptions(keep_dims=table.boolean(0)),
+    "LEAKY_RELU": lambda table, _: LeakyReluOptions(alpha=table.float32(0, 0.0)),
+    "RESIZE_NEAREST_NEIGHBOR": lambda table, _: ResizeNearestOptions(
         align_corners=table.boolean(0), half_pixel_centers=table.boolean(1)
     ),
 }
@@ -286,8 +286,12 @@ def _check_topology(graph: Graph) -> None:
     for index in graph.inputs:
         if not 0 <= index < count:
             raise ModelError(f"damaged file: the input is tensor {index}, the file has {count}")
+        if index in known:
+            raise ModelError(f"damaged file: the input is tensor {graph.tensors[index].name!r}, a constant")
         known.add(index)
     for op in graph.ops:
+        if not op.inputs or op.inputs[0] < 0:
+            raise ModelError(f"damaged file: op {op.name!r} ({op.kind}) has no first input")
         for position, index in enumerate(op.inputs):
             if index != -1:
                 check(index, f"op {op.name!r} ({op.kind}), input {position},", known)
@@ -299,6 +303,8 @@ def _check_topology(graph: Graph) -> None:
             known.add(index)
     for index in graph.outputs:
         check(index, "the output", known)
+        if graph.tensors[index].data is not None:
+            raise ModelError(f"damaged file: the output is tensor {graph.tensors[index].name!r}, a constant")
     for index in (*graph.inputs, *graph.outputs):
         tensor = graph.tensors[index]
         if tensor.shape and tensor.shape[0] != 1:

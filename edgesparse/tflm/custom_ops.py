@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from edgesparse.lowering.call import Array, FieldValue, KernelCall
+from edgesparse.lowering.conv_2d_patches import GATHERS
+from edgesparse.lowering.formats import FORMATS
+from edgesparse.variants import VARIANTS
 
 __all__ = [
     "CONV_2D",
@@ -26,9 +29,9 @@ __all__ = [
 OPTIONS_VERSION = 1
 CONV_2D, FULLY_CONNECTED = "EDGESPARSE_CONV_2D", "EDGESPARSE_FULLY_CONNECTED"
 
-_FORMATS = {"dense": 0, "block1x4": 1, "block2x4": 2, "delta8": 3, "delta4": 4, "bitmap": 5, "columns": 6, "wide": 7}
+_FORMATS = {kernel: number for format in FORMATS.values() for kernel, number in format.numbers.items()}
 """By the kernel that reads them: `wide` is FULLY_CONNECTED's other dense one."""
-_GATHERS = {None: 0, "es_patch_block_s16": 1, "es_patch_bytes_s16": 2, "es_patch_pair_s32": 3}
+_GATHERS = {"": 0} | {gather.function: gather.number for gather in GATHERS}
 
 _COMMON = struct.Struct("<BBBBII")  # version, format, variant, gather; bytes of weights; bytes of scratch
 _CONV_2D = struct.Struct("<14H4b")
@@ -41,11 +44,14 @@ _CONV_2D_FIELDS = (
 
 @dataclass(frozen=True, order=True)
 class Kernel:
-    """A C kernel that an op's options ask for. `gather` is the C function that gathers patches, or ""."""
+    """A C kernel that an op's options ask for. `gather` is the C function that gathers patches, or "".
+
+    `key`: bytes 1 to 3 of the options: format, variant, gather.
+    """
 
     op: str
+    key: tuple[int, int, int]
     format: str
-    dsp: bool
     function: str
     gather: str
     takes_scratch: bool
@@ -68,26 +74,21 @@ def is_sparse(call: KernelCall) -> bool:
     return call.weight_format in _FORMATS and call.weight_format != "dense"
 
 
-def encode_call(call: KernelCall, *, has_dsp: bool) -> CustomOp:
-    """The custom op of a kernel call of CONV_2D or FULLY_CONNECTED.
-
-    has_dsp: of the core; a call that takes the portable variant there says so itself.
-    """
+def encode_call(call: KernelCall) -> CustomOp:
+    """The custom op of a kernel call of CONV_2D or FULLY_CONNECTED."""
     fields = dict(call.fields)
-    dsp = has_dsp and not call.portable
     encode = _conv_2d if call.struct == "es_conv_2d" else _fully_connected
     name, tables, weights, rest = encode(fields)
-    format = call.function.removeprefix(f"{call.struct}_").removesuffix("_s8")
+    format = call.kernel.removeprefix(f"{call.struct}_").removesuffix("_s8")
     gather = _gather(fields)
-    options = _COMMON.pack(
-        OPTIONS_VERSION, _FORMATS[format], dsp, _GATHERS[gather or None], len(weights), call.scratch_bytes
-    )
+    key = (_FORMATS[format], VARIANTS[call.variant].number, _GATHERS[gather])
+    options = _COMMON.pack(OPTIONS_VERSION, *key, len(weights), call.scratch_bytes)
     return CustomOp(
         name=name,
         options=options + rest,
         tables=tables,
         weights=weights,
-        kernel=Kernel(name, format, dsp, call.function, gather, call.takes_scratch),
+        kernel=Kernel(name, key, format, call.function, gather, call.takes_scratch),
         sources=(call.function, *call.sources),
     )
 

@@ -42,6 +42,9 @@ _PLACES = (
 )
 """As in runtime/tflm/tflm.mk, the best first."""
 
+_NOT_IN_PATHS = " $#:%\"'`\\;&|<>()*?[]"
+"""What make or a shell does not take as a part of a name."""
+
 _ARCHIVE_MAGIC = b"!<arch>\n"
 _VFP_REGISTERS = 1
 
@@ -79,8 +82,10 @@ def find_library(core: Core, environment: Mapping[str, str] = os.environ) -> Tfl
         raise ToolMissingError(f"the environment variable {TFLM_DIR} is not set; {remedy}")
     root = Path(value).absolute()
     where = f"{TFLM_DIR}={value}"
-    if any(character in str(root) for character in " \t$#:"):
-        raise ToolMissingError(f"{where}: make takes no path with spaces or any of $#:, move TFLite Micro elsewhere")
+    if any(character in _NOT_IN_PATHS or not character.isprintable() for character in str(root)):
+        raise ToolMissingError(
+            f"{where}: make takes no path with spaces or any of {_NOT_IN_PATHS.strip()}, move TFLite Micro elsewhere"
+        )
     if not (root / _HEADER).is_file():
         raise ToolMissingError(f"{where} has no {_HEADER}; set {TFLM_DIR} to the root of TFLite Micro: {remedy}")
     if not any((root / folder / _FLATBUFFERS).is_file() for folder in _THIRD_PARTY):

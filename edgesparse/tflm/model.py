@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from edgesparse.boards import Core
 from edgesparse.errors import ModelError
 from edgesparse.graph import Graph
 from edgesparse.lowering.model import PackedModel
@@ -30,7 +29,7 @@ class TflmModel:
     registrations: tuple[Registration, ...]
 
 
-def tflm_model(data: bytes, graph: Graph, packed: PackedModel, core: Core) -> TflmModel:
+def tflm_model(data: bytes, graph: Graph, packed: PackedModel) -> TflmModel:
     """The model of a file with its sparse layers as the project's custom ops; the file as it is where there are none.
 
     An op kind with a sparse layer becomes custom as a whole, its dense layers too: TFLite Micro's own kernel of that
@@ -39,9 +38,7 @@ def tflm_model(data: bytes, graph: Graph, packed: PackedModel, core: Core) -> Tf
     """
     kinds_with_zeros = {graph.ops[call.op_index].kind for call in packed.calls if is_sparse(call)}
     custom = {
-        call.op_index: encode_call(call, has_dsp=core.has_dsp)
-        for call in packed.calls
-        if graph.ops[call.op_index].kind in kinds_with_zeros
+        call.op_index: encode_call(call) for call in packed.calls if graph.ops[call.op_index].kind in kinds_with_zeros
     }
     kinds = [custom[i].name if i in custom else op.kind for i, op in enumerate(graph.ops)]
     if not custom:

@@ -13,7 +13,9 @@ __all__ = ["Registration", "registrations"]
 
 @dataclass(frozen=True)
 class Registration:
-    """One op. `add`: the method of MicroMutableOpResolver; `argument`: its C++ argument, or ""."""
+    """One op. `add`: the method of MicroMutableOpResolver; `argument`: its C++ argument in namespace
+    edgesparse, or "".
+    """
 
     op: str
     add: str
@@ -61,7 +63,7 @@ def registrations(ops: Iterable[str]) -> tuple[Registration, ...]:
     unknown = []
     for op in ops:
         if op in (CONV_2D, FULLY_CONNECTED):
-            found[op] = Registration(op, "AddCustom", f'"{op}", edgesparse::Register_{op}()')
+            found[op] = Registration(op, "AddCustom", f'"{op}", Register_{op}()')
         elif op in _INT8:
             add, registration = _INT8[op]
             found[op] = Registration(op, add, f"tflite::Register_{registration}()")

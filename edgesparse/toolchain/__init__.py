@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edgesparse.toolchain.compilers import PREFERENCES, GccToolchain, Toolchain, ZigToolchain, diagnose, find
 from edgesparse.toolchain.elf import Elf, Segment, Symbol, read_elf
-from edgesparse.toolchain.isa import check_isa
 from edgesparse.toolchain.make import build
 
 __all__ = [
@@ -16,7 +15,6 @@ __all__ = [
     "Toolchain",
     "ZigToolchain",
     "build",
-    "check_isa",
     "diagnose",
     "find",
     "read_elf",

@@ -92,6 +92,11 @@ def _first_line(command: list[str]) -> str:
     return result.stdout.splitlines()[0] if result.stdout else ""
 
 
+def _for_make(path: str) -> str:
+    """A path as the value of a variable of make: make expands it, then the shell takes it as one word."""
+    return shlex.quote(path).replace("$", "$$")
+
+
 class Toolchain(Protocol):
     """A compiler as the project's Makefile knows it."""
 
@@ -122,7 +127,7 @@ class GccToolchain:
 
     def make_arguments(self) -> tuple[str, ...]:
         """See Toolchain."""
-        return ("TOOLCHAIN=gcc", f"CROSS={shlex.quote(str(self.path).removesuffix('gcc'))}")
+        return ("TOOLCHAIN=gcc", f"CROSS={_for_make(str(self.path).removesuffix('gcc'))}")
 
     def environment(self) -> Mapping[str, str]:
         """See Toolchain."""
@@ -142,7 +147,7 @@ class ZigToolchain:
 
     def make_arguments(self) -> tuple[str, ...]:
         """See Toolchain."""
-        return ("TOOLCHAIN=zig", f"ZIG={shlex.quote(str(self.path))}")
+        return ("TOOLCHAIN=zig", f"ZIG={_for_make(str(self.path))}")
 
     def environment(self) -> Mapping[str, str]:
         """Caches outside of the project; zig builds its run-time library once per core."""

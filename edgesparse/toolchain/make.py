@@ -9,11 +9,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgesparse.arch.arm_m.isa import check_isa
 from edgesparse.boards import Core
 from edgesparse.errors import BuildError, DoesNotFitError, InputError, ToolMissingError
 from edgesparse.toolchain.compilers import GET_MAKE, Toolchain
 from edgesparse.toolchain.elf import Elf, read_elf
-from edgesparse.toolchain.isa import check_isa
 
 __all__ = ["build"]
 

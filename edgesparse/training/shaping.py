@@ -35,10 +35,10 @@ class Shaping:
         """
         return {}
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, step: int, /) -> None:
         """Called before each step, which are counted from 0."""
 
-    def after_step(self, step: int) -> None:
+    def after_step(self, step: int, /) -> None:
         """Called after each step."""
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -70,7 +70,7 @@ class FixedMasks(Shaping):
         self._tensors = {name: tensorflow().constant(mask) for name, mask in masks.items()}
         self._apply()
 
-    def after_step(self, step: int) -> None:
+    def after_step(self, _step: int) -> None:
         """See Shaping."""
         self._apply()
 

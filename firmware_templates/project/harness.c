@@ -1,17 +1,13 @@
 #include "harness.h"
 
+#include "arch.h"
 #include "counter.h"
-#include "model.h"
+#include "harness_model.h"
 #include "selftest.h"
 #include "semihosting.h"
 #include "vectors.h"
 
 #include <stdint.h>
-
-#define FAULT_CFSR (*(volatile uint32_t *)0xE000ED28u)
-#define FAULT_CFSR_MMARVALID 0x80u
-#define FAULT_MMFAR (*(volatile uint32_t *)0xE000ED34u)
-#define FAULT_BFAR (*(volatile uint32_t *)0xE000ED38u)
 
 #define GUARD_BYTE 0xA5u
 #define HEX_BYTES_PER_WRITE 32u
@@ -63,7 +59,7 @@ SMALL void put_word(const char *name, uint32_t value) {
 
 /* ---- time ---- */
 
-void harness_systick_wrapped(void) { counter_wrapped(); }
+void harness_counter_wrapped(void) { counter_wrapped(); }
 
 /* Ticks of the board's counter that a call takes, the call itself included. */
 SMALL uint32_t ticks_of(void (*function)(void)) {
@@ -100,12 +96,6 @@ static uint32_t unpainted_from_start(const uint8_t *from, const uint8_t *end, ui
     return (uint32_t)(end - from);
 }
 
-static uint8_t *stack_pointer(void) {
-    uint8_t *sp;
-    __asm__ volatile("mov %0, sp" : "=r"(sp));
-    return sp;
-}
-
 struct memory_use {
     uint32_t arena;
     uint32_t stack;
@@ -128,7 +118,7 @@ SMALL uint32_t run_painted(int32_t samples, uint32_t vector, uint8_t value,
     paint(__arena_start, __arena_end, value);
     model_prepare();
     load_input(samples, vector);
-    paint(__stack_bottom, stack_pointer(), value);
+    paint(__stack_bottom, arch_stack_pointer(), value);
     const uint32_t ticks = ticks_of(model_invoke);
     use->stack = larger(use->stack, unpainted_from_start(__stack_bottom, __stack_top, value));
     use->arena = larger(use->arena, unpainted_from_end(__arena_start, __arena_end, value));
@@ -227,10 +217,10 @@ void harness_fault(const uint32_t *frame) {
     const uint8_t *sp = (const uint8_t *)frame;
     /* After a stack overflow there is no frame to read the program counter from. */
     const int has_frame = sp >= __stack_bottom && sp < __stack_top;
-    const uint32_t cfsr = FAULT_CFSR;
-    put_word("\nes fault cfsr=", cfsr);
-    put_word(" address=", (cfsr & FAULT_CFSR_MMARVALID) != 0u ? FAULT_MMFAR : FAULT_BFAR);
-    put_word(" pc=", has_frame ? frame[6] : 0u);
+    const uint32_t status = arch_fault_status();
+    put_word("\nes fault cfsr=", status);
+    put_word(" address=", arch_fault_address(status));
+    put_word(" pc=", has_frame ? arch_fault_pc(frame) : 0u);
     put_word(" sp=", (uint32_t)sp);
     put_number(" layer=", model_layer);
     put_text("\n");

@@ -22,8 +22,7 @@
  *
  * Before the first vector there may be
  *
- *   es arena bytes=BYTES needed=BYTES     a runtime that manages the arena itself needs another
- * size
+ *   es arena bytes=BYTES needed=BYTES     a runtime that manages the arena needs another size
  *
  * HEX of a number is 0x and 8 digits, of an output two digits per byte.
  */
@@ -39,15 +38,14 @@ int harness_run(void);
 /* Called by the fault handler on a fresh stack; `frame` is the stack pointer at the fault. */
 void harness_fault(const uint32_t *frame) __attribute__((noreturn));
 
-/* For a runtime that may not take the model. `op` is an operator's name, `what` says what was got.
- */
+/* For a runtime that may not take the model. `op`: an operator's name; `what`: what was got. */
 void harness_refused(const char *op, const char *what, uint32_t got, uint32_t expected)
     __attribute__((noreturn));
 
 /* For a runtime that manages the arena itself: prints both where they differ. */
 void harness_arena_needed(uint32_t arena_bytes, uint32_t needed_bytes);
 
-/* The SysTick interrupt. */
-void harness_systick_wrapped(void);
+/* Called by the interrupt of the board's counter, where it has one. */
+void harness_counter_wrapped(void);
 
 #endif

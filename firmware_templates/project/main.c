@@ -1,5 +1,5 @@
-/* Runs the test vectors through the model and reports. An application calls model_prepare(),
- * model_input(), model_invoke() and model_output() in its place; see model/model.h. */
+/* Runs the test vectors through the model and reports. An application calls the model in its place:
+ * the header of the model's name in model/ says how. */
 
 #include "harness.h"
 

@@ -1,6 +1,6 @@
 #include "selftest.h"
 
-#include "model.h"
+#include "harness_model.h"
 #include "vectors.h"
 
 #define POLYNOMIAL 0xEDB88320u /* 0x04C11DB7, its bits reversed */

@@ -139,7 +139,7 @@ def test_progress_goes_to_stderr_and_the_table_to_stdout(tmp_path: Path, network
 def test_a_broken_kernel_is_a_mismatch_with_exit_5(tmp_path: Path, network: Path) -> None:
     assert run("firmware", network, folder=tmp_path).returncode == 0
     out = tmp_path / "network.edgesparse"
-    weights = out / "firmware" / "model" / "weights.c"
+    weights = out / "firmware" / "model" / "network_weights.c"
     text = weights.read_text()
     at = text.index("_bias[")
     start = text.index("{", at) + 1

@@ -24,7 +24,7 @@ UNVERIFIED = {
 def board_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """board.toml of the only board, a copy of nucleo-l4r5zi that a test may damage."""
     shutil.copytree(templates_folder() / "boards" / "nucleo-l4r5zi", tmp_path / "boards" / "mine")
-    shutil.copytree(templates_folder() / "counters", tmp_path / "counters")
+    shutil.copytree(templates_folder() / "arch", tmp_path / "arch")
     monkeypatch.setattr(boards, "templates_folder", lambda: tmp_path)
     return tmp_path / "boards" / "mine" / "board.toml"
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from edgesparse.firmware.ctext import array_text, c_name, number_text
+from edgesparse.firmware.ctext import array_text, number_text
+from edgesparse.firmware.names import CNames, model_name
 from edgesparse.tflite.names import identifier, layer_names
 
 
@@ -31,9 +34,41 @@ def test_names_are_unique() -> None:
 def test_identifiers_are_c_identifiers() -> None:
     assert identifier("Größe/2") == "gr_e_2"
     assert identifier("///") == "layer"
-    assert c_name("int") == "layer_int"
-    assert c_name("model_invoke") == "layer_model_invoke"
-    assert c_name("dense_1") == "dense_1"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("models/KWS ref-model.h5", "kws_ref_model"),
+        ("3d.net.int8.tflite", "model_3d_net_int8"),
+        ("/x/saved_model", "saved_model"),
+        ("模型.keras", "model"),
+        ("a__b--c.h5", "a_b_c"),
+        ("x" * 80 + ".h5", "x" * 32),
+        ("x" * 31 + "-tail.h5", "x" * 31),
+        ("es.tflite", "model_es"),
+        ("es_types.tflite", "model_es_types"),
+        ("Harness.tflite", "model_harness"),
+        ("harness_model.tflite", "model_harness_model"),
+        ("stdint.tflite", "stdint"),
+    ],
+)
+def test_the_models_name_comes_from_its_file(path: str, name: str) -> None:
+    assert model_name(path) == name
+    assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name)
+
+
+def test_no_two_c_names_are_the_same() -> None:
+    names = CNames("kws_", ["input"])
+    assert names.claim("a", ["_bias", "_weights"]) == "kws_a"
+    assert names.claim("a_bias") == "kws_a_bias_2"
+    assert names.claim("b_weights") == "kws_b_weights"
+    assert names.claim("b", ["_weights"]) == "kws_b_2"
+    assert names.claim("input") == "kws_input_2"
+    assert names.claim("int") == "kws_int"
+    long = [names.claim("x" * 200) for _ in range(12)]
+    assert len(set(long)) == 12
+    assert all(len(name) <= 52 for name in long)
 
 
 def test_numbers_are_c_literals() -> None:
@@ -46,5 +81,5 @@ def test_arrays_are_wrapped() -> None:
     import numpy as np
 
     text = array_text(np.arange(100, dtype=np.int32))
-    assert all(len(line) <= 101 for line in text.splitlines())
+    assert all(len(line) <= 100 for line in text.splitlines())
     assert text.replace("\n", "").replace(" ", "") == ",".join(map(str, range(100))) + ","

@@ -15,6 +15,7 @@ from edgesparse.lowering import lower
 from edgesparse.lowering.arena import plan_memory
 from edgesparse.tflite import read_graph
 from tests.support.small_networks import conv_network
+from tests.support.tflite_builder import TfliteBuilder
 
 CORE = CORES["cortex-m4"]
 
@@ -54,6 +55,33 @@ def use(data: bytes) -> None:
     graph = read_graph(data)
     analyse(graph)
     plan_memory(graph, lower(graph, CORE))
+
+
+def test_what_no_kernel_reads_or_writes_is_refused() -> None:
+    b = TfliteBuilder()
+    x, y, constant = b.input((1, 4), 0.1), b.activation((1, 4), 0.1), b.constant(np.zeros((1, 4), np.int8), [0.1])
+    b.op("RELU", [x], [y])
+    with pytest.raises(ModelError, match="the output is tensor 't2', a constant"):
+        read_graph(b.build([constant]))
+    for inputs in ([], [-1]):
+        b = TfliteBuilder()
+        b.input((1, 4), 0.1)
+        y = b.activation((1, 4), 0.1)
+        b.op("RELU", inputs, [y])
+        with pytest.raises(ModelError, match="has no first input"):
+            read_graph(b.build([y]))
+
+
+def test_weights_without_their_axes_are_refused_by_whoever_counts_them() -> None:
+    for kind, shape in (("CONV_2D", (8, 4)), ("DEPTHWISE_CONV_2D", (4,)), ("FULLY_CONNECTED", (4,))):
+        b = TfliteBuilder()
+        x, y = b.input((1, 4), 0.1), b.activation((1, 4), 0.1)
+        options = {} if kind == "FULLY_CONNECTED" else {
+            "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1,
+        }  # fmt: skip
+        b.op(kind, [x, b.constant(np.ones(shape, np.int8), [0.1])], [y], **options)
+        with pytest.raises(ModelError, match="axes; damaged file"):
+            analyse(read_graph(b.build([y])))
 
 
 def test_a_truncated_file_is_refused() -> None:

@@ -87,13 +87,41 @@ def test_config_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert read_config(config) == {"sparsity": 0.5, "data": str(tmp_path / "samples.npz"), "method": "finetune"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'method = "finetune"\nactivity_l1 = 0.1\n', 'quantize = "qat"\n', "activity_l1 = 0.1\n",
+        'pattern = "nm=2:4"\nsparsity = 0.8\n', "labels = false\ndistill = false\n",
+    ],
+)  # fmt: skip
+def test_what_a_config_needs_may_come_from_the_command_line(text: str, tmp_path: Path) -> None:
+    """Settings that need one another are checked once they are all there."""
+    config = tmp_path / "edgesparse.toml"
+    config.write_text(text)
+    given = {"data": "x.npz", "quantize": "qat", "pattern": "unstructured", "distill": True}
+    assert Settings().updated(read_config(config) | given).trains
+
+
+def test_settings_that_do_not_go_together_are_refused_when_merged(tmp_path: Path) -> None:
+    config = tmp_path / "edgesparse.toml"
+    config.write_text('quantize = "qat"\n')
+    with pytest.raises(SettingsError, match="quantize 'qat' trains, and needs --data"):
+        Settings().updated(read_config(config))
+
+
 def test_config_leaves_a_function_alone(tmp_path: Path) -> None:
     config = tmp_path / "edgesparse.toml"
     config.write_text('data = "package.module:samples"\n')
     assert read_config(config)["data"] == "package.module:samples"
 
 
-@pytest.mark.parametrize("text", ["sparsity = 2\n", "sparsty = 0.5\n", "sparsity = = 1\n", 'epochs = "many"\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sparsity = 2\n", "sparsty = 0.5\n", "sparsity = = 1\n", 'epochs = "many"\n', 'method = "magic"\n',
+        'method = 3\n', 'budget = "flash"\n', 'pattern = "nm=4:4"\n',
+    ],
+)  # fmt: skip
 def test_a_bad_config_names_the_file(tmp_path: Path, text: str) -> None:
     config = tmp_path / "edgesparse.toml"
     config.write_text(text)

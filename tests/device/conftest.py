@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgesparse.boards import CORES, Board, load_board, templates_folder
-from edgesparse.firmware.render import render_board
+from edgesparse.firmware.render import ARCH, render_board
 from edgesparse.toolchain import Elf, Toolchain, build, diagnose, find
 from tests.conftest import skip_or_fail
 
@@ -20,7 +20,8 @@ def write_toy(folder: Path, *, fault: int = 0, board: str = "mps2-an386") -> Pat
     """Lay out the toy project in a new folder. `fault`: what TOY_FAULT in model.c breaks."""
     templates = templates_folder()
     shutil.copytree(TOY, folder)
-    shutil.copytree(templates / "project", folder, dirs_exist_ok=True)
+    for part in ("project", ARCH):
+        shutil.copytree(templates / part, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("counters"))
     shutil.copytree(templates / "runtime" / "aot", folder / "runtime")
     target = load_board(board)
     render_board(target, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgesparse.emulate.timing.instructions import ALWAYS, FLAGS, KINDS, Access, Decoder, Instruction
+from edgesparse.arch.arm_m.timing.instructions import ALWAYS, FLAGS, KINDS, Access, Decoder, Instruction
 
 AT = 0x1000
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from edgesparse.arch.arm_m.isa import check_isa
 from edgesparse.boards import CORES, board_names, load_board
 from edgesparse.emulate import Unicorn
 from edgesparse.emulate.blocks import count_instructions
 from edgesparse.errors import BuildError, CrashError
-from edgesparse.toolchain import Toolchain, build, check_isa, read_elf
+from edgesparse.toolchain import Toolchain, build, read_elf
 from tests.device.conftest import toolchain_or_skip, write_toy
 
 # Halfwords, and the cores that have the instruction.

@@ -75,7 +75,7 @@ def test_the_crc_is_over_padded_tables_in_the_order_of_their_names() -> None:
 
 
 HOST_MAIN = """
-#include "model.h"
+#include "harness_model.h"
 #include "selftest.h"
 #include "vectors.h"
 #include <stdio.h>
@@ -99,13 +99,13 @@ def run_on_host(folder: Path, weights: bytes, stored_crc: int, inputs: bytes, ou
     for name in ("selftest.c", "selftest.h"):
         shutil.copy(templates_folder() / "project" / name, folder)
     size = len(inputs)
-    (folder / "model.h").write_text(
+    (folder / "harness_model.h").write_text(
         f"#pragma once\n#include <stdint.h>\n#define MODEL_INPUT_BYTES {size}u\n#define MODEL_OUTPUT_BYTES {size}u\n"
         f"#define MODEL_WEIGHTS_CRC {stored_crc}u\nstatic inline void model_prepare(void) {{}}\n"
         "void *model_input(void);\nconst void *model_output(void);\nvoid model_invoke(void);\n"
     )
     (folder / "vectors.h").write_text(
-        '#pragma once\n#include "model.h"\n#define VECTORS_COUNT 1u\n'
+        '#pragma once\n#include "harness_model.h"\n#define VECTORS_COUNT 1u\n'
         "extern const uint8_t vectors_inputs[VECTORS_COUNT][MODEL_INPUT_BYTES];\n"
         "extern const uint32_t vectors_output_crcs[VECTORS_COUNT];\n"
     )

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from edgesparse.commands.firmware import firmware
-from edgesparse.lowering.conv_2d_formats import CONV_2D_FORMATS
+from edgesparse.lowering.choose import Policy
+from edgesparse.lowering.context import Context
+from edgesparse.lowering.formats import CONV_2D_FORMATS
 from tests.kernels.networks import ACTIVATIONS, SAME, VALID
 from tests.support.tflite_builder import TfliteBuilder
 
@@ -69,12 +71,12 @@ def _many_convolutions(rng: np.random.Generator, channels: int, count: int) -> b
 def test_every_format_is_exact_in_the_emulator(
     format: str, channels: int, gcc: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgesparse.lowering.conv_2d_formats.CONV_2D_FORMATS", {"dense": CONV_2D_FORMATS[format]})
+    monkeypatch.setattr(Context, "policy", Policy(forced=format))
     lower = importlib.import_module("edgesparse.lowering.lower")
-    monkeypatch.setattr(lower, "_KERNEL_BYTES", dict.fromkeys(lower._KERNEL_BYTES, -(10**9)))
+    monkeypatch.setattr(lower, "CODE_BYTES", dict.fromkeys(lower.CODE_BYTES, -(10**9)))
     model = tmp_path / "net.tflite"
     model.write_bytes(_many_convolutions(np.random.default_rng(channels), channels, 24))
     report = firmware(model, out=tmp_path / "out", toolchain=gcc, vectors=2)
     assert report.bit_exact.ok
     assert {layer.format for layer in report.layers if layer.op == "CONV_2D"} == {format}
-    assert f"es_conv_2d_rows_{format}.c" in (tmp_path / "out" / "firmware" / "config.mk").read_text()
+    assert f"es_conv_2d_rows_{format}_dsp.c" in (tmp_path / "out" / "firmware" / "config.mk").read_text()

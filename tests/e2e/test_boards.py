@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from edgesparse.measure.twins import contents_of, plan_firmware, projects
 from rich.console import Console
 
 from edgesparse.boards import CORES, board_names, load_board
@@ -17,13 +15,14 @@ from edgesparse.commands.emulate import emulate
 from edgesparse.commands.firmware import firmware
 from edgesparse.emulate import EMULATORS, default_emulator, diagnose
 from edgesparse.errors import SettingsError
+from edgesparse.firmware.build import read_twins
 from edgesparse.firmware.room import flash_parts, ram_parts
 from edgesparse.flash import check_elf
-from edgesparse.lowering.lower import FORMATS_OF, lower
+from edgesparse.lowering.formats import FORMATS_OF
+from edgesparse.lowering.lower import lower
 from edgesparse.missing import Missing
 from edgesparse.report.report import Report
 from edgesparse.report.show.terminal import summary as summary_of
-from edgesparse.settings import Settings
 from edgesparse.tflite.read import read_graph
 from edgesparse.toolchain import read_elf
 from tests.conftest import skip_or_fail
@@ -105,15 +104,13 @@ def test_firmware_of_a_real_board_runs_in_its_memories(tmp_path: Path, board: st
 
 def assert_room(out: Path, board_name: str, toolchain: str) -> None:
     """Both builds lie in the board's memories, and take no less than the check before the build counts."""
-    board, settings = load_board(board_name), Settings()
-    for name, (project, model) in projects(out).items():
-        elf = read_elf(project / "build" / toolchain / "firmware.elf")
+    board = load_board(board_name)
+    for twin in read_twins(out):
+        elf = read_elf(out / twin.name / "build" / toolchain / "firmware.elf")
         check_elf(elf, board)
         assert board.ram.origin < elf.symbol("__guard_end").address <= board.ram.origin + board.ram.length
-        packed, memory = plan_firmware(model.graph, board, settings, dense_only=name == "dense")
-        contents = replace(contents_of(model.graph, packed, memory, settings), vectors=2)
-        assert sum(part.size for part in flash_parts(contents)) <= elf.flash_bytes + elf.test_vector_bytes
-        assert sum(part.size for part in ram_parts(contents, board)) <= board.ram.length
+        assert sum(part.size for part in flash_parts(twin.contents)) <= elf.flash_bytes + elf.test_vector_bytes
+        assert sum(part.size for part in ram_parts(twin.contents, board)) <= board.ram.length
 
 
 def _printed(report: Report) -> str:
@@ -144,7 +141,7 @@ def _reference(name: str, seed: int) -> tuple[bytes, bytes, bytes]:
 
 def _run(folder: Path, board_name: str, compiler: str, chosen: list[tuple[str, int]], *, forced: str = "") -> None:
     board, toolchain = load_board(board_name), toolchain_or_skip(compiler)
-    groups: dict[bool, list[tuple[str, int, Case, bytes]]] = {}
+    rows: list[tuple[str, int, Case, bytes]] = []
     for name, seed in chosen:
         model, inputs, expected = _reference(name, seed)
         graph = read_graph(model)
@@ -155,18 +152,16 @@ def _run(folder: Path, board_name: str, compiler: str, chosen: list[tuple[str, i
             forced=forced,
             zero_inputs={0: 0.5},
         )
-        portable = any(call.portable for call in packed.calls)
-        groups.setdefault(portable, []).append((name, seed, Case(graph, packed, inputs), expected))
-    for portable, rows in groups.items():
-        cases = [case for _, _, case, _ in rows]
-        elf = build_cases(folder / f"portable-{portable}", board, toolchain, cases)
-        ran = run_cases_on(elf, board, EMULATORS["qemu"], cases)
-        if default_emulator(board) == "unicorn":
-            other = run_cases_on(elf, board, EMULATORS["unicorn"], cases)
-            assert ran.outputs == other.outputs
-            assert other.instructions is not None
-        for (name, seed, _, expected), actual in zip(rows, ran.outputs, strict=True):
-            assert actual == expected, f"{name} {seed} on {board_name} with {compiler}"
+        rows.append((name, seed, Case(graph, packed, inputs), expected))
+    cases = [case for _, _, case, _ in rows]
+    elf = build_cases(folder / "firmware", board, toolchain, cases)
+    ran = run_cases_on(elf, board, EMULATORS["qemu"], cases)
+    if default_emulator(board) == "unicorn":
+        other = run_cases_on(elf, board, EMULATORS["unicorn"], cases)
+        assert ran.outputs == other.outputs
+        assert other.instructions is not None
+    for (name, seed, _, expected), actual in zip(rows, ran.outputs, strict=True):
+        assert actual == expected, f"{name} {seed} on {board_name} with {compiler}"
 
 
 @pytest.fixture(autouse=True)

@@ -130,7 +130,7 @@ def test_kernels_equal_the_reference(name: str, tmp_path: Path) -> None:
         cases.append(Case(graph, lower(graph, DSP), x.tobytes()))
         expected.append(tflm_output(data, [x]).tobytes())
     output = graph.outputs[0]
-    for case, result, reference in zip(cases, run_cases(tmp_path, DSP, cases), expected, strict=True):
+    for case, result, reference in zip(cases, run_cases(tmp_path, cases), expected, strict=True):
         assert result[case.packed.aliases.get(output, output)].tobytes() == reference
 
 

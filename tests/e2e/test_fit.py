@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgesparse.measure.twins import contents_of, plan_firmware
 
 from edgesparse.boards import load_board
 from edgesparse.commands.firmware import firmware
 from edgesparse.errors import DoesNotFitError
+from edgesparse.firmware.plan import plan_network
 from edgesparse.firmware.room import Contents, check_fits
 from edgesparse.settings import Settings
 from edgesparse.tflite.read import read_graph
@@ -37,8 +37,8 @@ def dense_network(inputs: int, outputs: int) -> bytes:
 def contents(model: bytes, board: str, **settings: object) -> Contents:
     chosen = Settings().updated(settings)
     graph = read_graph(model)
-    packed, memory = plan_firmware(graph, load_board(board), chosen, dense_only=False)
-    return contents_of(graph, packed, memory, chosen)
+    plan = plan_network(graph, load_board(board).core, optimize=chosen.optimize)
+    return Contents(graph, plan.packed, plan.memory, chosen.vectors, weights_in_ram=chosen.weights == "sram")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_the_linkers_refusal_reads_like_ours(
     taken = elf.flash_bytes + elf.test_vector_bytes
     board = load_board("microbit")
     small = replace(board, flash=replace(board.flash, length=taken - short))
-    monkeypatch.setattr("edgesparse.commands.folder.load_board", lambda name: small)
+    monkeypatch.setattr("edgesparse.measure.setup.load_board", lambda name: small)
     with pytest.raises(DoesNotFitError) as caught:
         firmware(model, out=tmp_path / "short", board="microbit", toolchain=tools.name, vectors=2)
     message = str(caught.value)

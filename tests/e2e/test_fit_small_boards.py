@@ -18,7 +18,7 @@ def small_board(monkeypatch: pytest.MonkeyPatch, *, flash: int, ram: int) -> Boa
     """The Cortex-M4 board with less memory, wherever a board is loaded."""
     board = load_board("mps2-an386")
     small = replace(board, flash=MemoryRegion(0, flash), ram=MemoryRegion(board.ram.origin, ram))
-    monkeypatch.setattr("edgesparse.commands.folder.load_board", lambda _name: small)
+    monkeypatch.setattr("edgesparse.measure.setup.load_board", lambda _name: small)
     return small
 
 

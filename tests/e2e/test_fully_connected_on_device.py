@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from edgesparse.commands.firmware import firmware
-from edgesparse.errors import ModelError
-from edgesparse.lowering import fully_connected_formats
-from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS, FcChoice, FcLayer
+from edgesparse.lowering.choose import Policy
+from edgesparse.lowering.choose_fully_connected import FcChoice, choose_fully_connected
+from edgesparse.lowering.formats import FULLY_CONNECTED_FORMATS
+from edgesparse.lowering.formats.format import FcLayer
 from edgesparse.report.report import Report
 from tests.kernels.networks import ACTIVATIONS
 from tests.support.tflite_builder import TfliteBuilder
@@ -62,19 +63,14 @@ def test_kernels_are_exact_on_the_device(format: str, toolchain: str, tmp_path: 
                                          request: pytest.FixtureRequest) -> None:  # fmt: skip
     if toolchain == "gcc":
         request.getfixturevalue("gcc")
-    pack = FULLY_CONNECTED_FORMATS["dense" if format == "wide" else format]
-    plain = FULLY_CONNECTED_FORMATS["dense"]
     taken: list[str] = []
 
-    def force(layer: FcLayer) -> FcChoice:
-        try:
-            choice = pack(replace(layer, zero_inputs=0.5))
-        except ModelError:
-            choice = plain(layer)
+    def force(layer: FcLayer, policy: Policy) -> FcChoice:
+        choice = choose_fully_connected(replace(layer, zero_inputs=0.5), Policy(forced=format))
         taken.append(choice.kernel)
         return choice
 
-    monkeypatch.setattr(fully_connected_formats, "FULLY_CONNECTED_FORMATS", {"dense": force})
+    monkeypatch.setattr("edgesparse.lowering.fully_connected.choose_fully_connected", force)
     if format == "wide":
         monkeypatch.setattr(FcLayer, "right_shifts_only", False)
     for seed in range(2):

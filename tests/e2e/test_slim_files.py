@@ -28,7 +28,7 @@ def test_layer_names_outlive_the_slimmed_file(tmp_path: Path) -> None:
     names = [layer.name for layer in first.layers]
     assert all(name.startswith("stage_") for name in names), names
     assert b"stage_" not in (out / "model.int8.tflite").read_bytes()
-    assert "stage_" in (out / "firmware" / "model" / "model.c").read_text()
+    assert "stage_" in (out / "firmware" / "model" / "named.c").read_text()
     build(out)
     assert emulate(out) == first
 
@@ -61,6 +61,6 @@ def test_metadata_stays_on_request_and_the_machine_code_is_the_same(tmp_path: Pa
     assert b"stage_" in (tmp_path / "kept" / "model.int8.tflite").read_bytes()
     assert slim.files["model.int8.tflite"] < kept.files["model.int8.tflite"]
     assert slim.layers == kept.layers
-    for name in ("model.c", "weights.c"):
+    for name in ("named.c", "named_weights.c"):
         first, second = ((tmp_path / run / "firmware" / "model" / name).read_text() for run in ("slim", "kept"))
         assert first.splitlines()[4:] == second.splitlines()[4:], name

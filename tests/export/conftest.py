@@ -32,6 +32,11 @@ class Firmware:
     inputs: NDArray[np.generic]  # [n, ...]
 
     @property
+    def prefix(self) -> str:
+        """What the model's C names begin with; its macros, in upper case."""
+        return self.name.removeprefix("edgesparse_")
+
+    @property
     def outputs(self) -> NDArray[np.generic]:
         return reference_outputs(self.model, self.inputs).outputs
 

@@ -80,7 +80,7 @@ def test_keywords_are_separated_by_one_tab_and_exist(firmware: Firmware, export:
     words = [line.split("\t") for line in (library / "keywords.txt").read_text().splitlines()]
     assert words
     sources = library / "src" / firmware.name
-    text = (sources / "model.h").read_text() + (sources / "es_real.h").read_text()
+    text = (sources / f"{firmware.prefix}.h").read_text() + (sources / "es_real.h").read_text()
     for word, kind in words:
         assert kind in ("KEYWORD1", "KEYWORD2", "LITERAL1")
         assert re.search(rf"\b{word}\b", text)

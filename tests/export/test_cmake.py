@@ -54,7 +54,8 @@ def test_an_installed_library_is_found_by_version(firmware: Firmware, export: Ex
         f"add_executable(user main.c)\ntarget_link_libraries(user PRIVATE {name}::{name})\n"
     )
     (user / "main.c").write_text(
-        f"#include <{name}.h>\nint main(void) {{ model_invoke(); return MODEL_OUTPUT_VALUES < 3; }}\n"
+        f"#include <{name}.h>\n"
+        f"int main(void) {{ {firmware.prefix}_invoke(); return {firmware.prefix.upper()}_OUTPUT_VALUES < 3; }}\n"
     )
     build(user, tmp_path / "user_build", f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}")
     run(tmp_path / "user_build" / "user")
@@ -70,7 +71,9 @@ def test_a_parent_project_adds_it_without_example_and_install(
         f"add_subdirectory({library.name})\n"
         f"add_executable(user main.c)\ntarget_link_libraries(user PRIVATE {name}::{name})\n"
     )
-    (tmp_path / "main.c").write_text(f"#include <{name}.h>\nint main(void) {{ model_invoke(); return 0; }}\n")
+    (tmp_path / "main.c").write_text(
+        f"#include <{name}.h>\nint main(void) {{ {firmware.prefix}_invoke(); return 0; }}\n"
+    )
     build(tmp_path, tmp_path / "build")
     run(tmp_path / "build" / "user")
     assert not list((tmp_path / "build").rglob(f"{name}_run_model"))

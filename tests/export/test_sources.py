@@ -27,9 +27,9 @@ DRIVER = """
 #include <{name}.h>
 #include <stdio.h>
 int main(void) {{
-    while (fread(model_input(), 1, MODEL_INPUT_BYTES, stdin) == MODEL_INPUT_BYTES) {{
-        model_invoke();
-        fwrite(model_output(), 1, MODEL_OUTPUT_BYTES, stdout);
+    while (fread({m}_input(), 1, {M}_INPUT_BYTES, stdin) == {M}_INPUT_BYTES) {{
+        {m}_invoke();
+        fwrite({m}_output(), 1, {M}_OUTPUT_BYTES, stdout);
     }}
     return 0;
 }}
@@ -39,17 +39,21 @@ int main(void) {{
 CPLUSPLUS = """
 #include <{name}.h>
 int main() {{
-    static const int input_shape[] = MODEL_INPUT_SHAPE, output_shape[] = MODEL_OUTPUT_SHAPE;
-    static_assert(sizeof(model_input_value) * MODEL_INPUT_VALUES == MODEL_INPUT_BYTES, "input");
-    static_assert(sizeof(model_output_value) * MODEL_OUTPUT_VALUES == MODEL_OUTPUT_BYTES, "output");
-    model_input_value *input = static_cast<model_input_value *>(model_input());
-    input[0] = static_cast<model_input_value>(es_from_real(0.5f, 0.25f, -3));
-    model_invoke();
-    const model_output_value *output = static_cast<const model_output_value *>(model_output());
+    static const int input_shape[] = {M}_INPUT_SHAPE, output_shape[] = {M}_OUTPUT_SHAPE;
+    static_assert(sizeof({m}_input_value) * {M}_INPUT_VALUES == {M}_INPUT_BYTES, "input");
+    static_assert(sizeof({m}_output_value) * {M}_OUTPUT_VALUES == {M}_OUTPUT_BYTES, "output");
+    {m}_input_value *input = static_cast<{m}_input_value *>({m}_input());
+    input[0] = static_cast<{m}_input_value>(es_from_real(0.5f, 0.25f, -3));
+    {m}_invoke();
+    const {m}_output_value *output = static_cast<const {m}_output_value *>({m}_output());
     return output[0] == 99 || es_to_real(4, 0.5f, 2) != 1.0f || es_from_real(0.5f, 0.25f, -3) != -1
-        || input_shape[0] != 1 || output_shape[0] != 1 || model_layer != MODEL_LAYERS || model_arena() == nullptr;
+        || input_shape[0] != 1 || output_shape[0] != 1 || {m}_layer != {M}_LAYERS || {m}_arena() == nullptr;
 }}
 """
+
+
+def written(template: str, prefix: str) -> str:
+    return template.format(name=f"edgesparse_{prefix}", m=prefix, M=prefix.upper())
 
 
 @pytest.mark.parametrize(
@@ -66,7 +70,7 @@ def test_the_flat_tree_gives_the_bytes_of_the_reference(
     firmware: Firmware, options: tuple[str, ...], export: Export, host_gcc: str, tmp_path: Path
 ) -> None:
     library = export(firmware.folder, "platformio")
-    (tmp_path / "driver.c").write_text(DRIVER.format(name=firmware.name))
+    (tmp_path / "driver.c").write_text(written(DRIVER, firmware.prefix))
     objects = compile_sources(library, tmp_path, *options, *WARNINGS)
     run(host_gcc, *options, f"-I{library / 'src'}", "driver.c", *objects, "-o", "driver", folder=tmp_path)
     done = subprocess.run([tmp_path / "driver"], input=firmware.inputs.tobytes(), capture_output=True, check=True)
@@ -82,7 +86,7 @@ def test_published_networks_give_the_bytes_of_the_reference(
     firmware_command(path, out=tmp_path / "out", board=board, vectors=1)
     network = Network.load(path)
     library = export(tmp_path / "out", "cmsis-pack")
-    (tmp_path / "driver.c").write_text(DRIVER.format(name=f"edgesparse_{name.lower()}"))
+    (tmp_path / "driver.c").write_text(written(DRIVER, name.lower()))
     objects = compile_sources(library, tmp_path, "-O2", *WARNINGS)
     run(host_gcc, f"-I{library / 'src'}", "driver.c", *objects, "-o", "driver", folder=tmp_path)
     inputs = np.random.default_rng(1).integers(-128, 128, (3, *network.input.shape[1:])).astype(np.int8)
@@ -93,7 +97,7 @@ def test_published_networks_give_the_bytes_of_the_reference(
 def test_cplusplus_11_takes_the_header(firmware: Firmware, export: Export, tmp_path: Path) -> None:
     compiler = need("g++")
     library = export(firmware.folder, "arduino")
-    (tmp_path / "main.cpp").write_text(CPLUSPLUS.format(name=firmware.name))
+    (tmp_path / "main.cpp").write_text(written(CPLUSPLUS, firmware.prefix))
     objects = compile_sources(library, tmp_path)
     command = [compiler, "-std=c++11", "-Wpedantic", *WARNINGS, f"-I{library / 'src'}", "main.cpp", *objects]
     run(*command, "-o", "main", folder=tmp_path)
@@ -102,17 +106,18 @@ def test_cplusplus_11_takes_the_header(firmware: Firmware, export: Export, tmp_p
 
 def test_the_header_says_shape_type_scale_and_zero_point(firmware: Firmware, export: Export) -> None:
     library = export(firmware.folder, "cmake")
-    text = (library / "src" / firmware.name / "model.h").read_text()
-    assert "#define MODEL_INPUT_SHAPE {1, 8, 8, 4}" in text
+    model, macro = firmware.prefix, firmware.prefix.upper()
+    text = (library / "src" / firmware.name / f"{model}.h").read_text()
+    assert f"#define {macro}_INPUT_SHAPE {{1, 8, 8, 4}}" in text
     if firmware.inputs.dtype == np.float32:
-        assert "typedef float model_input_value;" in text
+        assert f"typedef float {model}_input_value;" in text
         assert "SCALE" not in text
     else:
-        assert "typedef int8_t model_input_value;" in text
-        assert "#define MODEL_INPUT_SCALE 5.0e-02f" in text
-        assert "#define MODEL_INPUT_ZERO_POINT (3)" in text
-        assert "#define MODEL_OUTPUT_SCALE 3.90625e-03f" in text
-        assert "#define MODEL_OUTPUT_ZERO_POINT (-128)" in text
+        assert f"typedef int8_t {model}_input_value;" in text
+        assert f"#define {macro}_INPUT_SCALE 5.0e-02f" in text
+        assert f"#define {macro}_INPUT_ZERO_POINT (3)" in text
+        assert f"#define {macro}_OUTPUT_SCALE 3.90625e-03f" in text
+        assert f"#define {macro}_OUTPUT_ZERO_POINT (-128)" in text
 
 
 def test_a_foreign_linker_script_knows_every_section(
@@ -126,7 +131,9 @@ def test_a_foreign_linker_script_knows_every_section(
     assert ".bss.arena" in kept
     known = (".text", ".rodata", ".data", ".bss", ".ARM.")
     assert not [name for name in kept if not name.startswith(known)]
-    (tmp_path / "main.c").write_text(f"#include <{firmware.name}.h>\nint main(void) {{ model_invoke(); return 0; }}\n")
+    (tmp_path / "main.c").write_text(
+        f"#include <{firmware.name}.h>\nint main(void) {{ {firmware.prefix}_invoke(); return 0; }}\n"
+    )
     command = ["arm-none-eabi-gcc", *core, "--specs=nosys.specs", f"-I{library / 'src'}", "main.c", *objects]
     run(*command, "-o", "main.elf", folder=tmp_path)
     with (tmp_path / "main.elf").open("rb") as stream:
@@ -149,7 +156,7 @@ def test_a_core_without_dsp_is_told_so_and_can_insist(
     dsp_folder: Path, export: Export, gcc: str, tmp_path: Path
 ) -> None:
     library = export(dsp_folder, "cmake")
-    model = library / "src" / "edgesparse_net" / "model.c"
+    model = library / "src" / "edgesparse_net" / "net.c"
     for core in ("cortex-m3", "cortex-m0plus"):
         command = ["arm-none-eabi-gcc", *CORES[core].gcc_flags, "-c", str(model), "-o", "model.o"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -165,13 +172,13 @@ def test_kernels_made_for_no_dsp_compile_for_every_core(
     library = export(firmware.folder, "cmake")
     uses_dsp = firmware.name.endswith("_dsp")
     for core in CORES.values():
-        if core.has_dsp or not uses_dsp:
+        if "dsp" in core.kernels or not uses_dsp:
             compile_sources(library, tmp_path, "-Os", *core.gcc_flags, *WARNINGS, compiler="arm-none-eabi-gcc")
 
 
 def test_a_big_endian_target_is_refused(dsp_folder: Path, export: Export, gcc: str, tmp_path: Path) -> None:
     library = export(dsp_folder, "cmake")
-    source = library / "src" / "edgesparse_net" / "weights.c"
+    source = library / "src" / "edgesparse_net" / "net_weights.c"
     command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-mbig-endian", "-c", str(source), "-o", "weights.o"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
@@ -183,7 +190,7 @@ def test_tables_of_another_version_of_the_kernels_do_not_compile(dsp_folder: Pat
     library = export(dsp_folder, "cmake")
     types = library / "src" / "edgesparse_net" / "es_types.h"
     types.write_text(types.read_text().replace("#define ES_KERNELS_VERSION 1", "#define ES_KERNELS_VERSION 2"))
-    command = [host_gcc, "-c", str(types.parent / "weights.c"), "-o", "weights.o"]
+    command = [host_gcc, "-c", str(types.parent / "net_weights.c"), "-o", "weights.o"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "version 1 of the kernels" in done.stderr

@@ -80,7 +80,7 @@ def test_an_exported_saved_model_is_refused_with_advice(keras3: Path) -> None:
 
 
 def test_a_different_output_is_refused(keras3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "_keras3_outputs", lambda path, x: np.full((len(x), 12), 0.5, np.float32))
+    monkeypatch.setattr(bridge, "_keras3_outputs", lambda file, config, x: np.full((len(x), 12), 0.5, np.float32))
     with pytest.raises(ModelError, match="outputs differ from Keras 3's by"):
         load(keras3 / "shared.keras")
 
@@ -96,7 +96,7 @@ def test_a_keras3_file_that_lacks_a_layers_weights_is_refused(keras3: Path, tmp_
 
 
 def test_a_nested_models_weights_reach_its_layers(keras3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "_compare", lambda file, model: None)
+    monkeypatch.setattr(bridge, "_compare", lambda file, model, config: None)
     model = load(keras3 / "nested.keras").model
     layers = dict(iter_layers(model))
     name = next(path for path in layers if path.startswith("head/dense"))

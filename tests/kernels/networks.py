@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tests.support.tflite_builder import TfliteBuilder
+from tests.support.tflite_builder import Scale, TfliteBuilder
 
 Rng: TypeAlias = np.random.Generator
 Network: TypeAlias = tuple[bytes, list[NDArray[np.generic]]]
@@ -51,7 +51,8 @@ def _weights(rng: Rng, shape: tuple[int, ...]) -> NDArray[np.int8]:
         blocks = rng.random((shape[0], -(-flat.shape[1] // 4))) < density
         keep = np.repeat(blocks, 4, axis=1)[:, : flat.shape[1]].reshape(shape)
     keep[rng.integers(0, shape[0])] = False
-    return (weights * keep).astype(np.int8)
+    weights[~keep] = 0
+    return weights
 
 
 def _parameters(
@@ -453,7 +454,7 @@ def _every_value() -> NDArray[np.int8]:
     return np.arange(-128, 128).astype(np.int8).reshape(1, 256)
 
 
-def _unary(rng: Rng, kind: str, output: tuple[float, int] | None, **options: float) -> Network:
+def _unary(rng: Rng, kind: str, output: tuple[Scale, int] | None, **options: float) -> Network:
     scale, zero_point = np.float32(10 ** rng.uniform(-4, 0)), _zero_point(rng)
     b = TfliteBuilder()
     x = b.input((1, 256), scale, zero_point)

@@ -10,10 +10,10 @@ import pytest
 
 from edgesparse.boards import CORES, templates_folder
 from edgesparse.toolchain.compilers import zig_path
+from edgesparse.variants import VARIANTS
 from tests.conftest import skip_or_fail
 
 KERNELS = templates_folder() / "kernels"
-SOURCES = sorted(str(path) for folder in ("portable", "dsp") for path in (KERNELS / folder).glob("*.c"))
 WARNINGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{KERNELS / 'include'}", "-c")
 
 
@@ -27,11 +27,8 @@ def test_kernels_compile_without_warnings(command: tuple[str, ...], tmp_path: Pa
     if compiler is None:
         skip_or_fail(f"{command[0]} is not installed")
     command = (str(compiler), *command[1:])
-    for folder in ("portable", "dsp"):
-        objects = tmp_path / folder
-        objects.mkdir()
-        sources = [source for source in SOURCES if Path(source).parent.name == folder]
-        subprocess.run([*command, *WARNINGS, *sources], cwd=objects, check=True)
+    sources = sorted(str(path) for variant in VARIANTS for path in (KERNELS / variant).glob("*.c"))
+    subprocess.run([*command, *WARNINGS, *sources], cwd=tmp_path, check=True)
 
 
 def test_headers_stand_alone(tmp_path: Path) -> None:

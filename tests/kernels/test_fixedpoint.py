@@ -47,6 +47,13 @@ def test_activation_ranges() -> None:
     assert fixedpoint.activation_range("RELU_N1_TO_1", 0.1, 3) == (-7, 13)
     with pytest.raises(UnsupportedError, match="TANH"):
         fixedpoint.activation_range("TANH", 0.1, 3)
+    with pytest.raises(ModelError, match="too fine for the fused activation RELU6"):
+        fixedpoint.activation_range("RELU6", 1e-12, 3)
+
+
+def test_hard_swish_refuses_shifts_that_sixteen_bits_do_not_have() -> None:
+    with pytest.raises(ModelError, match="too far from usual ones"):
+        fixedpoint.hard_swish_table(1e-8, 0, 1e-3, 0)
 
 
 def test_tables_are_close_to_the_real_functions() -> None:

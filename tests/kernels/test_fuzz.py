@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgesparse.errors import ModelError, UnsupportedError
-from edgesparse.lowering.context import Context
-from edgesparse.lowering.conv_2d_formats import CONV_2D_FORMATS
-from edgesparse.lowering.fully_connected_formats import FULLY_CONNECTED_FORMATS, FcLayer
-from edgesparse.lowering.lower import LOWERINGS, lower
-from edgesparse.lowering.model import PackedModel
+from edgesparse.errors import UnsupportedError
+from edgesparse.lowering.formats import CONV_2D_FORMATS, FULLY_CONNECTED_FORMATS
+from edgesparse.lowering.formats.format import FcLayer
+from edgesparse.lowering.lower import lower
 from edgesparse.tflite.read import read_graph
 from tests.conftest import skip_or_fail
 from tests.kernels.networks import CASES, NETWORKS, VALID
@@ -28,18 +27,8 @@ def _host_compiler() -> None:
         skip_or_fail("gcc is not installed")
 
 
-def _compare(folder: Path, variant: str, cases: list[Case], expected: list[bytes]) -> None:
-    """A project links one variant of each kernel, so that those that need the portable ones run by themselves."""
-    for portable in (False, True):
-        chosen = [n for n, case in enumerate(cases) if any(call.portable for call in case.packed.calls) == portable]
-        if chosen:
-            part = folder / f"portable_{portable}"
-            part.mkdir()
-            _compare_together(part, variant, [cases[n] for n in chosen], [expected[n] for n in chosen])
-
-
-def _compare_together(folder: Path, variant: str, cases: list[Case], expected: list[bytes]) -> None:
-    results = run_cases(folder, CORES_UNDER_TEST[variant], cases)
+def _compare(folder: Path, cases: list[Case], expected: list[bytes]) -> None:
+    results = run_cases(folder, cases)
     for number, (case, result, reference) in enumerate(zip(cases, results, expected, strict=True)):
         output = case.graph.outputs[0]
         actual = result[case.packed.aliases.get(output, output)].tobytes()
@@ -57,31 +46,25 @@ def test_outputs_equal_the_reference(name: str, variant: str, tmp_path: Path) ->
         data = b"".join(x.tobytes() for x in inputs)
         cases.append(Case(graph, lower(graph, core, dense_only=seed % 5 == 0), data))
         expected.append(tflm_output(model, inputs).tobytes())
-    _compare(tmp_path, variant, cases, expected)
+    _compare(tmp_path, cases, expected)
 
 
 @pytest.mark.parametrize("variant", CORES_UNDER_TEST)
 @pytest.mark.parametrize("format", CONV_2D_FORMATS)
-def test_every_format_of_conv_2d_is_exact_on_any_weights(format: str, variant: str, tmp_path: Path,
-                                              monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_every_format_of_conv_2d_is_exact_on_any_weights(format: str, variant: str, tmp_path: Path) -> None:
     """The choice by cost would keep most of these dense: here each format takes all of them that it can."""
     core = CORES_UNDER_TEST[variant]
-    monkeypatch.setattr("edgesparse.lowering.conv_2d_formats.CONV_2D_FORMATS", {"dense": CONV_2D_FORMATS[format]})
     cases, expected = [], []
     for seed in range(80):
         model, inputs = NETWORKS["conv_2d"](np.random.default_rng(1000 + seed))
         graph = read_graph(model)
-        try:
-            calls = LOWERINGS[graph.ops[0].kind](Context(graph, core, 0, frozenset()))
-        except ModelError:
-            continue  # sums too large for this format
-        if calls[0].wide_sums and variant == "dsp":
-            continue
-        assert calls[0].weight_format == format
-        cases.append(Case(graph, PackedModel(calls, {}, ()), b"".join(x.tobytes() for x in inputs)))
-        expected.append(tflm_output(model, inputs).tobytes())
+        packed = lower(graph, core, forced=format)
+        assert packed.calls[0].weight_format == format
+        if packed.calls[0].variant == variant:
+            cases.append(Case(graph, packed, b"".join(x.tobytes() for x in inputs)))
+            expected.append(tflm_output(model, inputs).tobytes())
     assert len(cases) > 50
-    _compare(tmp_path, variant, cases, expected)
+    _compare(tmp_path, cases, expected)
 
 
 @pytest.mark.parametrize("variant", CORES_UNDER_TEST)
@@ -90,23 +73,18 @@ def test_every_format_of_fully_connected_is_exact_on_any_weights(format: str, va
                                                                  monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     """As above, where the layer meets the format's conditions; `wide` is what takes the others."""
     core = CORES_UNDER_TEST[variant]
-    pack = FULLY_CONNECTED_FORMATS["dense" if format == "wide" else format]
-    monkeypatch.setattr("edgesparse.lowering.fully_connected_formats.FULLY_CONNECTED_FORMATS", {"dense": pack})
     if format == "wide":
         monkeypatch.setattr(FcLayer, "right_shifts_only", False)
     cases, expected = [], []
     for seed in range(150):
         model, inputs = NETWORKS["fully_connected"](np.random.default_rng(2000 + seed))
         graph = read_graph(model)
-        try:
-            calls = LOWERINGS[graph.ops[0].kind](Context(graph, core, 0, frozenset(), zero_inputs=0.5))
-        except ModelError:
-            continue
-        if calls[0].function == f"es_fully_connected_{format}_s8":
-            cases.append(Case(graph, PackedModel(calls, {}, ()), b"".join(x.tobytes() for x in inputs)))
+        packed = lower(graph, core, forced="dense" if format == "wide" else format, zero_inputs={0: 0.5})
+        if packed.calls[0].kernel == f"es_fully_connected_{format}_s8":
+            cases.append(Case(graph, packed, b"".join(x.tobytes() for x in inputs)))
             expected.append(tflm_output(model, inputs).tobytes())
     assert len(cases) > 80
-    _compare(tmp_path, variant, cases, expected)
+    _compare(tmp_path, cases, expected)
 
 
 def test_depthwise_strips_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,13 +96,13 @@ def test_depthwise_strips_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         model, inputs = NETWORKS["depthwise_conv_2d"](np.random.default_rng(2000 + seed))
         graph = read_graph(model)
         packed = lower(graph, core)
-        functions.add(packed.calls[0].function)
+        functions.add(packed.calls[0].kernel)
         cases.append(Case(graph, packed, inputs[0].tobytes()))
         expected.append(tflm_output(model, inputs).tobytes())
     assert functions >= {
         f"es_depthwise_conv_2d_{kernel}s8" for kernel in ("", "x4_", "3x3_", "3x3_relu_", "3x3_stride2_")
     }
-    _compare(tmp_path, "dsp", cases, expected)
+    _compare(tmp_path, cases, expected)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -158,7 +136,7 @@ def test_depthwise_records_carry_every_bit_of_a_bias(bias: int, record: int, str
     packed = lower(read_graph(model), CORES_UNDER_TEST["dsp"])
     assert dict(packed.calls[0].fields)["record"] == record
     case = Case(read_graph(model), packed, inputs[0].tobytes())
-    _compare(tmp_path, "dsp", [case], [tflm_output(model, inputs).tobytes()])
+    _compare(tmp_path, [case], [tflm_output(model, inputs).tobytes()])
 
 
 def _wide_sum_network(bias: int, zero_point: int, left: bool) -> tuple[bytes, list[np.ndarray]]:
@@ -191,9 +169,10 @@ def test_sums_beyond_two_to_the_thirty_are_exact(bias: int, left: bool, tmp_path
     model, inputs = _wide_sum_network(bias, -3, left)
     graph = read_graph(model)
     packed = lower(graph, core)
-    assert packed.calls[0].portable, "the DSP requantization wants sums below 2^30 and shifts to the right"
+    assert packed.calls[0].variant == "portable", "the DSP requantization wants sums below 2^30 and right shifts"
+    assert re.search("portable kernel, not dsp: a (sum may reach|scale of about)", packed.layers[0].reason)
     case = Case(graph, packed, inputs[0].tobytes())
-    _compare(tmp_path, "dsp", [case], [tflm_output(model, inputs).tobytes()])
+    _compare(tmp_path, [case], [tflm_output(model, inputs).tobytes()])
 
 
 @pytest.mark.parametrize(("bias", "fits"), [((1 << 26) - 1, True), (1 << 26, False)])
@@ -201,8 +180,9 @@ def test_a_bias_shares_a_word_with_its_shift_up_to_27_bits(bias: int, fits: bool
     model, inputs = _wide_sum_network(bias, 0, False)
     graph = read_graph(model)
     packed = lower(graph, CORES_UNDER_TEST["dsp"])
-    assert packed.calls[0].portable != fits
-    _compare(tmp_path, "dsp", [Case(graph, packed, inputs[0].tobytes())], [tflm_output(model, inputs).tobytes()])
+    assert packed.calls[0].variant == ("dsp" if fits else "portable")
+    assert ("a bias of 67,108,864, its table has room for 67,108,863" in packed.layers[0].reason) != fits
+    _compare(tmp_path, [Case(graph, packed, inputs[0].tobytes())], [tflm_output(model, inputs).tobytes()])
 
 
 def test_sums_beyond_int32_are_refused() -> None:

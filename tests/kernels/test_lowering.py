@@ -12,23 +12,19 @@ from numpy.typing import NDArray
 
 from edgesparse.boards import Core, templates_folder
 from edgesparse.errors import UnsupportedError
+from edgesparse.firmware.render import kernel_source
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array
 from edgesparse.lowering.choose import Policy
+from edgesparse.lowering.choose_conv_2d import ConvPacked, choose_conv_2d
+from edgesparse.lowering.choose_fully_connected import FcChoice, choose_fully_connected
 from edgesparse.lowering.context import ChannelScales, Window
-from edgesparse.lowering.conv_2d import conv_2d_scratch_bytes
-from edgesparse.lowering.conv_2d_formats import ConvFilters, ConvPacked, choose_conv_2d
-from edgesparse.lowering.conv_2d_work import ConvImage
-from edgesparse.lowering.depthwise_conv_2d import depthwise_3x3_scratch_bytes, depthwise_x4_scratch_bytes
-from edgesparse.lowering.fully_connected import fully_connected_scratch_bytes
-from edgesparse.lowering.fully_connected_formats import (
-    FcChoice,
-    FcLayer,
-    choose_fully_connected,
-)
+from edgesparse.lowering.conv_2d_patches import ConvImage
+from edgesparse.lowering.formats.format import ConvFilters, FcLayer
 from edgesparse.lowering.lower import LOWERINGS, lower
 from edgesparse.settings import OPTIMIZE_NAMES
 from edgesparse.tflite.read import read_graph
+from edgesparse.variants import VARIANTS, function_name
 from tests.kernels.networks import NETWORKS
 from tests.support.host_kernels import CORES_UNDER_TEST, DSP, PORTABLE, Case, run_cases
 from tests.support.reference import tflite_tensors
@@ -47,14 +43,14 @@ def _sparse(rows: int, columns: int, sparsity: float, *, block: int, seed: int =
 
 
 AXIS = Window(size=8, out=8, kernel=3, stride=1, dilation=1, pad=1)
-IMAGES = {core.name: ConvImage(core, AXIS, AXIS, 64) for core in (DSP, PORTABLE)}
+IMAGE = ConvImage(AXIS, AXIS, 64)
 
 
 def _choose_conv_2d(
     weights: np.ndarray, excluded: frozenset[str] = frozenset(), optimize: str = "latency"
 ) -> ConvPacked:
     small = np.zeros(len(weights), np.int32)
-    return choose_conv_2d(ConvFilters(weights, small, small, IMAGES[DSP.name]), Policy(excluded, optimize))
+    return choose_conv_2d(ConvFilters(weights, small, small, DSP, IMAGE), Policy(excluded, optimize))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +101,7 @@ def test_under_flash_the_smallest_format_wins(core: Core, sparsity: float, block
     weights = _sparse(64, 576, sparsity, block=block)
     small = np.zeros(len(weights), np.int32)
     policy = Policy(optimize="flash")
-    conv = choose_conv_2d(ConvFilters(weights, small, small, IMAGES[core.name]), policy)
+    conv = choose_conv_2d(ConvFilters(weights, small, small, core, IMAGE), policy)
     fc = choose_fully_connected(_fc_layer(weights, core), policy)
     assert conv.format == expected
     assert fc.format == ("block2x4" if fc.nbytes < conv.nbytes and block == 4 else expected)
@@ -154,7 +150,7 @@ def test_sums_too_large_for_half_an_accumulator_exclude_delta8() -> None:
         (DSP, least, most + 1, "dense"),
         (PORTABLE, least - 1, most + 1, "delta8"),
     ):
-        filters = ConvFilters(weights, smallest, largest, IMAGES[core.name])
+        filters = ConvFilters(weights, smallest, largest, core, IMAGE)
         choice = choose_conv_2d(filters, Policy(frozenset({"block1x4", "delta4"})))
         assert choice.format == expected
         assert ("a sum may reach" in choice.reason) == (expected == "dense")
@@ -194,7 +190,7 @@ def test_reshape_is_an_alias() -> None:
     model, _ = NETWORKS["reshape"](np.random.default_rng(0))
     packed = lower(read_graph(model), DSP)
     assert packed.aliases == {3: 1}
-    assert [layer.kind for layer in packed.layers] == ["RELU", "RESHAPE", "QUANTIZE"]
+    assert packed.layers[1].reason == "no kernel: the output is the input's memory"
     assert [call.op_index for call in packed.calls] == [0, 2]
 
 
@@ -218,7 +214,7 @@ def test_fields_are_the_c_struct_in_order(name: str, core: object) -> None:
             ]
             assert [field for field, _ in call.fields] == declared
             for source in (call.function, *call.sources):
-                assert any((KERNELS / folder / f"{source}.c").exists() for folder in ("portable", "dsp"))
+                assert kernel_source(source).is_file()
             for array in call.arrays:
                 assert f"{array.values.dtype}_t" == array.ctype
                 assert array.values.ndim == 1
@@ -230,29 +226,21 @@ def test_every_lowering_is_fuzzed() -> None:
     assert names - {"CHAIN_OFS", "NORMALIZATION"} == set(LOWERINGS)
 
 
-def test_scratch_formulas_of_the_headers() -> None:
-    assert conv_2d_scratch_bytes(DSP, "block1x4", patch=144, in_c=16) == 12 * 144 + 16
-    assert conv_2d_scratch_bytes(DSP, "dense", patch=27, in_c=3) == 13 * 28 + 4 + 4
-    assert conv_2d_scratch_bytes(DSP, "delta8", patch=27, in_c=3) == 16 * 27 + 4
-    assert conv_2d_scratch_bytes(PORTABLE, "dense", patch=27, in_c=3) == 4 * 28
-    assert fully_connected_scratch_bytes(DSP, "dense", 13) == 32
-    assert fully_connected_scratch_bytes(PORTABLE, "block1x4", 13) == 32
-    assert fully_connected_scratch_bytes(PORTABLE, "wide", 13) == 16
-    assert fully_connected_scratch_bytes(DSP, "delta8", 13) == 0
-    assert fully_connected_scratch_bytes(DSP, "bitmap", 13) == 0
-    assert fully_connected_scratch_bytes(DSP, "columns", 13) == 4 * 13
-    assert conv_2d_scratch_bytes(DSP, "bitmap", patch=144, in_c=16) == 12 * 144 + 16
-    assert depthwise_x4_scratch_bytes(9, 64) == 64 + 36
-    assert depthwise_3x3_scratch_bytes(26, 5, 1) == 16 * 14 * 7
-    assert depthwise_3x3_scratch_bytes(24, 24, 2) == 16 * 25 * 49
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_names_say_the_variant_so_that_all_of_them_link_together(variant: str) -> None:
+    for path in (KERNELS / variant).glob("*.c"):
+        kernel = path.stem.removesuffix(function_name("", variant))
+        assert path.stem == function_name(kernel, variant)
+        assert re.search(rf"^(__attribute__.*)?void {path.stem}\(", path.read_text(), re.M), path
+        assert kernel_source(path.stem) == path
 
 
-def test_every_kernel_source_has_a_portable_variant() -> None:
-    only_dsp = {path.stem for path in (KERNELS / "dsp").glob("*.c")} - {
+def test_kernels_of_a_fast_variant_have_a_portable_one() -> None:
+    only_fast = {path.stem.removesuffix("_dsp") for path in (KERNELS / "dsp").glob("*.c")} - {
         path.stem for path in (KERNELS / "portable").glob("*.c")
     }
     # Their portable counterparts are es_patch_s8, the portable convolutions and es_depthwise_conv_2d_x4_s8.
-    assert {name for name in only_dsp if not name.startswith(("es_patch_", "es_conv_2d_rows_"))} == {
+    assert {name for name in only_fast if not name.startswith(("es_patch_", "es_conv_2d_rows_"))} == {
         "es_conv_2d_groups",
         "es_depthwise_conv_2d_3x3_s8",
         "es_depthwise_conv_2d_3x3_relu_s8",
@@ -271,7 +259,7 @@ def test_every_tensor_of_real_models_equals_the_reference(
     shape = graph.tensors[graph.inputs[0]].shape
     inputs = np.random.default_rng(1).integers(-128, 128, shape, dtype=np.int8)
     expected = tflite_tensors(tmp_path, models / f"{file}.tflite", inputs)
-    (result,) = run_cases(tmp_path, core, [Case(graph, lower(graph, core), inputs.tobytes())])
+    (result,) = run_cases(tmp_path, [Case(graph, lower(graph, core), inputs.tobytes())])
     # That interpreter's ADD writes over its first input, whose own value is then gone.
     overwritten = {index for op in graph.ops if op.kind == "ADD" for index in op.inputs}
     assert len(result) > len(overwritten)

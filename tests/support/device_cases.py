@@ -14,7 +14,7 @@ import numpy as np
 
 from edgesparse.boards import Board, templates_folder
 from edgesparse.emulate import Emulator
-from edgesparse.firmware.render import kernel_source, render_board
+from edgesparse.firmware.render import ARCH, kernel_source, render_board
 from edgesparse.lowering.arena import plan_memory
 from edgesparse.toolchain import Elf, Toolchain, build
 from tests.support.host_kernels import Case, parameters_text
@@ -29,25 +29,21 @@ class CaseRun:
 
 
 def build_cases(folder: Path, board: Board, toolchain: Toolchain, cases: list[Case]) -> Elf:
-    """One firmware in a new folder. All cases must agree on which variant of a kernel they take."""
+    """One firmware in a new folder."""
     templates = templates_folder()
     shutil.copytree(templates / "project", folder)
+    shutil.copytree(templates / ARCH, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("counters"))
     shutil.copytree(templates / "runtime" / "aot", folder / "runtime")
     render_board(board, folder)
     shutil.copytree(templates / "kernels" / "include", folder / "kernels" / "include")
-    variants: dict[str, bool] = {}
-    for case in cases:
-        for call in case.packed.calls:
-            for name in (call.function, *call.sources):
-                has_dsp = board.core.has_dsp and not call.portable
-                assert variants.setdefault(name, has_dsp) == has_dsp
-    for name, has_dsp in variants.items():
-        shutil.copyfile(kernel_source(name, has_dsp=has_dsp), folder / "kernels" / f"{name}.c")
+    names = sorted({name for case in cases for call in case.packed.calls for name in (call.function, *call.sources)})
+    for name in names:
+        shutil.copyfile(kernel_source(name), folder / "kernels" / f"{name}.c")
     core = board.core
     (folder / "config.mk").write_text(
         f"BOARD := {board.name}\nGCC_CORE_FLAGS := {' '.join(core.gcc_flags)}\nZIG_TARGET := {core.zig_target}\n"
         f"ZIG_CPU := {core.zig_cpu}\nQEMU_MACHINE := {board.qemu_machine or ''}\n"
-        f"KERNEL_SOURCES := {' '.join(f'kernels/{name}.c' for name in sorted(variants))}\n"
+        f"KERNEL_SOURCES := {' '.join(f'kernels/{name}.c' for name in names)}\n"
     )
     _write_model(folder / "model", cases)
     return build(folder, toolchain, core)
@@ -97,7 +93,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
         tables.append(f"__attribute__((noinline)) static void run_{number}(void) {{ {' '.join(body)} }}")
         bodies.append(f"run_{number}();")
     folder.mkdir()
-    lines = ['#include "model.h"', *(f'#include "{header}"' for header in headers)]
+    lines = ['#include "harness_model.h"', *(f'#include "{header}"' for header in headers)]
     lines += ["volatile uint32_t model_layer = MODEL_LAYERS;"]
     lines += ['static uint8_t arena[MODEL_ARENA_BYTES] __attribute__((section(".bss.arena"), aligned(8)));']
     lines += ["static uint8_t output[MODEL_OUTPUT_BYTES];", "static uint8_t input[MODEL_INPUT_BYTES];", *tables]
@@ -105,7 +101,7 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
     lines += ["const void *model_output(void) { return output; }"]
     lines += ["void model_invoke(void) {", *bodies, "model_layer = MODEL_LAYERS; }", ""]
     (folder / "model.c").write_text("\n".join(lines))
-    (folder / "model.h").write_text(
+    (folder / "harness_model.h").write_text(
         "#pragma once\n#include <stdint.h>\n"
         f"#define MODEL_INPUT_BYTES 4u\n#define MODEL_OUTPUT_BYTES {output_bytes}u\n"
         f"#define MODEL_ARENA_BYTES {arena_bytes}u\n#define MODEL_LAYERS {len(cases) + 1}u\n"
@@ -114,8 +110,9 @@ def _write_model(folder: Path, cases: list[Case]) -> None:
         "uint8_t *model_arena(void);\nvoid *model_input(void);\n"
         "const void *model_output(void);\nvoid model_invoke(void);\n"
     )
+    (folder / "harness_model.ld").write_text("__model_invoke = model_invoke;\n__model_layer = model_layer;\n")
     (folder / "vectors.h").write_text(
-        '#pragma once\n#include "model.h"\n#define VECTORS_COUNT 1u\n'
+        '#pragma once\n#include "harness_model.h"\n#define VECTORS_COUNT 1u\n'
         "extern const uint8_t vectors_inputs[VECTORS_COUNT][MODEL_INPUT_BYTES];\n"
         "extern const uint32_t vectors_output_crcs[VECTORS_COUNT];\n"
     )

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesparse.boards import CORES, Core, templates_folder
+from edgesparse.boards import CORES, templates_folder
+from edgesparse.firmware.render import kernel_source
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.model import PackedModel
 
 DSP = CORES["cortex-m4"]
-PORTABLE = replace(DSP, name="portable", has_dsp=False)
+PORTABLE = replace(DSP, name="portable", kernels=("portable",))
 CORES_UNDER_TEST = {"portable": PORTABLE, "dsp": DSP}
 SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
@@ -34,15 +35,12 @@ class Case:
 
 
 def run_cases(
-    folder: Path, core: Core, cases: list[Case], *, compiler: str = "gcc", flags: tuple[str, ...] = SANITIZERS
+    folder: Path, cases: list[Case], *, compiler: str = "gcc", flags: tuple[str, ...] = SANITIZERS
 ) -> list[dict[int, NDArray[np.uint8]]]:
     """For each case: the bytes of every tensor that a kernel wrote, by tensor index."""
     kernels = templates_folder() / "kernels"
     names = sorted({n for case in cases for call in case.packed.calls for n in (call.function, *call.sources)})
-    portable = {
-        n for case in cases for call in case.packed.calls if call.portable for n in (call.function, *call.sources)
-    }
-    sources = [_source(kernels, name, core.has_dsp and name not in portable) for name in names]
+    sources = map(kernel_source, names)
     (folder / "cases.c").write_text(_program(cases))
     program = folder / "cases"
     command = [compiler, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing", *flags]
@@ -63,11 +61,6 @@ def run_cases(
         results.append(result)
     assert position == len(data)
     return results
-
-
-def _source(kernels: Path, name: str, has_dsp: bool) -> Path:
-    dsp = kernels / "dsp" / f"{name}.c"
-    return dsp if has_dsp and dsp.exists() else kernels / "portable" / f"{name}.c"
 
 
 def _written(case: Case) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests.support.tflite_builder import TfliteBuilder
@@ -15,7 +16,7 @@ def conv_network(seed: int = 0, density: float = 0.25) -> bytes:
     """8x8x4 -> CONV_2D 3x3 (8) -> CONV_2D 1x1 (16) -> FULLY_CONNECTED (10) -> SOFTMAX; sparse weights."""
     rng = np.random.default_rng(seed)
 
-    def sparse(*shape: int) -> np.ndarray:
+    def sparse(*shape: int) -> NDArray[np.int8]:
         keep = np.repeat(rng.random((*shape[:-1], shape[-1] // 4)) < density, 4, axis=-1)
         return (rng.integers(-127, 128, shape) * keep).astype(np.int8)
 

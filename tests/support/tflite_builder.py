@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import flatbuffers
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+Scale: TypeAlias = "float | np.floating[Any]"
 
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,
@@ -36,6 +39,7 @@ _OPTIONS = {
     "QUANTIZE": "QuantizeOptions",
     "DEQUANTIZE": "DequantizeOptions",
 }
+_KINDS = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
 
 
 PADDING_SAME, PADDING_VALID = schema.Padding.SAME, schema.Padding.VALID
@@ -52,14 +56,14 @@ class TfliteBuilder:
         self._operators: list[Any] = []
         self._inputs: list[int] = []
 
-    def input(self, shape: tuple[int, ...], scale: float = 1.0, zero_point: int = 0, dtype: str = "int8") -> int:
+    def input(self, shape: tuple[int, ...], scale: Scale = 1.0, zero_point: int = 0, dtype: str = "int8") -> int:
         index = self.activation(shape, scale, zero_point, dtype)
         self._inputs.append(index)
         return index
 
-    def activation(self, shape: tuple[int, ...], scale: float = 1.0, zero_point: int = 0, dtype: str = "int8") -> int:
+    def activation(self, shape: tuple[int, ...], scale: Scale = 1.0, zero_point: int = 0, dtype: str = "int8") -> int:
         quantized = dtype != "float32"
-        return self._tensor(shape, dtype, [scale] if quantized else None, [zero_point], 0, 0)
+        return self._tensor(shape, dtype, [float(scale)] if quantized else None, [zero_point], 0, 0)
 
     def constant(self, data: NDArray[Any], scales: ArrayLike | None = None, axis: int = 0, zero_point: int = 0) -> int:
         buffer = schema.BufferT()
@@ -82,6 +86,36 @@ class TfliteBuilder:
                 assert hasattr(operator.builtinOptions, name), name
                 setattr(operator.builtinOptions, name, value)
         self._operators.append(operator)
+
+    def embed(self, network: bytes, write_input: Callable[[int], None]) -> int:
+        """All of a built network of one input and one output, which become activations; returns the output.
+
+        `write_input` gets the input, and adds the ops that write it before the network's own.
+        """
+        model = schema.ModelT.InitFromPackedBuf(network, 0)
+        (graph,) = model.subgraphs
+        (network_input,), (network_output,) = graph.inputs, graph.outputs
+        first_tensor, first_buffer = len(self._tensors), len(self._buffers)
+        self._buffers += model.buffers[1:]  # the first one is the empty buffer of all activations
+        for tensor in graph.tensors:
+            tensor.buffer = tensor.buffer - 1 + first_buffer if tensor.buffer else 0
+            tensor.name = f"t{len(self._tensors)}"
+            self._tensors.append(tensor)
+        write_input(int(network_input) + first_tensor)
+        kinds = [_KINDS[code.builtinCode] for code in model.operatorCodes]
+        for operator in graph.operators:
+            kind = kinds[operator.opcodeIndex]
+            if kind not in self._codes:
+                self._codes.append(kind)
+            operator.opcodeIndex = self._codes.index(kind)
+            operator.inputs = [index + first_tensor for index in operator.inputs]
+            operator.outputs = [index + first_tensor for index in operator.outputs]
+            self._operators.append(operator)
+        return int(network_output) + first_tensor
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """The shape of a tensor."""
+        return tuple(int(size) for size in self._tensors[tensor].shape)
 
     def elements(self, tensor: int) -> int:
         """How many values a tensor has."""

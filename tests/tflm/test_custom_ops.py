@@ -16,6 +16,7 @@ from edgesparse.lowering import PackedModel, lower
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.tflite import objects, read_graph
 from edgesparse.tflm import TflmModel, encode_call, registrations, tflm_model
+from edgesparse.variants import function_name
 from tests.support.small_networks import conv_network
 
 DSP = CORES["cortex-m4"]
@@ -30,16 +31,17 @@ def lowered(data: bytes, core: Core = DSP, **options: Any) -> tuple[Graph, Packe
 def converted(core: Core = DSP, **options: object) -> tuple[bytes, Graph, PackedModel, TflmModel]:
     data = conv_network()
     graph, packed = lowered(data, core, **options)
-    return data, graph, packed, tflm_model(data, graph, packed, core)
+    return data, graph, packed, tflm_model(data, graph, packed)
 
 
-def fully_connected(*, channels: int, counts: bool = True) -> KernelCall:
+def fully_connected(*, channels: int, counts: bool = True, variant: str = "dsp") -> KernelCall:
     """Two rows of eight columns: block1x4 with one block each."""
     values = np.array([1, -2, 3, 4, 5, 6, 7, -8], np.int8)
     scales = np.arange(channels, dtype=np.int32)
     return KernelCall(
         op_index=0,
-        function="es_fully_connected_block1x4_s8",
+        function=function_name("es_fully_connected_block1x4_s8", variant),
+        variant=variant,
         header="es_fully_connected.h",
         struct="es_fully_connected",
         fields=(
@@ -67,7 +69,7 @@ def fully_connected(*, channels: int, counts: bool = True) -> KernelCall:
 
 
 def test_the_bytes_of_a_fully_connected_op_are_those_of_the_format() -> None:
-    op = encode_call(fully_connected(channels=2), has_dsp=True)
+    op = encode_call(fully_connected(channels=2))
     assert op.name == FC
     assert op.tables == bytes([2, 1, 0, 0, 255, 255, 255, 255, 3, 0, 0, 0, 4, 0, 0, 0, 247, 248])
     assert op.weights == bytes([1, 254, 3, 4, 5, 6, 7, 248, 0, 8, 0, 0, 1, 0, 2, 1])
@@ -83,7 +85,7 @@ def test_the_bytes_of_a_fully_connected_op_are_those_of_the_format() -> None:
 
 
 def test_one_scale_for_all_outputs_and_no_indices_are_told_apart() -> None:
-    op = encode_call(fully_connected(channels=1, counts=False), has_dsp=False)
+    op = encode_call(fully_connected(channels=1, counts=False, variant="portable"))
     assert len(op.tables) == 2 * 4 + 4 + 1
     assert len(op.weights) == 7
     assert op.options[2] == 0
@@ -95,9 +97,9 @@ def test_the_bytes_of_a_convolution_are_those_of_the_format() -> None:
     _, packed = lowered(conv_network())
     call = next(call for call in packed.calls if call.struct == "es_conv_2d" and call.weight_format != "dense")
     fields = dict(call.fields)
-    op = encode_call(call, has_dsp=True)
+    op = encode_call(call)
     formats = {"block1x4": 1, "delta8": 3, "delta4": 4, "bitmap": 5}
-    gathers = {"es_patch_block_s16": 1, "es_patch_bytes_s16": 2, "es_patch_pair_s32": 3}
+    gathers = {"es_patch_block_s16_dsp": 1, "es_patch_bytes_s16_dsp": 2, "es_patch_pair_s32_dsp": 3}
     head = (1, formats[call.weight_format], 1, gathers[str(fields["gather"])], call.weight_bytes, call.scratch_bytes)
     assert op.name == CONV
     assert len(op.options) == 44
@@ -114,10 +116,10 @@ def test_the_bytes_of_a_convolution_are_those_of_the_format() -> None:
 
 
 def test_the_portable_variant_has_its_shifts_behind_the_scales() -> None:
-    core = replace(DSP, has_dsp=False)
+    core = replace(DSP, kernels=("portable",))
     graph, packed = lowered(conv_network(), core)
     call = next(call for call in packed.calls if call.struct == "es_conv_2d" and call.weight_format != "dense")
-    op = encode_call(call, has_dsp=False)
+    op = encode_call(call)
     channels = graph.tensors[call.output].shape[-1]
     assert len(op.tables) == 9 * channels
     assert op.options[2:4] == bytes([0, 0])
@@ -171,7 +173,7 @@ def test_the_resolver_has_each_op_once_and_int8_kernels_where_they_exist() -> No
     found = registrations(["CONV_2D", CONV, "RESHAPE", "CONV_2D", "SOFTMAX"])
     assert [(op.op, op.add, op.argument) for op in found] == [
         ("CONV_2D", "AddConv2D", "tflite::Register_CONV_2D_INT8()"),
-        (CONV, "AddCustom", f'"{CONV}", edgesparse::Register_{CONV}()'),
+        (CONV, "AddCustom", f'"{CONV}", Register_{CONV}()'),
         ("RESHAPE", "AddReshape", ""),
         ("SOFTMAX", "AddSoftmax", "tflite::Register_SOFTMAX_INT8()"),
     ]

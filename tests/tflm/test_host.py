@@ -70,13 +70,13 @@ def ops(core: Core, tmp_path_factory: pytest.TempPathFactory) -> list[Op]:
     for forced in ("dense", "block1x4", "delta8", "delta4", "bitmap", "block2x4", "columns"):
         packed = lower(graph, core, forced=forced, dense_only=forced == "dense", zero_inputs=zero_inputs)
         data = rng.integers(-128, 128, shape, dtype=np.int8)
-        (tensors,) = run_cases(tmp_path_factory.mktemp("reference"), core, [Case(graph, packed, data.tobytes())])
+        (tensors,) = run_cases(tmp_path_factory.mktemp("reference"), [Case(graph, packed, data.tobytes())])
         tensors[graph.inputs[0]] = data.view(np.uint8).reshape(-1)
         for alias, source in packed.aliases.items():
             tensors[alias] = tensors[source]
         for call in packed.calls:
             if call.struct in ("es_conv_2d", "es_fully_connected"):
-                op = encode_call(call, has_dsp=core.has_dsp)
+                op = encode_call(call)
                 found.append(Op(op, call, tensors[call.inputs[0]].tobytes(), tensors[call.output].tobytes()))
     return found
 
@@ -88,7 +88,7 @@ def run(core: Core, ops: list[Op], cxx: str, tmp_path_factory: pytest.TempPathFa
     board = replace(load_board("mps2-an386"), core=core)
     graph = read_graph(conv_network())
     model = replace(
-        tflm_model(conv_network(), graph, lower(graph, core), core), custom={i: op.op for i, op in enumerate(ops)}
+        tflm_model(conv_network(), graph, lower(graph, core)), custom={i: op.op for i, op in enumerate(ops)}
     )
     render_tflm(model, board, folder, arena_bytes=16, tool="test", source_sha256="0")
     sources = [folder / "tflm" / "tflm_ops.cc", Path(__file__).parent / "run_op.cc"]
@@ -98,7 +98,7 @@ def run(core: Core, ops: list[Op], cxx: str, tmp_path_factory: pytest.TempPathFa
     objects = []
     for name in sorted(kernels):
         target = folder / f"{name}.o"
-        source = kernel_source(name, has_dsp=core.has_dsp)
+        source = kernel_source(name)
         command = [
             "gcc",
             "-std=c11",
@@ -178,10 +178,10 @@ def test_numbers_that_overflow_do_not_pass_for_the_right_ones(ops: list[Op], run
 
 def test_all_sources_compile_against_the_declarations(tmp_path: Path, cxx: str) -> None:
     graph, board = read_graph(conv_network()), load_board("mps2-an386")
-    model = tflm_model(conv_network(), graph, lower(graph, board.core), board.core)
+    model = tflm_model(conv_network(), graph, lower(graph, board.core))
     render_tflm(model, board, tmp_path, arena_bytes=4096, tool="test", source_sha256="0")
     header = (Path(__file__).parents[1] / "device" / "toy" / "model" / "model.h").read_text()
-    (tmp_path / "model.h").write_text(
+    (tmp_path / "harness_model.h").write_text(
         header.replace("static inline void model_prepare(void) {}", "void model_prepare(void);")
     )
     folders = (FAKE, tmp_path, tmp_path / "tflm", PROJECT, templates_folder() / "kernels" / "include")

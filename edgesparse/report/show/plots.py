@@ -25,7 +25,7 @@ class _Figure:
     title: str
     unit: str
     value: Callable[[Build], Number | Missing]
-    parts: Callable[[Build], tuple[Part, ...]] = lambda build: ()
+    parts: Callable[[Build], tuple[Part, ...]] = lambda _build: ()
 
 
 _FIGURES = (

@@ -17,6 +17,7 @@ typedef struct {
 } es_add;
 
 void es_add_s8(const es_add *p, const int8_t *input_1, const int8_t *input_2, int8_t *output);
+void es_add_s8_dsp(const es_add *p, const int8_t *input_1, const int8_t *input_2, int8_t *output);
 
 /* ADD or SUB where one linear form gives every output (the generator compares all 65,536 pairs):
  *
@@ -31,6 +32,8 @@ typedef struct {
 
 void es_add_linear_s8(const es_add_linear *p, const int8_t *input_1, const int8_t *input_2,
                       int8_t *output);
+void es_add_linear_s8_dsp(const es_add_linear *p, const int8_t *input_1, const int8_t *input_2,
+                          int8_t *output);
 
 /* ADD or SUB where input 2 is repeated, or where neither of the others can do it. input_1 and
  * output [outer, inner]; the value of input 2 for (o, i) is at o * step_outer + i * step_inner.

@@ -26,10 +26,12 @@ typedef struct {
 } es_channelwise;
 
 void es_channelwise_s8(const es_channelwise *p, const int8_t *input, int8_t *output);
+void es_channelwise_s8_dsp(const es_channelwise *p, const int8_t *input, int8_t *output);
 
 /* Two such functions one after the other: a line, saturated to int8, and a line of that. Only the
  * first factor says that a channel is none of lines; its table is of both functions together. */
 void es_channelwise_twice_s8(const es_channelwise *p, const int8_t *input, int8_t *output);
+void es_channelwise_twice_s8_dsp(const es_channelwise *p, const int8_t *input, int8_t *output);
 
 /* A channel that is none of lines, for the kernels above: line as they have it, input and output
  * from its first value on. */

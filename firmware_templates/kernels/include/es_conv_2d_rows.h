@@ -22,11 +22,11 @@ typedef struct {
     const void *weights;        /* of the first filter */
 } es_conv_2d_rows;
 
-void es_conv_2d_rows_dense(const es_conv_2d_rows *rows);
-void es_conv_2d_rows_block1x4(const es_conv_2d_rows *rows);
-void es_conv_2d_rows_delta8(const es_conv_2d_rows *rows);
-void es_conv_2d_rows_delta4(const es_conv_2d_rows *rows);
-void es_conv_2d_rows_bitmap(const es_conv_2d_rows *rows);
+void es_conv_2d_rows_dense_dsp(const es_conv_2d_rows *rows);
+void es_conv_2d_rows_block1x4_dsp(const es_conv_2d_rows *rows);
+void es_conv_2d_rows_delta8_dsp(const es_conv_2d_rows *rows);
+void es_conv_2d_rows_delta4_dsp(const es_conv_2d_rows *rows);
+void es_conv_2d_rows_bitmap_dsp(const es_conv_2d_rows *rows);
 
 /* One output, in six instructions with its store: x scaled by multiplier / 2^31 and
  * 2^-(shift_less_1 + 1), rounded twice as es_requantize.h does, moved to the zero point and
@@ -63,8 +63,7 @@ void es_conv_2d_rows_bitmap(const es_conv_2d_rows *rows);
     "ldr " bias ", [r0]\n\t"                                                                       \
     "asr " bias ", " bias ", #5\n\t"
 
-/* The multiplier, the shift less 1, r12 = rounding << less_1; r2 = to, if it is not the multiplier.
- */
+/* The multiplier, the shift less 1, r12 = rounding << less_1; r2 = to, unless the multiplier is. */
 #define ES_ASM_NEXT_SCALE(multiplier, less_1)                                                      \
     "ldm sp, {r0-r2}\n\t"                                                                          \
     "ldrd " less_1 ", " multiplier ", [r1], #8\n\t"                                                \

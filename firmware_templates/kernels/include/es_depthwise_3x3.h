@@ -47,9 +47,9 @@ static inline int8_t es_depthwise_scale(const es_depthwise_channel *channel, int
 typedef void es_depthwise_rows(es_depthwise_channel *channel, const int32_t *upper,
                                const int32_t *lower);
 
-/* dsp/es_depthwise_3x3.c
+/* dsp/es_depthwise_3x3_dsp.c
  * The whole convolution, by strips, groups of four channels, and channels. */
-void es_depthwise_3x3(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
-                      int32_t *pairs, es_depthwise_rows *compute);
+void es_depthwise_3x3_dsp(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
+                          int32_t *pairs, es_depthwise_rows *compute);
 
 #endif

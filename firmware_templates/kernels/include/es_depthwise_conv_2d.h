@@ -31,20 +31,29 @@ typedef struct {
 void es_depthwise_conv_2d_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output);
 
 /* Multiplier 1, channels in groups of 4: in_c == out_c, out_c % 4 == 0; multipliers and shifts
- * always [out_c]. Scratch: r4(in_c) + kernel_h * kernel_w * 4 bytes, 4-byte aligned. */
+ * always [out_c]; dsp: |sum| << shift < 2^30. Scratch: es_depthwise_x4_scratch_bytes, 4-byte
+ * aligned. */
+static inline int32_t es_depthwise_x4_scratch_bytes(const es_depthwise_conv_2d *p) {
+    return es_round_up_4(p->in_c) + (int32_t)p->kernel_h * p->kernel_w * 4; /* es_tap.h */
+}
 void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
                                 void *scratch);
+void es_depthwise_conv_2d_x4_s8_dsp(const es_depthwise_conv_2d *p, const int8_t *input,
+                                    int8_t *output, void *scratch);
 
 /* dsp only. Multiplier 1, in_c == out_c >= 4, kernel 3x3, stride 1 (or 2, both ways: stride2), no
  * dilation, activation_min -128 and activation_max 127; multipliers in [2^30, 2^31), shifts in
  * [-23, -1], -2^28 <= bias < 2^28, with records of 7 bytes 2^20; _relu: output_zero_point -128.
- * Scratch: 16 * (strip / 2 + 1) * (out_w + 2) bytes, stride2: 16 * (strip + 1) * (2 * out_w + 1),
- * 4-byte aligned. */
-void es_depthwise_conv_2d_3x3_s8(const es_depthwise_conv_2d *p, const int8_t *input, int8_t *output,
-                                 void *scratch);
-void es_depthwise_conv_2d_3x3_relu_s8(const es_depthwise_conv_2d *p, const int8_t *input,
-                                      int8_t *output, void *scratch);
-void es_depthwise_conv_2d_3x3_stride2_s8(const es_depthwise_conv_2d *p, const int8_t *input,
-                                         int8_t *output, void *scratch);
+ * Scratch: es_depthwise_3x3_scratch_bytes, 4-byte aligned. */
+static inline int32_t es_depthwise_3x3_scratch_bytes(const es_depthwise_conv_2d *p) {
+    const int32_t rows_of_pairs = p->strip * p->stride_h / 2 + 1;
+    return 16 * rows_of_pairs * ((p->out_w - 1) * p->stride_w + 3);
+}
+void es_depthwise_conv_2d_3x3_s8_dsp(const es_depthwise_conv_2d *p, const int8_t *input,
+                                     int8_t *output, void *scratch);
+void es_depthwise_conv_2d_3x3_relu_s8_dsp(const es_depthwise_conv_2d *p, const int8_t *input,
+                                          int8_t *output, void *scratch);
+void es_depthwise_conv_2d_3x3_stride2_s8_dsp(const es_depthwise_conv_2d *p, const int8_t *input,
+                                             int8_t *output, void *scratch);
 
 #endif

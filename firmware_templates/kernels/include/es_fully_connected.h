@@ -1,5 +1,4 @@
-/* FULLY_CONNECTED, int8: input [rows, in_dim] -> output [rows, out_dim]; weights [out_dim, in_dim].
- */
+/* FULLY_CONNECTED, int8: input [rows, in_dim], weights [out_dim, in_dim] -> [rows, out_dim]. */
 #ifndef ES_FULLY_CONNECTED_H
 #define ES_FULLY_CONNECTED_H
 
@@ -26,23 +25,43 @@ typedef struct {
     int8_t activation_min, activation_max;
 } es_fully_connected;
 
-/* Scratch in bytes, 4-byte aligned, with r4(n) = n rounded up to 4:
- *   dense, block1x4, block2x4: 2 * r4(in_dim);  delta8, bitmap: none;  columns: 4 * in_dim;
- *   wide: portable r4(in_dim), dsp 2 * r4(in_dim).
+/* Bytes of scratch, 4-byte aligned: of dense, block1x4, block2x4 and wide_s8_dsp; of the portable
+ * wide; of columns. delta8 and bitmap need none. */
+static inline int32_t es_fully_connected_scratch_s16(const es_fully_connected *p) {
+    return 2 * es_round_up_4((int32_t)p->in_dim);
+}
+static inline int32_t es_fully_connected_scratch_s8(const es_fully_connected *p) {
+    return es_round_up_4((int32_t)p->in_dim);
+}
+static inline int32_t es_fully_connected_scratch_columns(const es_fully_connected *p) {
+    return 4 * (int32_t)p->in_dim;
+}
+
+/* Names end in their variant; portable ones have no ending.
  * All but wide, bitmap and columns need right shifts only; dense and the blocks also |sum| < 2^23
- * for every output. */
+ * for every output; dsp |sum| < 2^30. */
 void es_fully_connected_dense_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                  void *scratch);
+void es_fully_connected_dense_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                     int8_t *output, void *scratch);
 void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input,
                                     int8_t *output, void *scratch);
+void es_fully_connected_block1x4_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                        int8_t *output, void *scratch);
 void es_fully_connected_block2x4_s8(const es_fully_connected *p, const int8_t *input,
                                     int8_t *output, void *scratch);
+void es_fully_connected_block2x4_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                        int8_t *output, void *scratch);
 void es_fully_connected_delta8_s8(const es_fully_connected *p, const int8_t *input, int8_t *output);
+void es_fully_connected_delta8_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                      int8_t *output);
 void es_fully_connected_bitmap_s8(const es_fully_connected *p, const int8_t *input, int8_t *output);
 /* Skips inputs that equal the zero point: what it costs depends on the input. */
 void es_fully_connected_columns_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                    void *scratch);
 void es_fully_connected_wide_s8(const es_fully_connected *p, const int8_t *input, int8_t *output,
                                 void *scratch);
+void es_fully_connected_wide_s8_dsp(const es_fully_connected *p, const int8_t *input,
+                                    int8_t *output, void *scratch);
 
 #endif

@@ -1,5 +1,4 @@
-/* What the DSP kernels of FULLY_CONNECTED share behind a sum: scale, saturate, and at last clamp.
- */
+/* What the DSP kernels of FULLY_CONNECTED share behind a sum: scale, saturate, at last clamp. */
 #ifndef ES_FULLY_CONNECTED_STORE_H
 #define ES_FULLY_CONNECTED_STORE_H
 

@@ -1,5 +1,5 @@
-/* MEAN, int8, over one run of neighbouring axes: input [outer, reduced, inner] -> output [outer,
- * inner]. */
+/* MEAN, int8, over one run of neighbouring axes:
+ * input [outer, reduced, inner] -> output [outer, inner]. */
 #ifndef ES_MEAN_H
 #define ES_MEAN_H
 
@@ -14,5 +14,6 @@ typedef struct {
 } es_mean;
 
 void es_mean_s8(const es_mean *p, const int8_t *input, int8_t *output);
+void es_mean_s8_dsp(const es_mean *p, const int8_t *input, int8_t *output);
 
 #endif

@@ -15,5 +15,6 @@ typedef struct {
 } es_mul;
 
 void es_mul_s8(const es_mul *p, const int8_t *input_1, const int8_t *input_2, int8_t *output);
+void es_mul_s8_dsp(const es_mul *p, const int8_t *input_1, const int8_t *input_2, int8_t *output);
 
 #endif

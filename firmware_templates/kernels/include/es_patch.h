@@ -10,17 +10,29 @@
 void es_patch_s8(const es_conv_2d *p, const int8_t *input, int32_t first_pixel, int32_t lane,
                  int8_t *patches);
 
-/* dsp/es_patch_block_s16.c, and es_patch_bytes_s16.c where in_c % 4 != 0
+/* dsp/es_patch_block_s16_dsp.c, and es_patch_bytes_s16_dsp.c where in_c % 4 != 0
  * patches [r4(patch) / 4][6 pixels][4] int16, the four values of a block in the order 0 2 1 3 (as
  * SXTB16 leaves those of the weights); padded with anything.
  * outside [in_c] int8: the input's zero point, read for taps outside of the image; behind it,
  * where in_c % 4 != 0, room to gather a patch: [r4(patch) + 4] int8 from a multiple of 4. */
 
-/* dsp/es_patch_pair_s32.c
+/* dsp/es_patch_pair_s32_dsp.c
  * patches [patch][4 pairs of pixels] int32: x of pixel i + (x of pixel i + 4) << 23. */
 
 static inline int32_t es_patch_values(const es_conv_2d *p) {
     return (int32_t)p->kernel_h * p->kernel_w * p->in_c;
+}
+
+/* Bytes of scratch: patches, and what else the functions above name. */
+static inline int32_t es_patch_scratch_s8(const es_conv_2d *p) {
+    return 4 * es_round_up_4(es_patch_values(p));
+}
+static inline int32_t es_patch_scratch_block_s16(const es_conv_2d *p) {
+    const int32_t patch = es_round_up_4(es_patch_values(p));
+    return 12 * patch + es_round_up_4(p->in_c) + (p->in_c % 4 != 0 ? patch + 4 : 0);
+}
+static inline int32_t es_patch_scratch_pair_s32(const es_conv_2d *p) {
+    return 16 * es_patch_values(p) + es_round_up_4(p->in_c);
 }
 
 /* Groups of `size` neighbouring pixels. The last group is moved back to end with the image and

@@ -15,6 +15,8 @@ typedef struct {
 } es_pool_2d;
 
 void es_average_pool_2d_s8(const es_pool_2d *p, const int8_t *input, int8_t *output);
+void es_average_pool_2d_s8_dsp(const es_pool_2d *p, const int8_t *input, int8_t *output);
 void es_max_pool_2d_s8(const es_pool_2d *p, const int8_t *input, int8_t *output);
+void es_max_pool_2d_s8_dsp(const es_pool_2d *p, const int8_t *input, int8_t *output);
 
 #endif

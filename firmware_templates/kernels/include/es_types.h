@@ -9,12 +9,19 @@
 #pragma GCC optimize("O2")
 #endif
 
+/* Exported libraries name their kernels apart, so that several of them fit into one program. */
+#ifdef __has_include
+#if __has_include("es_names.h")
+#include "es_names.h"
+#endif
+#endif
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* weights.c checks it: tables that another version of the generator wrote do not compile. */
+/* The model's tables check it: tables that another version of the generator wrote do not compile. */
 #define ES_KERNELS_VERSION 1
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -71,5 +78,6 @@ static inline int32_t es_max(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int32_t es_clamp(int32_t x, int32_t low, int32_t high) {
     return es_min(es_max(x, low), high);
 }
+static inline int32_t es_round_up_4(int32_t x) { return (x + 3) & ~3; }
 
 #endif

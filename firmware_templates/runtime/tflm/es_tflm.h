@@ -23,33 +23,16 @@ namespace edgesparse {
 /* Byte 0 of the custom options. */
 constexpr uint32_t kOptionsVersion = 1;
 
-/* Byte 1: the format of the weights. */
-enum Format : uint8_t {
-    kDense = 0,
-    kBlock1x4 = 1,
-    kBlock2x4 = 2,
-    kDelta8 = 3,
-    kDelta4 = 4,
-    kBitmap = 5,
-    kColumns = 6,
-    kWide = 7, /* dense, without pairs */
-};
-
-/* Byte 2: the kernels that the bytes are meant for. */
-enum Variant : uint8_t { kPortable = 0, kDsp = 1 };
-
-/* Byte 3 of EDGESPARSE_CONV_2D: how patches are gathered. */
-enum Gather : uint8_t { kGatherNone = 0, kGatherBlock = 1, kGatherBytes = 2, kGatherPair = 3 };
-
-/* Format, variant and gather, to compare at once. */
-constexpr uint32_t KernelKey(Format format, Variant variant, Gather gather = kGatherNone) {
+/* Bytes 1 to 3, to compare at once: the format of the weights, the kernels that the bytes are meant
+ * for, and how EDGESPARSE_CONV_2D gathers patches. FORMAT.md lists the numbers. */
+constexpr uint32_t KernelKey(uint8_t format, uint8_t variant, uint8_t gather = 0) {
     return uint32_t{format} | uint32_t{variant} << 8 | uint32_t{gather} << 16;
 }
 
 struct Conv2DKernel {
     uint32_t key;
     void (*run)(const es_conv_2d *, const int8_t *input, int8_t *output, void *scratch);
-    es_patch_function *gather; /* nullptr for portable kernels */
+    es_patch_function *gather; /* nullptr for kernels that gather by themselves */
 };
 
 struct FullyConnectedKernel {

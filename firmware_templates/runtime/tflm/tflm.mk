@@ -25,26 +25,29 @@ ifeq ($(wildcard $(TFLM_DIR)/tensorflow/lite/micro/micro_interpreter.h),)
 $(error TFLM_DIR=$(TFLM_DIR) has no tensorflow/lite/micro/micro_interpreter.h; set it to the root of TFLite Micro)
 endif
 
+# One word for the shell, whatever characters a path has.
+shell_word = '$(subst ','\'',$1)'
+
 TFLM_THIRD_PARTY := $(wildcard $(TFLM_DIR)/tensorflow/lite/micro/tools/make/downloads $(TFLM_DIR)/third_party)
-TFLM_INCLUDES := -isystem $(TFLM_DIR) $(addprefix -isystem ,$(wildcard $(foreach folder,$(TFLM_THIRD_PARTY), \
-    $(folder)/flatbuffers/include $(folder)/gemmlowp $(folder)/ruy)))
+TFLM_INCLUDES := $(foreach folder,$(TFLM_DIR) $(wildcard $(foreach folder,$(TFLM_THIRD_PARTY), \
+    $(folder)/flatbuffers/include $(folder)/gemmlowp $(folder)/ruy)),-isystem $(call shell_word,$(folder)))
 # The headers declare a library's CMSIS-NN registrations only where they are told that it has them.
-TFLM_KERNELS := $(if $(shell $(CROSS)nm --defined-only $(TFLM_LIBRARY) 2>/dev/null | grep -m 1 Register_CONV_2D_INT8),-DCMSIS_NN)
+TFLM_KERNELS := $(if $(shell $(CROSS)nm --defined-only $(call shell_word,$(TFLM_LIBRARY)) 2>/dev/null | grep -m 1 Register_CONV_2D_INT8),-DCMSIS_NN)
 
 BUILD := $(BUILD)-tflm
 SOURCES := main.c harness.c selftest.c startup.c model/vectors.c $(TFLM_KERNEL_SOURCES) $(wildcard tflm/*.cc tflm/*.c) tflm/tflm_model_data.S
 NO_LIBRARIES := -nostartfiles
-LIBRARIES := $(TFLM_LIBRARY) -lm -lc -lgcc
+LIBRARIES := $(call shell_word,$(TFLM_LIBRARY)) -lm -lc -lgcc
 
 CXX := $(CROSS)g++
 # Release builds of the library have no messages; what these flags select must be the same for all who include its headers.
-TFLM_FLAGS := -DMODEL_ON_TFLM -DTF_LITE_STATIC_MEMORY -DTF_LITE_STRIP_ERROR_STRINGS $(TFLM_KERNELS) \
-    -DTFLM_OPS=$(TFLM_OPS) -I. -Imodel -Itflm -Ikernels/include $(TFLM_INCLUDES)
+TFLM_FLAGS := -DES_ON_TFLM -DTF_LITE_STATIC_MEMORY -DTF_LITE_STRIP_ERROR_STRINGS $(TFLM_KERNELS) \
+    -DTFLM_OPS=$(TFLM_OPS) -I. -iquote model -Itflm -Ikernels/include $(TFLM_INCLUDES)
 CXXFLAGS = $(CORE_FLAGS) -std=c++17 $(OPTIMIZE) -g0 -Wall -Wextra -Werror -fno-rtti -fno-exceptions \
     -fno-threadsafe-statics -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections -fno-unwind-tables \
-    -fno-asynchronous-unwind-tables -fomit-frame-pointer "-ffile-prefix-map=$(CURDIR)=." $(TFLM_FLAGS)
+    -fno-asynchronous-unwind-tables -fomit-frame-pointer $(TFLM_FLAGS)
 
-$(BUILD)/%.o: CFLAGS += -DMODEL_ON_TFLM -DMODEL_WEIGHTS_CRC=$(TFLM_WEIGHTS_CRC)
+$(BUILD)/%.o: CFLAGS += -DES_ON_TFLM -DMODEL_WEIGHTS_CRC=$(TFLM_WEIGHTS_CRC)
 
 $(BUILD)/%.o: %.cc $(BUILD)/tflm/flags
 	@mkdir -p $(@D)
@@ -55,7 +58,7 @@ $(BUILD)/tflm/flags: TEXT = $(TFLM_FLAGS)
 $(BUILD)/tflm/arena: TEXT = -DTFLM_ARENA_BYTES=$(TFLM_ARENA_BYTES)
 $(BUILD)/tflm/flags $(BUILD)/tflm/arena: FORCE
 	@mkdir -p $(@D)
-	@echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' > $@
+	@echo $(call shell_word,$(TEXT)) | cmp -s - $@ || echo $(call shell_word,$(TEXT)) > $@
 $(BUILD)/tflm/tflm_arena.o: $(BUILD)/tflm/arena
 $(BUILD)/tflm/tflm_arena.o: CFLAGS += -DTFLM_ARENA_BYTES=$(TFLM_ARENA_BYTES)
 

@@ -14,7 +14,7 @@
 
 extern "C" {
 #include "harness.h"
-#include "model.h"
+#include "harness_model.h"
 #include "tflm_arena.h"
 
 volatile uint32_t model_layer = MODEL_LAYERS;

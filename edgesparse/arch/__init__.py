@@ -1,0 +1,1 @@
+"""What is bound to an architecture: one package each."""

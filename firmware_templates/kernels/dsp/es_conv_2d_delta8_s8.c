@@ -1,8 +1,0 @@
-#include "es_conv_2d_groups.h"
-
-void es_conv_2d_delta8_s8(const es_conv_2d *p, const int8_t *input, int8_t *output, void *scratch) {
-    const int32_t values = es_patch_values(p);
-    es_conv_2d_rows rows = {.weights = p->pairs, .entry = (1 << 23) + 1};
-    es_conv_2d_groups(p, input, output, scratch, ES_PAIR_PIXELS, values, &rows,
-                      es_conv_2d_rows_delta8);
-}

@@ -1,8 +1,0 @@
-#include "es_depthwise_3x3_stride1.h"
-
-ES_DEPTHWISE_ROWS(es_rows, 0, ES_DEPTHWISE_SCALE)
-
-void es_depthwise_conv_2d_3x3_relu_s8(const es_depthwise_conv_2d *p, const int8_t *input,
-                                      int8_t *output, void *scratch) {
-    es_depthwise_3x3(p, input, output, scratch, es_rows);
-}
