@@ -141,7 +141,7 @@ def network(shape: Shape, seed: int) -> bytes:
         y = net.activation((1, shape.out_c), output_scale, zero_point)
         weights = _weights(rng, (shape.out_c, shape.in_c), shape)
         scales = rng.uniform(0.003, 0.005, shape.out_c if shape.per_channel else 1)
-        constants = [net.constant(weights, scales), net.constant(_bias(rng, shape.out_c))]
+        constants = [net.constant(weights, scales), net.constant(_bias(rng, shape.out_c), 0.05 * scales)]
         net.op("FULLY_CONNECTED", [x, *constants], [y], fusedActivationFunction=activation)
         return net.build([y])
     out = (1, -(-shape.height // shape.stride), -(-shape.width // shape.stride), shape.out_c)

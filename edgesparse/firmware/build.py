@@ -148,7 +148,7 @@ def read_twins(folder: Path) -> Twins:
 
 
 def _read(folder: Path, name: str) -> Build:
-    path = folder / _FOLDER / f"{name}.json"
+    path, network = folder / _FOLDER / f"{name}.json", Network.load(folder / _MODELS[name])
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         version = value.get("version") if isinstance(value, dict) else None
@@ -156,7 +156,6 @@ def _read(folder: Path, name: str) -> Build:
             raise InputError(f"is of version {version}, this edgesparse reads {BUILD_VERSION}")
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
             stored = from_json(_Stored, value, arrays)
-        network = Network.load(folder / _MODELS[name])
         if len(stored.ops) != len(network.graph.ops):
             raise InputError(f"is of a model with {len(stored.ops)} ops, not {len(network.graph.ops)}")
         board = load_board(stored.board)

@@ -102,7 +102,7 @@ def test_comments_are_wrapped_and_long_words_are_cut() -> None:
 
 def test_the_ops_for_tflite_micro_are_formatted_as_well(tmp_path: Path) -> None:
     graph, board = read_graph(conv_network()), load_board("mps2-an386")
-    model = tflm_model(conv_network(), graph, lower(graph, board.core), board.core)
+    model = tflm_model(conv_network(), graph, lower(graph, board.core))
     render_tflm(model, board, tmp_path, arena_bytes=4096, tool="edgesparse 0.1.0", source_sha256="0" * 64)
     shutil.copyfile(ROOT / ".clang-format", tmp_path / ".clang-format")
     source = tmp_path / "tflm" / "tflm_ops.cc"

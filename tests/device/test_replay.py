@@ -169,12 +169,12 @@ def test_a_profile_repeats_and_names_what_is_hot(tmp_path: Path) -> None:
     assert profile.functions[0].name == "toy_scale"
     assert profile.blocks[0].name.startswith("toy_scale+0x")
     assert profile.blocks[0].executed >= 2 * 36 * 37
-    assert any(" smla" in line for line in profile["blocks"][0]["disassembly"])
-    assert profile["layers"][0]["instructions_per_mac"] == round(profile["layers"][0]["instructions"] / 37**2, 4)
-    assert profile["layers"][1]["instructions_per_mac"] is None
-    assert sum(row["share"] for row in profile["layers"]) == pytest.approx(1, abs=1e-5)
+    assert any(" smla" in line for line in profile.blocks[0].disassembly)
+    assert profile.layers[0].instructions_per_mac == round(profile.layers[0].instructions / 37**2, 4)
+    assert profile.layers[1].instructions_per_mac is None
+    assert sum(row.share for row in profile.layers) == pytest.approx(1, abs=1e-5)
     # One weight of the flash per multiplication, and a little besides.
-    assert 37 * 37 <= profile["layers"][0]["flash_loads"] < 1.1 * 37 * 37
+    assert 37 * 37 <= profile.layers[0].flash_loads < 1.1 * 37 * 37
 
 
 def test_a_board_may_name_its_own_profile() -> None:

@@ -29,8 +29,8 @@ def test_an_emptied_filter_costs_no_instructions(emptied: list[int], gcc: str, t
         model = tmp_path / f"{name}.tflite"
         model.write_bytes(chain(layers, 12))
         report = firmware(model, out=tmp_path / name, toolchain=gcc, vectors=2)
-        assert report["bit_exact"]["ok"]
-        instructions[name] = report["sparse"]["instructions"]
+        assert report.bit_exact.ok
+        instructions[name] = report.sparse.instructions
         kernels = {path.stem for path in (tmp_path / name / "firmware" / "kernels").glob("es_conv_2d_*_s8*.c")}
         assert all(kernel.endswith("_dsp") for kernel in kernels), kernels
     assert instructions["pruned"] < 0.6 * instructions["unpruned"], instructions

@@ -13,7 +13,7 @@ from edgesparse.errors import ModelError
 from edgesparse.keras_model import from_object, input_shape, iter_layers, predict
 from edgesparse.keras_model.backend import tensorflow, tf_keras
 from edgesparse.keras_model.channel_graph import ChannelGraph, channel_graph
-from edgesparse.sparsify.channels import remove as remove_channels
+from edgesparse.sparsify import remove_channels
 from tests.support.fast_share import few
 from tests.support.random_models import random_model
 

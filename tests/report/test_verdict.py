@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from edgesparse.missing import Missing
+from edgesparse.report.report import Report
 from edgesparse.report.verdict import verdict
+from edgesparse.result import Fidelity, OutputDistance, Ratio
+from edgesparse.settings import Settings
+from tests.support.reports import SAMPLE
 
 
-def _report(optimize: str = "latency", agreement: float = 0.985, **ratio: Any) -> dict[str, Any]:
-    return {
-        "ratio": {"flash": 1.5, "instructions": 1.68, "cycles": 1.6, **ratio},
-        "fidelity": {"sparse_vs_float": {"top1_agreement": agreement, "correlation": 0.99}},
-        "bit_exact": {"ok": True, "reference": "the reference", "vectors": 8},
-        "settings": {"optimize": optimize, "method": "magnitude", "data": None},
-    }
+def _report(optimize: str = "latency", agreement: float = 0.985, **ratio: Any) -> Report:
+    distance = OutputDistance(top1_agreement=agreement, correlation=0.99, mean_abs_error=0.0, max_abs_error=0.0)
+    return replace(
+        SAMPLE,
+        settings=Settings(optimize=optimize, method="magnitude"),
+        fidelity=Fidelity(samples=100, int8_vs_float=distance, sparse_vs_float=distance),
+        ratio=Ratio(**{"flash": 1.5, "weights": 2.0, "instructions": 1.68, "cycles": 1.6, **ratio}),
+        budgets=(),
+    )
 
 
 def test_a_firmware_that_gains_is_usable() -> None:
@@ -29,7 +37,7 @@ def test_a_firmware_that_gains_is_usable() -> None:
     [
         ({"instructions": 0.5435}, "slower than its dense twin (instructions 1.84x)"),
         ({"flash": 0.8}, "larger than its dense twin (flash 1.25x)"),
-        ({"instructions": {"unavailable": "QEMU"}, "cycles": 0.9}, "slower than its dense twin (cycles 1.11x)"),
+        ({"instructions": Missing("QEMU"), "cycles": 0.9}, "slower than its dense twin (cycles 1.11x)"),
         ({"flash": 0.8, "cycles": 0.5}, "larger and slower than its dense twin (flash 1.25x, cycles 2.00x)"),
     ],
 )
