@@ -15,7 +15,7 @@ from edgesparse.graph import Tensor
 from edgesparse.measure.setup import choose_settings, set_up
 from edgesparse.missing import Missing
 from edgesparse.network import Network
-from edgesparse.oracle import MODULES, interpreters
+from edgesparse.oracle import interpreters
 from edgesparse.output import check_replaceable
 from edgesparse.progress import Progress
 from edgesparse.record import AnyArray
@@ -45,12 +45,12 @@ def firmware(
     check_budgets(chosen.budget, accuracy=_NO_FLOAT, agreement=_NO_FLOAT)
     setup = set_up(chosen, progress)
     path = Path(model)
-    network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
-    dense_plan = plan_twin(network, path, setup)
-    target = output_target(path, out)
-    check_replaceable(target, force=force)
-    vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
-    with interpreters(*MODULES):
+    with interpreters("tflite-micro"):  # it starts while the file is read and lowered
+        network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
+        dense_plan = plan_twin(network, path, setup)
+        target = output_target(path, out)
+        check_replaceable(target, force=force)
+        vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
         converted = Converted(
             source=Source(str(path), sha256_of(path), "tflite", "none"),
             sparse=network,

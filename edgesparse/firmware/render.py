@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -63,6 +64,7 @@ def render_board(board: Board, folder: Path) -> None:
     shutil.copyfile(templates_folder() / ARCH / "counters" / f"{board.counter}.h", folder / "counter.h")
 
 
+@cache
 def environment() -> jinja2.Environment:
     """Where the templates are, and how they are read."""
     return jinja2.Environment(
