@@ -108,7 +108,8 @@ def test_both_run_in_one_firmware(libraries: dict[str, Path], gcc: str, tmp_path
     (model / "both.c").write_text(AS_ONE)
     (model / "harness_model.ld").write_text("__model_invoke = model_invoke;\n__model_layer = model_layer;\n")
     (model / "harness_model.h").write_text(
-        "#pragma once\n#include <stdint.h>\n#define MODEL_LAYERS 1u\n#define MODEL_WEIGHTS_CRC 0u\n"
+        "#pragma once\n#include <stdint.h>\n#define MODEL_LAYERS 1u\n"
+        "#define MODEL_WEIGHTS_CRC selftest_weights_crc() /* whatever it is: the outputs are compared */\n"
         "#define MODEL_INPUT_BYTES 256u\n#define MODEL_OUTPUT_BYTES 20u\nextern volatile uint32_t model_layer;\n"
         "static inline void model_prepare(void) {}\nvoid *model_input(void);\nconst void *model_output(void);\n"
         "void model_invoke(void);\n"
