@@ -39,11 +39,11 @@ def phone_model(dense: bytes, inputs: npt.NDArray[Any], *, optimize: str, names:
     the dense file's ops.
     Outputs must equal the dense file's, byte for byte, with the same kernels of the same runtime, and the file must
     load with default settings. A tensor that fails alone stays dense; so does the file where nothing is left, where it
-    is not smaller, or where no runtime is installed.
+    is not smaller, or where no runtime is installed. Where nothing gets smaller no runtime is asked.
     """
     everything = encode_for_phones(dense, optimize=optimize)
     checks = [_Check(runtime, dense, inputs) for runtime, found in _installed().items() if found is not None]
-    usable = [check for check in checks if not isinstance(check.expected(reference=False), str)]
+    usable = [check for check in checks if everything.encoded and check.takes_dense]
     why_dense = _why_not_tried(dense, everything, checks, usable)
     file: PhoneFile | None = None
     refused: dict[int, str] = {}
@@ -119,6 +119,16 @@ class _Check:
         self.runtime, self.inputs, self._dense = runtime, inputs, dense
         self._expected: dict[bool, Outcome] = {}
 
+    @property
+    def takes_dense(self) -> bool:
+        """Whether the runtime takes the dense file."""
+        return not isinstance(self.expected(reference=False), str)
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything has run on it."""
+        return bool(self._expected)
+
     def expected(self, *, reference: bool) -> Outcome:
         """Outputs of the dense file, or why there are none."""
         if reference not in self._expected:
@@ -165,8 +175,8 @@ def _checks(checks: list[_Check], file: PhoneFile | None) -> dict[str, MobileChe
             result[runtime] = Missing(f"not installed; {runtime_remedy(runtime)}")
             continue
         check = asked[runtime]
-        outcome = check.expected(reference=False)
-        if isinstance(outcome, str):
+        outcome = check.expected(reference=False) if check.asked else ""
+        if isinstance(outcome, str) and outcome:
             result[runtime] = Missing(f"refuses the dense file: {outcome}")
         elif file is None:
             result[runtime] = Missing("the file has dense storage")
