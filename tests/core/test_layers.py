@@ -16,7 +16,7 @@ from tests.support.small_networks import conv_network
 PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
-    ["errors", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings"],
+    ["errors", "limits", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings"],
     ["variants", "arch", "boards", "data", "output", "progress"],
     ["tflite", "analysis", "packing", "lowering", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
