@@ -44,7 +44,8 @@ VECTOR = re.compile(rf"es vector {_COUNT} ticks=([0-9]{{1,20}}) output=((?:[0-9a
 MEMORY = re.compile(rf"es memory arena_used={_COUNT} stack_used={_COUNT}")
 SELFTEST = re.compile(r"es selftest (pass|fail) weights_crc=0x([0-9a-f]{8}) expected=0x([0-9a-f]{8})")
 FAULT = re.compile(
-    rf"es fault cfsr=0x([0-9a-f]{{8}}) address=0x([0-9a-f]{{8}}) pc=0x([0-9a-f]{{8}}) sp=0x([0-9a-f]{{8}}) layer={_COUNT}"
+    r"es fault cfsr=0x([0-9a-f]{8}) address=0x([0-9a-f]{8}) pc=0x([0-9a-f]{8}) sp=0x([0-9a-f]{8})"
+    rf" layer={_COUNT}"
 )
 REFUSED = re.compile(rf"es refused layer={_COUNT} op=(\S+) got={_COUNT} expected={_COUNT} (.+)")
 ARENA = re.compile(rf"es arena bytes={_COUNT} needed={_COUNT}")
