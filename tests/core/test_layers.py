@@ -17,7 +17,7 @@ PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
     ["errors", "limits", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings"],
-    ["variants", "arch", "boards", "data", "output", "progress"],
+    ["variants", "arch", "boards", "arrays", "data", "output", "progress"],
     ["tflite", "analysis", "packing", "lowering", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
     ["toolchain", "emulate", "flash", "tflm", "firmware", "doctor"],
