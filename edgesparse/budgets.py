@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from edgesparse.errors import SettingsError
+from edgesparse.errors import SettingsError, shown
 
 __all__ = [
     "BUDGETS",
@@ -51,7 +51,7 @@ BUDGETS: dict[str, Budget] = {
 }
 """By the name that --budget gives. All are of the sparse firmware, the one that ships."""
 
-_VALUE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z%]*)")
+_VALUE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([A-Za-z%]{0,8})")
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def parse_budget(text: str) -> tuple[Limit, ...]:
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not name or not value:
-            raise SettingsError(f"budget: expected name=limit, got {part.strip()!r}; names: {_forms()}")
+            raise SettingsError(f"budget: expected name=limit, got {shown(part.strip())}; names: {_forms()}")
         if name not in BUDGETS:
-            raise SettingsError(f"budget: no figure is called {name!r}; known: {_forms()}")
+            raise SettingsError(f"budget: no figure is called {shown(name)}; known: {_forms()}")
         if name in limits:
             raise SettingsError(f"budget: {name!r} is given twice")
         limits[name] = Limit(name, _parse_value(name, value))
@@ -95,7 +95,7 @@ def _parse_value(name: str, text: str) -> int | float:
     budget = BUDGETS[name]
     match = _VALUE.fullmatch(text)
     if match is None or match[2] not in budget.scales:
-        raise SettingsError(f"budget: {name}: expected {_form(name)}, got {text!r}")
+        raise SettingsError(f"budget: {name}: expected {_form(name)}, got {shown(text)}")
     value = Fraction(match[1]) * budget.scales[match[2]]
     if not budget.whole:
         return float(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.errors import DataError
+from edgesparse.arrays import read_npy, read_npz
+from edgesparse.errors import DataError, cut
 from edgesparse.graph import FloatArray
 
 __all__ = ["Dataset", "load_data"]
+
+
+_NAMES = ("x", "y", "x_test", "y_test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +53,7 @@ def load_data(source: str) -> Dataset:
     suffix = Path(source).suffix
     if suffix in (".npz", ".npy"):
         values: Any = _read(Path(source))
-    elif ":" in source and not Path(source).exists():
+    elif ":" in source and not _is_file(source):
         values = _call(source)
     else:
         raise DataError(f"--data {source}: expected a .npz or .npy file, or package.module:function")
@@ -61,7 +64,9 @@ def load_data(source: str) -> Dataset:
     elif not isinstance(values, dict):
         values = {"x": values}
     if "x" not in values:
-        raise DataError(f"--data {source}: expected an array named 'x', got {', '.join(values) or 'none'}")
+        raise DataError(
+            f"--data {source}: expected an array named 'x', got {cut(', '.join(map(str, values))) or 'none'}"
+        )
     if "y_test" in values and "x_test" not in values:
         raise DataError(f"--data {source}: has 'y_test' but no 'x_test'")
     data = Dataset(
@@ -78,15 +83,14 @@ def load_data(source: str) -> Dataset:
 
 def _read(path: Path) -> Any:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError:
-        raise DataError(f"--data {path}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"--data {path}: not a readable numpy file: {str(error).splitlines()[0]}") from error
+        if path.suffix == ".npy":
+            return read_npy(path)
+        found, names = read_npz(path, _NAMES)
+    except DataError as error:
+        raise DataError(f"--data {path}: {error}") from error
+    if "x" not in found:
+        raise DataError(f"--data {path}: expected an array named 'x', got {cut(', '.join(names)) or 'none'}")
+    return found
 
 
 def _call(source: str) -> Any:
@@ -95,20 +99,41 @@ def _call(source: str) -> Any:
         sys.path.insert(0, str(Path.cwd()))
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except ImportError as error:
-        raise DataError(f"--data {source}: cannot import {module_name!r}: {error}") from error
     except AttributeError:
         raise DataError(f"--data {source}: module {module_name!r} has no {function_name!r}") from None
+    except (Exception, SystemExit) as error:  # of the user's module
+        raise DataError(f"--data {source}: cannot import {module_name!r}: {_words(error)}") from error
     if not callable(function):
         raise DataError(f"--data {source}: {function_name!r} is not a function")
-    return function()
+    try:
+        return function()
+    except (Exception, SystemExit) as error:
+        raise DataError(f"--data {source}: the function failed: {_words(error)}") from error
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {cut(error)}"
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except (OSError, ValueError):  # too long, or with a zero
+        return False
+
+
+def _array(values: Any, name: str, source: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except Exception as error:  # of a list of lists of several lengths, or of what an object says that it is
+        raise DataError(f"--data {source}: {name} is no array: {_words(error)}") from error
 
 
 def _samples(values: Any, name: str, source: str) -> FloatArray:
-    array = np.asarray(values)
+    array = _array(values, name, source)
     if array.dtype.kind not in "fiub" or array.ndim < 2 or not array.size:
         raise DataError(
-            f"--data {source}: {name} must hold numbers of shape (samples, ...), got {array.dtype} {array.shape}"
+            f"--data {source}: {name} must hold numbers of shape (samples, ...), got {cut(array.dtype)} {array.shape}"
         )
     with np.errstate(over="ignore"):
         result: FloatArray = np.ascontiguousarray(array, dtype=np.float32)
@@ -119,16 +144,19 @@ def _samples(values: Any, name: str, source: str) -> FloatArray:
 def _labels(values: Any, name: str, source: str) -> npt.NDArray[Any] | None:
     if values is None:
         return None
-    array = np.asarray(values)
+    array = _array(values, name, source)
     if array.dtype.kind in "iub":
+        if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+            raise DataError(f"--data {source}: {name} holds {array.max()}, which is no class")
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim != 1:
             raise DataError(f"--data {source}: integer {name} must have shape (samples,), got {array.shape}")
         return array.astype(np.int64)
     if array.dtype.kind != "f" or array.ndim < 1:
-        raise DataError(f"--data {source}: {name} must hold integers or floats, got {array.dtype}")
-    floats: FloatArray = array.astype(np.float32)
+        raise DataError(f"--data {source}: {name} must hold integers or floats, got {cut(array.dtype)}")
+    with np.errstate(over="ignore"):
+        floats: FloatArray = array.astype(np.float32)
     _check_finite(floats, name, source)
     return floats
 

@@ -35,7 +35,27 @@ __all__ = [
     "SettingsError",
     "ToolMissingError",
     "UnsupportedError",
+    "cut",
+    "shown",
 ]
+
+_LONGEST_SHOWN = 120
+_LARGEST_SHOWN = 1 << 128
+
+
+def cut(text: object) -> str:
+    """What a message quotes, in one line and no longer than one."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[: _LONGEST_SHOWN - 3]}..."
+
+
+def shown(value: object) -> str:
+    """A value of any kind as a message shows it: no table, and no number of thousands of digits."""
+    if isinstance(value, dict | list | tuple):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and abs(value) >= _LARGEST_SHOWN:
+        return f"a number of {value.bit_length():,} bits"
+    return cut(repr(value))
 
 
 class EdgesparseError(Exception):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -228,6 +230,20 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
+    @cached_property
+    def readers(self) -> dict[int, tuple[int, ...]]:
+        """By tensor, the indices of the ops that read it; none for tensors that no op reads."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for index, op in enumerate(self.ops):
+            for tensor in dict.fromkeys(op.inputs):
+                found[tensor].append(index)
+        return {tensor: tuple(ops) for tensor, ops in found.items()}
+
+    @cached_property
+    def writers(self) -> dict[int, int]:
+        """By tensor, the index of the op whose first output it is."""
+        return {op.outputs[0]: index for index, op in enumerate(self.ops)}
+
     def input(self, op: Op, position: int) -> Tensor:
         """The tensor at an input position of `op`; ModelError where it is absent."""
         index = op.inputs[position] if position < len(op.inputs) else -1
@@ -252,11 +268,14 @@ class Graph:
         """The same graph with some ops renamed, by index. Names that are taken get a number."""
         taken = {op.name for index, op in enumerate(self.ops) if index not in names}
         ops = list(self.ops)
+        counts: dict[str, int] = {}
         for index, wanted in names.items():
-            name, count = wanted, 0
+            count = counts.get(wanted, 0)
+            name = f"{wanted}_{count}" if count else wanted
             while name in taken:
                 count += 1
                 name = f"{wanted}_{count}"
+            counts[wanted] = count
             taken.add(name)
             ops[index] = replace(self.ops[index], name=name)
         return replace(self, ops=tuple(ops))

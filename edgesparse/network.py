@@ -13,10 +13,19 @@ import numpy.typing as npt
 from edgesparse.analysis import ModelStats, analyse
 from edgesparse.errors import ModelError
 from edgesparse.graph import FloatArray, Graph, Int8Array, Tensor
+from edgesparse.limits import MAX_MODEL_BYTES
 from edgesparse.oracle import reference_outputs
 from edgesparse.tflite import read_graph, slim
 
 __all__ = ["Network"]
+
+
+def _file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_MODEL_BYTES + 1)
+    if len(data) > MAX_MODEL_BYTES:
+        raise ModelError(f"more than {MAX_MODEL_BYTES:,} bytes; no board has as much")
+    return data
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +46,7 @@ class Network:
     def load(path: Path, *, slimmed: bool = False, keep_metadata: bool = False) -> Network:
         """Read a file, and slim it if asked to; ModelError names it."""
         try:
-            network = Network.read(path.read_bytes())
+            network = Network.read(_file(path))
             return network.slimmed(keep_metadata=keep_metadata) if slimmed else network
         except FileNotFoundError:
             raise ModelError(f"{path}: no such file") from None

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from edgesparse.budgets import parse_budget
-from edgesparse.errors import SettingsError
+from edgesparse.errors import SettingsError, cut, shown
+from edgesparse.limits import MAX_CONFIG_BYTES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -163,7 +164,7 @@ def check_value(name: str, value: Any) -> None:
         parse_budget(value)
     allowed = _ALLOWED.get(name)
     if allowed is not None and not allowed.holds(value):
-        raise SettingsError(f"{name}: expected {allowed.what}, got {value!r}")
+        raise SettingsError(f"{name}: expected {allowed.what}, got {shown(value)}")
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ _ALLOWED = {
     "optimize": _one_of(*OPTIMIZE_NAMES),
     "mobile_optimize": _one_of(*MOBILE_OPTIMIZE_NAMES),
     "mobile_dtype": _one_of(*MOBILE_DTYPE_NAMES),
-    "tflm_max_arena": _Allowed(lambda value: value is None or value >= 1, "a number of bytes, 1 or more"),
+    "tflm_max_arena": _Allowed(lambda value: value is None or 1 <= value < 2**32, "a number of bytes, 1 to 4294967295"),
     "vectors": _Allowed(lambda value: 1 <= value <= 1000, "a whole number from 1 to 1000"),
     "seed": _Allowed(lambda value: 0 <= value < 2**32, "a whole number from 0 to 4294967295"),
 }
@@ -220,11 +221,13 @@ def read_config(path: Path) -> dict[str, Any]:
     Each value is checked by itself: what the command line adds may be what another one needs.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(_text(path))
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file; --config takes an edgesparse.toml") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: not a readable TOML file: {error}") from error
+    except (OSError, ValueError) as error:  # of a number of thousands of digits, a bare ValueError
+        raise SettingsError(f"{path}: not a readable TOML file: {cut(error)}") from error
+    except RecursionError:
+        raise SettingsError(f"{path}: not a readable TOML file: lists or tables are nested too deep") from None
     try:
         for name, value in table.items():
             check_value(name, _typed(name, value))
@@ -236,6 +239,14 @@ def read_config(path: Path) -> dict[str, Any]:
     return table
 
 
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(MAX_CONFIG_BYTES + 1)
+    if len(data) > MAX_CONFIG_BYTES:
+        raise ValueError(f"more than {MAX_CONFIG_BYTES:,} bytes")
+    return data.decode("utf-8")
+
+
 def _is_function(data: str) -> bool:
     module, colon, function = data.rpartition(":")
     return bool(colon) and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
@@ -245,13 +256,20 @@ def _typed(name: str, value: Any) -> Any:
     """The value as the setting's type; SettingsError where there is no such setting, or another type is given."""
     known = {field.name: str(field.type) for field in fields(Settings)}
     if name not in known:
-        raise SettingsError(f"{name!r} is not a setting; known: {', '.join(known)}")
+        raise SettingsError(f"{shown(name)} is not a setting; known: {', '.join(known)}")
     declared = known[name]
     if declared == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _as_float(name, value)
     if declared.endswith("| None") and value is None:
         return None
     wanted = {"float": float, "int": int, "bool": bool, "str": str}[declared.split(" ")[0]]
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise SettingsError(f"{name}: expected {declared}, got {value!r}")
+        raise SettingsError(f"{name}: expected {declared}, got {shown(value)}")
     return value
+
+
+def _as_float(name: str, value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise SettingsError(f"{name}: expected a number, got {shown(value)}") from None

@@ -11,6 +11,7 @@ import numpy as np
 from edgesparse.budgets import check_budgets
 from edgesparse.commands.folder import Converted, output_target, plan_twin, sha256_of, write_folder
 from edgesparse.errors import SettingsError
+from edgesparse.firmware.room import check_inputs
 from edgesparse.graph import Tensor
 from edgesparse.measure.setup import choose_settings, set_up
 from edgesparse.missing import Missing
@@ -47,6 +48,7 @@ def firmware(
     path = Path(model)
     with interpreters("tflite-micro"):  # it starts while the file is read and lowered
         network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
+        check_inputs(network.input, chosen.vectors, setup.board)
         dense_plan = plan_twin(network, path, setup)
         target = output_target(path, out)
         check_replaceable(target, force=force)

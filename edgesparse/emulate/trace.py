@@ -35,19 +35,24 @@ from edgesparse.toolchain.elf import Elf
 
 __all__ = ["Console", "Fault", "Selftest", "Trace", "describe_fault", "describe_layer", "layers_of", "parse_console"]
 
-BEGIN = re.compile(r"es begin protocol=1 vectors=(\d+) layers=(\d+) input=(\d+) output=(\d+) arena=(\d+) counter=(\S+)")
-VECTOR = re.compile(r"es vector (\d+) ticks=(\d+) output=((?:[0-9a-f]{2})*)")
-MEMORY = re.compile(r"es memory arena_used=(\d+) stack_used=(\d+)")
+_COUNT = "([0-9]{1,10})"
+"""A number of at most 32 bits, as all are that the harness prints but ticks."""
+BEGIN = re.compile(
+    rf"es begin protocol=1 vectors={_COUNT} layers={_COUNT} input={_COUNT} output={_COUNT} arena={_COUNT} counter=(\S+)"
+)
+VECTOR = re.compile(rf"es vector {_COUNT} ticks=([0-9]{{1,20}}) output=((?:[0-9a-f]{{2}})*)")
+MEMORY = re.compile(rf"es memory arena_used={_COUNT} stack_used={_COUNT}")
 SELFTEST = re.compile(r"es selftest (pass|fail) weights_crc=0x([0-9a-f]{8}) expected=0x([0-9a-f]{8})")
 FAULT = re.compile(
-    r"es fault cfsr=0x([0-9a-f]{8}) address=0x([0-9a-f]{8}) pc=0x([0-9a-f]{8}) sp=0x([0-9a-f]{8}) layer=(\d+)"
+    r"es fault cfsr=0x([0-9a-f]{8}) address=0x([0-9a-f]{8}) pc=0x([0-9a-f]{8}) sp=0x([0-9a-f]{8})"
+    rf" layer={_COUNT}"
 )
-REFUSED = re.compile(r"es refused layer=(\d+) op=(\S+) got=(\d+) expected=(\d+) (.+)")
-ARENA = re.compile(r"es arena bytes=(\d+) needed=(\d+)")
+REFUSED = re.compile(rf"es refused layer={_COUNT} op=(\S+) got={_COUNT} expected={_COUNT} (.+)")
+ARENA = re.compile(rf"es arena bytes={_COUNT} needed={_COUNT}")
 NO_OP = "-"  # the model as a whole
 UNREGISTERED = "operator without a registration"  # where `op` does not say which, `got` does
 ARENA_TOO_SMALL = "bytes of arena"  # how WHAT starts then; `got` is what there is
-OVERRUN = re.compile(r"es overrun vector=(\d+)")
+OVERRUN = re.compile(rf"es overrun vector={_COUNT}")
 
 # Bits of the Configurable Fault Status Register (Armv7-M, Armv8-M), the most telling first.
 CFSR_BITS = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from edgesparse.boards import Board, MemoryRegion, board_names, load_board
 from edgesparse.errors import DoesNotFitError, SettingsError
-from edgesparse.graph import Graph
+from edgesparse.graph import Graph, Tensor
 from edgesparse.lowering import PackedModel
 from edgesparse.lowering.arena import MemoryPlan
 
@@ -20,6 +20,7 @@ __all__ = [
     "Contents",
     "Part",
     "check_fits",
+    "check_inputs",
     "explain_overflow",
     "fits",
     "flash_parts",
@@ -113,6 +114,16 @@ def check_fits(contents: Contents, board: Board, *, build: str) -> None:
         raise DoesNotFitError(
             f"the {build} does not fit board {board.name!r}: it needs at least {' and '.join(problems)}; "
             f"{_advice(contents)}"
+        )
+
+
+def check_inputs(tensor: Tensor, vectors: int, board: Board) -> None:
+    """DoesNotFitError where the test inputs alone are more than the board's flash: before there are any."""
+    size = vectors * tensor.nbytes
+    if size > board.flash.length:
+        raise DoesNotFitError(
+            f"the firmware does not fit board {board.name!r}: {vectors} test input(s) alone take {size:,} bytes of "
+            f"flash of {board.flash.length:,}; use fewer (--vectors), or a smaller model"
         )
 
 

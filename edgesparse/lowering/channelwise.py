@@ -9,6 +9,7 @@ its output is its input's memory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -21,7 +22,7 @@ from edgesparse.lowering.kernels import rate
 from edgesparse.lowering.lines import Lines, fit_lines, fit_pieces
 from edgesparse.lowering.two_bytes import TwoBytes, prelu, product, sum_or_difference
 
-__all__ = ["constant_position", "lower_channelwise", "merged_into"]
+__all__ = ["constant_position", "lower_channelwise", "pairs_of"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -52,53 +53,54 @@ def constant_position(graph: Graph, op: Op) -> int | None:
     return constants[0]
 
 
-def merged_into(graph: Graph, index: int) -> int | None:
-    """The index of the op whose kernel call does the work of op `index` too; None where that has its own.
+def pairs_of(graph: Graph) -> dict[int, int]:
+    """By op that has no kernel call of its own: the op whose call does its work too.
 
     In a chain of ops with constants the first and the second are a pair, and the third and the fourth.
     """
-    following = _next_in_chain(graph, index)
-    before, place = index, 0
-    while (previous := _previous_in_chain(graph, before)) is not None:
-        before, place = previous, place + 1
-    return following if place % 2 == 0 else None
+    pairs: dict[int, int] = {}
+    seconds: set[int] = set()
+    for index, op in enumerate(graph.ops):
+        following = _next_in_chain(graph, op)
+        if following is not None and index not in seconds:
+            pairs[index] = following
+            seconds.add(following)
+    return pairs
 
 
-def _next_in_chain(graph: Graph, index: int) -> int | None:
-    """The op that alone reads the output of op `index`, if both have a constant."""
-    if constant_position(graph, graph.ops[index]) is None:
+def _next_in_chain(graph: Graph, op: Op) -> int | None:
+    """The op that alone reads the output of this one, if both have a constant."""
+    if constant_position(graph, op) is None:
         return None
-    output = graph.ops[index].outputs[0]
-    readers = [number for number, op in enumerate(graph.ops) if output in op.inputs]
+    output = op.outputs[0]
+    readers = graph.readers.get(output, ())
     if output in graph.outputs or len(readers) != 1:
         return None
     return readers[0] if constant_position(graph, graph.ops[readers[0]]) is not None else None
 
 
-def _previous_in_chain(graph: Graph, index: int) -> int | None:
-    for number in range(index - 1, -1, -1):
-        if graph.ops[number].outputs[0] in graph.ops[index].inputs:
-            return number if _next_in_chain(graph, number) == index else None
-    return None
-
-
 def lower_channelwise(context: Context) -> tuple[KernelCall, ...]:
     """An op that has a constant_position: one call for it and the op that is merged into it."""
-    graph, index = context.graph, context.op_index
-    if constant_position(graph, context.op) is None:
+    if constant_position(context.graph, context.op) is None:
         raise context.unsupported("there is a kernel for one activation and one constant")
-    if merged_into(graph, index) is not None:
+    if context.op_index in context.pairs:
         _outputs(context)  # what it refuses, it refuses here
         return ()
     second = _outputs(context)
-    previous = _previous_in_chain(graph, index)
-    if previous is None or merged_into(graph, previous) != index:
+    previous = _merged(context)
+    if previous is None:
         return (_call(context, second, None, None),)
-    first = _outputs(Context(graph, context.core, previous, context.excluded))
+    first = _outputs(replace(context, op_index=previous))
     channels = max(len(first), len(second))
     first, second = (np.tile(outputs, (channels // len(outputs), 1)) for outputs in (first, second))
     both = np.take_along_axis(second, first + 128, axis=1)
     return (_call(context, both, first, second),)
+
+
+def _merged(context: Context) -> int | None:
+    """The op whose work this one does too."""
+    before = context.graph.writers.get(context.graph.first_activation(context.op))
+    return before if before is not None and context.pairs.get(before) == context.op_index else None
 
 
 def _outputs(context: Context) -> IntArray:
@@ -107,7 +109,9 @@ def _outputs(context: Context) -> IntArray:
     assert position is not None
     constant = np.asarray(context.operand(position).data, np.int64)
     shape = context.operand(1 - position).shape
-    repeated = np.broadcast_to(constant, shape).reshape(-1)
+    repeated = constant.reshape(-1)
+    if constant.size > 1 and constant.shape[-1:] != (constant.size,):  # not along the last axis alone
+        repeated = np.broadcast_to(constant, shape).reshape(-1)
     y = repeated[: _period(repeated, shape), None]
     function = _FUNCTIONS[context.op.kind](context)
     return function(_VALUES, y) if position == 1 else function(y, _VALUES)
@@ -115,7 +119,7 @@ def _outputs(context: Context) -> IntArray:
 
 def _period(repeated: IntArray, shape: tuple[int, ...]) -> int:
     """After how many values a constant begins anew: one, the size of the last axis, or all."""
-    for period in (1, shape[-1] if shape else 1):
+    for period in (1, min(len(repeated), shape[-1] if shape else 1)):
         if (repeated.reshape(-1, period) == repeated[:period]).all():
             return period
     return len(repeated)
@@ -179,7 +183,7 @@ def _constants(
 def _reason(context: Context, channels: int, tabled: int, *, merged: bool) -> str:
     what = f"one function of a byte for each of {channels} channels" if channels > 1 else "one function of a byte"
     if merged:
-        what += f", with {context.graph.ops[_previous_in_chain(context.graph, context.op_index) or 0].name!r}"
+        what += f", with {context.graph.ops[_merged(context) or 0].name!r}"
     return what + (f"; {tabled} by table" if tabled else "")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -36,7 +36,7 @@ class Context:
     """One op to lower. `excluded` names (kind, format) pairs that do not pay for this network.
 
     `optimize` and `forced`: see Policy. `zero_inputs`: the share of the first input's values that were seen at its
-    zero point, where that was measured.
+    zero point, where that was measured. `pairs`: by op, the op whose kernel call does its work too (channelwise).
     """
 
     graph: Graph
@@ -46,6 +46,7 @@ class Context:
     optimize: str = "latency"
     forced: str = ""
     zero_inputs: float | None = None
+    pairs: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def op(self) -> Op:

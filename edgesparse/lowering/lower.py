@@ -14,7 +14,7 @@ from edgesparse.graph import Graph
 from edgesparse.lowering import shapes
 from edgesparse.lowering.binary import lower_mul, lower_sum
 from edgesparse.lowering.call import KernelCall
-from edgesparse.lowering.channelwise import lower_channelwise, merged_into
+from edgesparse.lowering.channelwise import lower_channelwise, pairs_of
 from edgesparse.lowering.context import Context
 from edgesparse.lowering.conv_2d import lower_conv_2d
 from edgesparse.lowering.depthwise_conv_2d import lower_depthwise_conv_2d
@@ -118,11 +118,11 @@ def lower(
     _refuse_missing(graph)
     for op in graph.ops:
         check(graph, op, LOWERINGS[op.kind])
-    measured = zero_inputs or {}
+    measured, pairs = zero_inputs or {}, pairs_of(graph)
     excluded = frozenset(CODE_BYTES) if dense_only else frozenset()
     while True:
         contexts = [
-            Context(graph, core, index, excluded, optimize, forced, measured.get(index))
+            Context(graph, core, index, excluded, optimize, forced, measured.get(index), pairs)
             for index in range(len(graph.ops))
         ]
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as a rescaling factor
@@ -136,7 +136,7 @@ def lower(
         if not calls:
             source = graph.first_activation(op)
             aliases[op.outputs[0]] = aliases.get(source, source)
-    layers = tuple(_layer(graph, index, calls) for index, calls in enumerate(lowered))
+    layers = tuple(_layer(graph, index, calls, pairs) for index, calls in enumerate(lowered))
     return PackedModel(tuple(call for calls in lowered for call in calls), aliases, layers)
 
 
@@ -193,13 +193,12 @@ def _weight_bytes(calls: tuple[KernelCall, ...]) -> int:
     return sum(call.weight_bytes for call in calls)
 
 
-def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...]) -> Layer:
-    reason = calls[0].reason if calls else _why_no_call(graph, index)
+def _layer(graph: Graph, index: int, calls: tuple[KernelCall, ...], pairs: Mapping[int, int]) -> Layer:
+    reason = calls[0].reason if calls else _why_no_call(graph, pairs.get(index))
     return Layer(_weight_bytes(calls), _instructions(calls), reason)
 
 
-def _why_no_call(graph: Graph, index: int) -> str:
-    following = merged_into(graph, index)
+def _why_no_call(graph: Graph, following: int | None) -> str:
     if following is not None:
         return f"the kernel of {graph.ops[following].name!r} does it too"
     return "no kernel: the output is the input's memory"

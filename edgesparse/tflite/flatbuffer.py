@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.errors import ModelError
+from edgesparse.limits import MAX_TENSORS, MAX_TEXT_BYTES
 
 __all__ = ["Table", "root"]
 
@@ -58,6 +59,8 @@ class Table:
     def text(self, field: int) -> str:
         """A string, empty by default."""
         start, length = self._vector(field, 1)
+        if length > MAX_TEXT_BYTES:
+            raise ModelError(f"a name of {length:,} bytes; at most {MAX_TEXT_BYTES:,}")
         return self.buffer[start : start + length].decode("utf-8", errors="replace")
 
     def array(self, field: int, dtype: str) -> npt.NDArray[Any]:
@@ -71,9 +74,11 @@ class Table:
         at = self._field(field)
         return None if at is None else _table(self.buffer, at + _unpack(self.buffer, "<I", at))
 
-    def tables(self, field: int) -> tuple[Table, ...]:
-        """A vector of tables, empty by default."""
+    def tables(self, field: int, *, most: int = MAX_TENSORS) -> tuple[Table, ...]:
+        """A vector of tables, empty by default; ModelError for more than `most`."""
         start, length = self._vector(field, 4)
+        if length > most:
+            raise ModelError(f"a list of {length:,} tables; at most {most:,} are read")
         places = range(start, start + 4 * length, 4)
         return tuple(_table(self.buffer, at + _unpack(self.buffer, "<I", at)) for at in places)
 

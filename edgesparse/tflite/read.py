@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.errors import ModelError
+from edgesparse.errors import ModelError, shown
 from edgesparse.graph import (
     BinaryOptions,
     ConcatenationOptions,
@@ -27,13 +27,30 @@ from edgesparse.graph import (
     SoftmaxOptions,
     Tensor,
 )
+from edgesparse.limits import MAX_AXES, MAX_ELEMENTS, MAX_MODEL_BYTES, MAX_OPS
 from edgesparse.tflite import flatbuffer, schema
 from edgesparse.tflite.flatbuffer import Table
 from edgesparse.tflite.names import layer_names
 
 __all__ = ["read_graph"]
 
-_MAX_ELEMENTS = 1 << 31
+_INDEX_BYTES = 40
+"""Of an index in a tuple."""
+
+
+class _Account:
+    """What a model may still take in memory. Tables of a flatbuffer may share vectors, which are a copy each here."""
+
+    def __init__(self) -> None:
+        self._left = MAX_MODEL_BYTES
+
+    def take(self, size: int, where: str) -> None:
+        """ModelError where too little is left."""
+        self._left -= size
+        if self._left < 0:
+            raise ModelError(
+                f"{where}: with it the model takes more than {MAX_MODEL_BYTES:,} bytes; no board has as much"
+            )
 
 
 def read_graph(data: bytes) -> Graph:
@@ -42,6 +59,8 @@ def read_graph(data: bytes) -> Graph:
     Tensors keep the file's order. Op names come from the Keras layers that the tensor names mention.
     ModelError says what is damaged or not supported.
     """
+    account = _Account()
+    account.take(len(data), "the file")
     model = flatbuffer.root(data, schema.FILE_IDENTIFIER)
     version = model.uint32(0)
     if version != schema.SCHEMA_VERSION:
@@ -52,15 +71,17 @@ def read_graph(data: bytes) -> Graph:
     codes = tuple(_operator_name(code) for code in model.tables(1))
     buffers = tuple(_buffer(table, data) for table in model.tables(4))
     subgraph = subgraphs[0]
-    tensors = tuple(_tensor(index, table, buffers) for index, table in enumerate(subgraph.tables(0)))
-    operators = [_operator(index, table, codes) for index, table in enumerate(subgraph.tables(3))]
+    tensors = tuple(_tensor(index, table, buffers, account) for index, table in enumerate(subgraph.tables(0)))
+    operators = [
+        _operator(index, table, codes, account) for index, table in enumerate(subgraph.tables(3, most=MAX_OPS))
+    ]
     outputs_text = [tensors[o[2][0]].name if o[2] and 0 <= o[2][0] < len(tensors) else "" for o in operators]
     names = layer_names([kind for kind, _, _, _ in operators], outputs_text)
     ops = tuple(
         Op(name=name, kind=kind, inputs=inputs, outputs=outputs, options=options)
         for name, (kind, inputs, outputs, options) in zip(names, operators, strict=True)
     )
-    inputs, outputs = _indices(subgraph, 1), _indices(subgraph, 2)
+    inputs, outputs = (_indices(subgraph, field, account, "the model") for field in (1, 2))
     graph = Graph(tensors=tensors, ops=ops, inputs=inputs, outputs=outputs)
     _check_topology(graph)
     return graph
@@ -83,17 +104,16 @@ def _buffer(table: Table, data: bytes) -> npt.NDArray[np.uint8]:
     return table.array(0, "u1")
 
 
-def _tensor(index: int, table: Table, buffers: tuple[npt.NDArray[np.uint8], ...]) -> Tensor:
+def _tensor(index: int, table: Table, buffers: tuple[npt.NDArray[np.uint8], ...], account: _Account) -> Tensor:
     name = table.text(3) or f"tensor_{index}"
-    where = f"tensor {index} ({name!r})"
+    where = f"tensor {index} ({shown(name)})"
     type_code = table.int8(1)
     type_name = schema.TENSOR_TYPES[type_code] if 0 <= type_code < len(schema.TENSOR_TYPES) else str(type_code)
     if type_name not in schema.DTYPES:
         raise ModelError(f"{where}: type {type_name} is not supported; convert with int8 full-integer quantization")
     dtype = np.dtype(schema.DTYPES[type_name])
-    shape = tuple(int(n) for n in table.array(0, "<i4"))
-    if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize >= _MAX_ELEMENTS:
-        raise ModelError(f"{where}: shape {list(shape)} is not a static shape; export the model with batch 1")
+    shape = _shape(table, where)
+    account.take(4 * len(name) + math.prod(shape) * dtype.itemsize, where)
     if table.table(6) is not None:
         raise ModelError(f"{where} is stored in TFLite's sparsity encoding; give the dense file, model.int8.tflite")
     if table.boolean(5):
@@ -112,17 +132,30 @@ def _tensor(index: int, table: Table, buffers: tuple[npt.NDArray[np.uint8], ...]
         name=name,
         shape=shape,
         dtype=dtype,
-        quantization=_quantization(table.table(4), shape, where),
+        quantization=_quantization(table.table(4), shape, where, account),
         data=data,
     )
 
 
-def _quantization(table: Table | None, shape: tuple[int, ...], where: str) -> Quantization | None:
+def _shape(table: Table, where: str) -> tuple[int, ...]:
+    sizes = table.array(0, "<i4")
+    if sizes.size > MAX_AXES:
+        raise ModelError(f"{where} has {sizes.size:,} axes; at most {MAX_AXES}")
+    shape = tuple(int(n) for n in sizes)
+    if any(n < 0 for n in shape):
+        raise ModelError(f"{where}: shape {list(shape)} is not a static shape; export the model with batch 1")
+    if math.prod(max(n, 1) for n in shape) > MAX_ELEMENTS:
+        raise ModelError(f"{where}: shape {list(shape)} holds more than {MAX_ELEMENTS:,} values; no board has as much")
+    return shape
+
+
+def _quantization(table: Table | None, shape: tuple[int, ...], where: str, account: _Account) -> Quantization | None:
     if table is None:
         return None
     scales, zero_points = table.array(2, "<f4"), table.array(3, "<i8")
     if not scales.size:
         return None
+    account.take(scales.nbytes + zero_points.nbytes, where)
     axis = table.int32(6)
     if scales.size > 1:
         if not 0 <= axis < len(shape) or shape[axis] != scales.size:
@@ -139,12 +172,14 @@ def _quantization(table: Table | None, shape: tuple[int, ...], where: str) -> Qu
     return Quantization(scales=scales.copy(), zero_points=points, axis=axis)
 
 
-def _indices(table: Table, field: int) -> tuple[int, ...]:
-    return tuple(int(i) for i in table.array(field, "<i4"))
+def _indices(table: Table, field: int, account: _Account, where: str) -> tuple[int, ...]:
+    indices = table.array(field, "<i4")
+    account.take(_INDEX_BYTES * indices.size, where)
+    return tuple(int(i) for i in indices)
 
 
 def _operator(
-    index: int, table: Table, codes: tuple[str, ...]
+    index: int, table: Table, codes: tuple[str, ...], account: _Account
 ) -> tuple[str, tuple[int, ...], tuple[int, ...], OpOptions]:
     code = table.uint32(0)
     if code >= len(codes):
@@ -157,7 +192,8 @@ def _operator(
         if parsed is None:
             raise ModelError(f"op {index} ({kind}): its options are missing")
         options = parse(parsed, f"op {index} ({kind})")
-    return kind, _indices(table, 1), _indices(table, 2), options
+    inputs, outputs = (_indices(table, field, account, f"op {index} ({kind})") for field in (1, 2))
+    return kind, inputs, outputs, options
 
 
 def _choice(names: tuple[str, ...], code: int, what: str, where: str) -> str:

@@ -16,8 +16,8 @@ from tests.support.small_networks import conv_network
 PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
-    ["errors", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings"],
-    ["variants", "arch", "boards", "data", "output", "progress"],
+    ["errors", "limits", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings"],
+    ["variants", "arch", "boards", "arrays", "data", "output", "progress"],
     ["tflite", "analysis", "packing", "lowering", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
     ["toolchain", "emulate", "flash", "tflm", "firmware", "doctor"],

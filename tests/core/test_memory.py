@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,6 +103,65 @@ def test_elementwise_ops_write_over_inputs_that_nobody_reads_later() -> None:
     assert offsets[y] == offsets[total]
     assert offsets[total] in (offsets[x], offsets[b])
     assert plan.arena_bytes == plan.bound_bytes == 2 * 128
+
+
+def chain(kind: str, length: int) -> bytes:
+    """Ops of one kind, one after the other, with constants where the kind takes two inputs."""
+    net = TfliteBuilder()
+    tensor = net.input((1, 4), 0.05, 3)
+    for index in range(length):
+        scale = 0.05 + 0.001 * (index % 7)
+        following = net.activation((1, 4), scale, 3)
+        factor = [net.constant(np.array([index % 100 + 1], np.int8), [0.01])] if kind == "MUL" else []
+        net.op(kind, [tensor, *factor], [following])
+        tensor = following
+    return net.build([tensor])
+
+
+@pytest.mark.parametrize(("kind", "length"), [("MUL", 400), ("RELU", 400), ("RELU", 10_000)])
+def test_long_chains_are_planned_in_seconds(kind: str, length: int) -> None:
+    graph = read_graph(chain(kind, length))
+    start = time.process_time()
+    packed = lower(graph, DSP)
+    plan = plan_memory(graph, packed)
+    assert time.process_time() - start < 8
+    assert len(packed.calls) == (length // 2 if kind == "MUL" else length)
+    assert plan.arena_bytes == plan.bound_bytes == ALIGNMENT, "all of it in place"
+
+
+def test_buffers_that_never_meet_the_bound_take_seconds() -> None:
+    generator = random.Random(3)
+    calls = 2000
+    buffers = [
+        Buffer(str(call), 8 * generator.randint(1, 2000), call, min(call + generator.randint(1, 30), calls))
+        for call in range(calls)
+    ]
+    start = time.process_time()
+    offsets, total = place(buffers)
+    assert time.process_time() - start < 15
+    assert total < 1.3 * live_bound(buffers)
+    assert all(offset + buffer.size <= total for offset, buffer in zip(offsets, buffers, strict=True))
+
+
+def test_a_crowd_is_placed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above some number of pairs there is one order, and what lies in the way is not compared pair by pair."""
+    generator = random.Random(0)
+    monkeypatch.setattr("edgesparse.lowering.arena._MOST_PAIRS", -1)
+    for _ in range(150):
+        buffers = []
+        for index in range(generator.randint(1, 40)):
+            first = generator.randint(0, 12)
+            buffers.append(Buffer(str(index), generator.randint(1, 90), first, first + generator.randint(0, 6)))
+        offsets, total = place(buffers)
+        assert_valid(buffers, offsets, total)
+
+
+def test_ten_thousand_buffers_alive_at_once_take_seconds() -> None:
+    buffers = [Buffer(str(index), 8 + index % 50, index % 100, 10_000) for index in range(10_000)]
+    start = time.process_time()
+    _, total = place(buffers)
+    assert time.process_time() - start < 3
+    assert total == sum(-(-buffer.size // ALIGNMENT) * ALIGNMENT for buffer in buffers)
 
 
 def test_outputs_of_the_network_are_not_written_over() -> None:

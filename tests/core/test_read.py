@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgesparse.analysis import analyse
 from edgesparse.boards import CORES
-from edgesparse.errors import EdgesparseError, ModelError
+from edgesparse.commands.firmware import firmware
+from edgesparse.errors import DoesNotFitError, EdgesparseError, ModelError
 from edgesparse.graph import Conv2DOptions
 from edgesparse.lowering import lower
 from edgesparse.lowering.arena import plan_memory
+from edgesparse.network import Network
 from edgesparse.tflite import read_graph
 from tests.support.small_networks import conv_network
 from tests.support.tflite_builder import TfliteBuilder
@@ -48,6 +51,57 @@ def test_counts_follow_the_definition() -> None:
 def test_what_is_no_tflite_is_refused(junk: bytes) -> None:
     with pytest.raises(ModelError):
         read_graph(junk)
+
+
+def relu(shape: tuple[int, ...]) -> bytes:
+    b = TfliteBuilder()
+    x, y = b.input(shape, 0.1), b.activation(shape, 0.1)
+    b.op("RELU", [x], [y])
+    return b.build([y])
+
+
+@pytest.mark.parametrize("shape", [(1, 1 << 14, 1 << 13), (1, (64 << 20) + 1), (0, 1 << 30), (1, 2**31 - 1, 2**31 - 1)])
+def test_shapes_that_no_board_holds_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError, match="more than 67,108,864 values"):
+        read_graph(relu(shape))
+    with pytest.raises(ModelError, match="has 9 axes; at most 8"):
+        read_graph(relu((1,) * 9))
+
+
+def test_tensors_count_together() -> None:
+    """Each of them is small enough, and they may all hold the one constant of a small file."""
+    b = TfliteBuilder()
+    x = b.input((1, 64 << 20), 0.1)
+    for _ in range(10):
+        y = b.activation((1, 64 << 20), 0.1)
+        b.op("RELU", [x], [y])
+        x = y
+    with pytest.raises(ModelError, match=r"tensor 7 .*more than 536,870,912 bytes"):
+        read_graph(b.build([x]))
+
+
+def test_more_than_a_network_has_is_refused() -> None:
+    b = TfliteBuilder()
+    x = b.input((1, 4), 0.1)
+    for _ in range(20_001):
+        y = b.activation((1, 4), 0.1)
+        b.op("RELU", [x], [y])
+        x = y
+    with pytest.raises(ModelError, match="a list of 20,001 tables; at most 20,000"):
+        read_graph(b.build([x]))
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(ModelError, match="/dev/zero: more than 536,870,912 bytes"):
+        Network.load(Path("/dev/zero"))
+
+
+def test_inputs_are_not_made_for_a_board_without_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "wide.tflite"
+    path.write_bytes(relu((1, 60 << 20)))
+    monkeypatch.setattr("edgesparse.commands.firmware._random_inputs", pytest.fail)
+    with pytest.raises(DoesNotFitError, match=r"8 test input\(s\) alone take 503,316,480 bytes"):
+        firmware(path, out=tmp_path / "out")
 
 
 def use(data: bytes) -> None:

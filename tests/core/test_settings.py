@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,52 @@ def test_a_bad_config_names_the_file(tmp_path: Path, text: str) -> None:
     config.write_text(text)
     with pytest.raises(SettingsError, match=r"edgesparse\.toml"):
         read_config(config)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed = " + "9" * 5000, "seed = 0x" + "f" * 5000, "sparsity = " + "9" * 400, "sparsity = nan",
+        "channels = -inf",
+        "epochs = 0x" + "f" * 40_000, "tflm_max_arena = 0x" + "f" * 40_000, "sparsity = 0x" + "f" * 40_000,
+        "data = " + "[" * 5000 + "]" * 5000, "method = {a = {b = [1, {c = 2}]}}", "seed" + ".a" * 5000 + " = 1",
+        "[seed]\nvalue = 1", "[[seed]]", "seed = 9999-99-99", "seed = 2026-01-01", 'board = ["a", "b"]',
+        'budget = "flash=' + "9" * 5000 + '"', 'budget = "accuracy-drop=' + "9" * 400 + '"',
+        'pattern = "nm=\u0662:\u0664"',
+        'method = "' + "x" * 100_000 + '"', 'method = """a\nb"""', '"a\\nb" = 1', '"' + "n" * 100_000 + '" = 1',
+        "seed = 1 # \udcff", "seed = 1\n" * 2, "# " + "x" * 2_000_000,
+    ],
+    ids=range(26),
+)  # fmt: skip
+def test_any_config_is_read_or_refused_in_a_line_that_names_the_file(tmp_path: Path, text: str) -> None:
+    config = tmp_path / "edgesparse.toml"
+    config.write_bytes(text.encode("utf-8", errors="surrogateescape"))
+    with pytest.raises(SettingsError, match=r"edgesparse\.toml") as caught:
+        read_config(config)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 1500 + len(str(config)), "long values are cut"
+
+
+def test_a_damaged_config_is_refused_and_nothing_else(tmp_path: Path) -> None:
+    good = b'sparsity = 0.5\npattern = "nm=2:4"\nepochs = 3\nlabels = true\nbudget = "flash=96K,latency=20ms"\n'
+    generator = random.Random(0)
+    messages = []
+    config = tmp_path / "edgesparse.toml"
+    for _ in range(400):
+        text = bytearray(good)
+        for _ in range(generator.randint(1, 4)):
+            at = generator.randrange(len(text))
+            text[at : at + generator.randint(0, 2)] = generator.choice(
+                (b"[", b"9" * 4400, b"=", b'"', b"\xff", b"{", b"-")
+            )
+        config.write_bytes(text)
+        try:
+            read_config(config)
+        except SettingsError as error:
+            messages.append(str(error))
+    assert messages
+    assert all(message.startswith(f"{config}: ") and "\n" not in message for message in messages)
 
 
 def test_a_missing_config_is_an_error(tmp_path: Path) -> None:

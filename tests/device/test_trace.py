@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
-from edgesparse.emulate.trace import describe_layer, parse_console
+from edgesparse.emulate.trace import describe_layer, layers_of, parse_console
 from edgesparse.errors import CrashError, RefusedError
 from edgesparse.toolchain import Elf, Symbol
 
@@ -66,6 +67,51 @@ def test_a_wrong_line_is_an_error(index: int, line: str) -> None:
     with pytest.raises(CrashError) as caught:
         parse_console("\n".join([*GOOD[:index], line, *GOOD[index + 1 :]]), ELF)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("index", "found", "put"),
+    [
+        (0, "vectors=2", "vectors=" + "9" * 5000),
+        (0, "arena=16", "arena=" + "9" * 21),
+        (0, "layers=3", "layers=\u0663"),
+        (1, "ticks=5", "ticks=" + "9" * 5000),
+        (1, "vector 0", "vector " + "0" * 5000),
+        (3, "stack_used=100", "stack_used=" + "9" * 5000),
+        (4, "es end", f"es overrun vector={'9' * 5000}"),
+        (4, "es end", f"es arena bytes=1 needed={'9' * 5000}"),
+        (4, "es end", f"es refused layer={'9' * 5000} op=ADD got=1 expected=2 x"),
+        (4, "es end", f"es refused layer=1 op=- got={'9' * 5000} expected=2 operator without a registration"),
+        (4, "es end", f"es fault cfsr=0x00000000 address=0x00000000 pc=0x00000104 sp=0x20000100 layer={'9' * 5000}"),
+    ],
+)
+def test_numbers_that_no_firmware_prints_are_an_error(index: int, found: str, put: str) -> None:
+    text = "\n".join([*GOOD[:index], GOOD[index].replace(found, put), *GOOD[index + 1 :]])
+    layers_of(text)
+    with pytest.raises(CrashError) as caught:
+        parse_console(text, ELF)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_damaged_console_is_an_error_and_nothing_else() -> None:
+    generator = random.Random(0)
+    good = "\n".join(
+        [*GOOD[:4], "es arena bytes=16 needed=16", "es selftest pass weights_crc=0x00000001 expected=0x00000001"]
+    )
+    pieces = ("9" * 4400, "\u0663", "=", " ", "\n", "es end", "es refused layer=", "es overrun vector=", "\0", "f")
+    messages = []
+    for _ in range(3000):
+        text = f"{good}\nes end\n"
+        for _ in range(generator.randint(1, 3)):
+            at = generator.randrange(len(text))
+            text = text[:at] + generator.choice(pieces) + text[at + generator.randint(0, 3) :]
+        layers_of(text)
+        try:
+            parse_console(text, ELF)
+        except CrashError as error:
+            messages.append(str(error))
+    assert messages
+    assert not any("\n" in message for message in messages)
 
 
 def test_silence_is_an_error() -> None:

@@ -1,0 +1,46 @@
+"""How large files from outside may be. Checked on what a file declares, before anything of that size is made.
+
+They are far above what runs on a microcontroller, and far below what stops a computer: whoever meets one has a damaged
+file, or one that was made to do harm. docs/limits.md lists them.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "MAX_ARCHIVE_MEMBERS",
+    "MAX_AXES",
+    "MAX_CONFIG_BYTES",
+    "MAX_DATA_BYTES",
+    "MAX_ELEMENTS",
+    "MAX_MODEL_BYTES",
+    "MAX_OPS",
+    "MAX_RATIO",
+    "MAX_TENSORS",
+    "MAX_TEXT_BYTES",
+    "RATIO_FREE_BYTES",
+]
+
+MAX_CONFIG_BYTES = 1 << 20
+"""Of an edgesparse.toml."""
+
+MAX_TENSORS = 100_000
+"""Of a .tflite; its other lists of tables are no longer."""
+MAX_OPS = 20_000
+"""Of a .tflite. Networks of 10,000 ops take seconds to plan."""
+MAX_AXES = 8
+"""Of a tensor. No op of TFLite takes more."""
+MAX_ELEMENTS = 64 << 20
+"""Of a tensor: the largest memory of a Cortex-M board is a hundredth of that."""
+MAX_TEXT_BYTES = 64 << 10
+"""Of a name in a .tflite. The converter joins those of all that it fused."""
+MAX_MODEL_BYTES = 512 << 20
+"""Of a .tflite, and of all that its tensors hold. Several may name one and the same constant of the file."""
+
+MAX_DATA_BYTES = 4 << 30
+"""Of the samples and labels of --data, as float32."""
+MAX_ARCHIVE_MEMBERS = 1000
+"""Of a .npz, whatever their names."""
+MAX_RATIO = 200
+"""Bytes of a member of a .npz for each compressed byte. DEFLATE reaches 1,032, on zeros."""
+RATIO_FREE_BYTES = 64 << 20
+"""A member up to this size may be compressed as well as can be: labels often are all equal."""
