@@ -7,10 +7,10 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,15 @@ from edgesparse.errors import DataError, cut
 from edgesparse.limits import MAX_ARCHIVE_MEMBERS, MAX_DATA_BYTES, MAX_RATIO, RATIO_FREE_BYTES
 
 __all__ = ["read_npy", "read_npz"]
+
+_Shape: TypeAlias = tuple[int, ...]
+
+_read_magic: Callable[[IO[bytes]], tuple[int, int]] = np.lib.format.read_magic
+_read_array: Callable[..., npt.NDArray[Any]] = np.lib.format.read_array
+_READ_HEADER: dict[tuple[int, int], Callable[[IO[bytes]], tuple[_Shape, bool, np.dtype[Any]]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 _DAMAGED = (
     *(OSError, ValueError, EOFError, TypeError, KeyError, OverflowError, SyntaxError, MemoryError),
@@ -35,7 +44,7 @@ _MOST_AXES = 32
 class _Header:
     """What a .npy says of its array, and how many bytes its data takes in the file."""
 
-    shape: tuple[int, ...]
+    shape: _Shape
     dtype: np.dtype[Any]
 
     @property
@@ -111,8 +120,8 @@ def _check_total(size: int) -> None:
 
 
 def _header(file: IO[bytes]) -> _Header:
-    version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    version = _read_magic(file)
+    read = _READ_HEADER.get(version)
     if read is None:
         raise DataError(f"not a readable numpy file: .npy of version {version[0]}.{version[1]}, expected 1.0 or 2.0")
     shape, _, dtype = read(file)
@@ -125,8 +134,7 @@ def _header(file: IO[bytes]) -> _Header:
 
 def _array(file: IO[bytes]) -> npt.NDArray[Any]:
     file.seek(0)
-    array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    return array
+    return _read_array(file, allow_pickle=False)
 
 
 def _words(error: BaseException) -> str:

@@ -54,13 +54,15 @@ def fit_lines(outputs: IntArray, wanted: BoolArray | None = None) -> Lines:
     distance is a concave function of the factor.
     """
     counts = np.ones(outputs.shape, np.bool_) if wanted is None else wanted
+    steps = _Steps.of(outputs, counts)
     low = np.full(len(outputs), -_LARGEST_FACTOR, np.int64)
     high = -low
     while (low < high).any():
         middle = (low + high) >> 1
-        rising = _room(outputs, counts, middle) < _room(outputs, counts, middle + 1)
+        here, beside = steps.room(np.stack([middle, middle + 1]))
+        rising = here < beside
         low, high = np.where(rising, np.minimum(middle + 1, high), low), np.where(rising, high, middle)
-    least, most = _bounds(outputs, counts, low)
+    least, most = steps.bounds(low)
     constants = np.where(least == -_FAR, np.where(most == _FAR, 0, most), least)
     constants = np.where((least != -_FAR) & (most != _FAR), (least + most) >> 1, constants)
     sums = low[:, None] * _VALUES + constants[:, None]
@@ -83,14 +85,30 @@ def fit_pieces(outputs: IntArray) -> Pieces:
     return Pieces(numbers, first.exact & second.exact)
 
 
-def _bounds(outputs: IntArray, wanted: BoolArray, factors: IntArray) -> tuple[IntArray, IntArray]:
-    """The least and the largest constant of each function."""
-    products = factors[:, None] * _VALUES
-    least = np.where(wanted & (outputs > -128), (outputs << FRACTION_BITS) - products, -_FAR).max(axis=1)
-    most = np.where(wanted & (outputs < 127), ((outputs + 1) << FRACTION_BITS) - 1 - products, _FAR).min(axis=1)
-    return least, most
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """What a sum may be, for the outputs that count and do not saturate on that side."""
 
+    least: IntArray
+    has_least: BoolArray
+    most: IntArray
+    has_most: BoolArray
 
-def _room(outputs: IntArray, wanted: BoolArray, factors: IntArray) -> IntArray:
-    least, most = _bounds(outputs, wanted, factors)
-    return most - least
+    @staticmethod
+    def of(outputs: IntArray, wanted: BoolArray) -> _Steps:
+        """outputs [n, 256], those that count of them."""
+        least = outputs << FRACTION_BITS
+        most = least + ((1 << FRACTION_BITS) - 1)
+        return _Steps(least, wanted & (outputs > -128), most, wanted & (outputs < 127))
+
+    def bounds(self, factors: IntArray) -> tuple[IntArray, IntArray]:
+        """The least and the largest constant of each function, of factors [..., n]."""
+        products = factors[..., None] * _VALUES
+        least = (self.least - products).max(axis=-1, where=self.has_least, initial=-_FAR)
+        most = (self.most - products).min(axis=-1, where=self.has_most, initial=_FAR)
+        return least, most
+
+    def room(self, factors: IntArray) -> IntArray:
+        """Their distance."""
+        least, most = self.bounds(factors)
+        return most - least

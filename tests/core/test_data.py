@@ -189,8 +189,8 @@ X = np.ones((2, 5))
     [
         lambda: None, lambda: "text", lambda: 3, lambda: {}, lambda: {1: 2}, lambda: {"x": None}, lambda: (X,),
         lambda: (X, X, X), lambda: [[1, 2], [3]], lambda: ([[1, 2], [3]], None), lambda: {"x": Odd()}, fails,
-        lambda: 1 / 0, lambda: exit(3), lambda: (X, Odd()), lambda: (X, [[1], [2, 3]]), lambda: (X, ["a", "b"]), lambda: (X, 1.0),
-        lambda: (X, 10**30), lambda: (X, np.array([1, 2**64 - 1], np.uint64)), lambda: (X, [1j, 2j]),
+        lambda: 1 / 0, lambda: exit(3), lambda: (X, Odd()), lambda: (X, [[1], [2, 3]]), lambda: (X, ["a", "b"]),
+        lambda: (X, 1.0), lambda: (X, 10**30), lambda: (X, np.array([1, 2**64 - 1], np.uint64)), lambda: (X, [1j, 2j]),
         lambda: (X, {"a": 1}),
         lambda: (X, np.array([1e300, 1.0])), lambda: (X, np.array(["2026-01-01"] * 2, "M8[D]")),
         lambda: X.astype("M8[s]"),
