@@ -118,7 +118,7 @@ def chain(kind: str, length: int) -> bytes:
     return net.build([tensor])
 
 
-@pytest.mark.parametrize(("kind", "length"), [("MUL", 400), ("RELU", 400), ("RELU", 10_000)])
+@pytest.mark.parametrize(("kind", "length"), [("MUL", 1600), ("RELU", 10_000)])
 def test_long_chains_are_planned_in_seconds(kind: str, length: int) -> None:
     graph = read_graph(chain(kind, length))
     start = time.process_time()
