@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "harness.h"
 
 #include "arch.h"
@@ -132,7 +133,7 @@ int harness_run(void) {
     const int32_t samples = semihosting_open(samples_name, sizeof samples_name - 1u);
     uint32_t count = VECTORS_COUNT;
     if (samples >= 0) {
-        semihosting_read(samples, &count, sizeof count);
+        (void)semihosting_read(samples, &count, sizeof count);
     }
     put_number("es begin protocol=1 vectors=", count);
     put_number(" layers=", MODEL_LAYERS);

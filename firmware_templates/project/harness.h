@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The test harness: runs every vector, measures, and prints lines that a program can read.
  *
  * Inputs are those of vectors.c, or of the file es.samples where the debugger or emulator

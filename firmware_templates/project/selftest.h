@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whether the image in flash is whole and computes what it did when it was made.
  *
  * selftest_run() does it all, for an application to call: it needs no debugger. The harness takes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the harness needs of a Cortex-M: its stack pointer, and what its fault registers say. */
 
 #ifndef ARCH_H

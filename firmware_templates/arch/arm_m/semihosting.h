@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Arm semihosting: the debugger or emulator prints and exits on the firmware's behalf. */
 
 #ifndef SEMIHOSTING_H
@@ -20,7 +21,7 @@ static inline uint32_t semihosting_call(uint32_t operation, const void *argument
 }
 
 static inline void semihosting_write(const char *text) {
-    semihosting_call(SEMIHOSTING_SYS_WRITE0, text);
+    (void)semihosting_call(SEMIHOSTING_SYS_WRITE0, text);
 }
 
 /* A file of the host, to read from; negative where there is none. */
@@ -38,7 +39,7 @@ static inline uint32_t semihosting_read(int32_t file, void *to, uint32_t bytes) 
 static inline void semihosting_exit(uint32_t code) {
     const uint32_t block[2] = {SEMIHOSTING_APPLICATION_EXIT, code};
     for (;;) {
-        semihosting_call(SEMIHOSTING_SYS_EXIT_EXTENDED, block);
+        (void)semihosting_call(SEMIHOSTING_SYS_EXIT_EXTENDED, block);
     }
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Vector table, reset and fault handlers of every Cortex-M. */
 
 #include "harness.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The bootloader may leave its own vector table in use. Parts from revision 3 on close their debug
  * port at each reset unless the firmware opens it, and UICR allows that (nRF52840 PS, "Access port
  * protection"). */

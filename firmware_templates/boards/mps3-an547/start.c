@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The core starts with its vector table at address 0, which is not secure: later exceptions would
  * not be taken from there. The same memory is secure 0x10000000 bytes higher. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parts from revision 3 on close their debug port at each reset unless the firmware opens it, and
  * UICR allows that (nRF52840 PS, "Access port protection"). The harness needs a debugger for its
  * output. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The second stage of the RP2040's boot: sets the serial flash up for execution in place, four bits at a time, and
  * starts the firmware behind it.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Prints an assembler source that holds the CRC which the RP2040's boot ROM wants behind the 252 bytes of a boot2
 # (RP2040 datasheet 2.8.1.3.1): polynomial 0x04C11DB7, most significant bit first, starts from and ends without
 # inverting: initial value 0xFFFFFFFF, no final XOR.

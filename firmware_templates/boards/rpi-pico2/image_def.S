@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the RP2350's boot ROM looks for in the first 4 KB of the flash: a loop of one block that declares a secure Arm
  * image (RP2350 datasheet 5.9.5.1). It lies behind the vector table, where the ROM finds stack and entry. */
     .section .image_def, "a"

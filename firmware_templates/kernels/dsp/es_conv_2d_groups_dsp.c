@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_conv_2d_groups.h"
 
 void es_conv_2d_groups_dsp(const es_conv_2d *p, const int8_t *input, int8_t *output,

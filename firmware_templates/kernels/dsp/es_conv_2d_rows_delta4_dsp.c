@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_conv_2d_rows_pairs.h"
 
 /* A word from the stream holds two entries and the distances of the next two, 0 behind the last. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_conv_2d_rows_pairs.h"
 
 /* No row is empty: the first entry is taken before the end is looked for. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_depthwise_3x3.h"
 
 /* One column of two rows of four channels. */

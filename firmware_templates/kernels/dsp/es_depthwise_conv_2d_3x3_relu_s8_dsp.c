@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_depthwise_3x3_stride1.h"
 
 ES_DEPTHWISE_ROWS(es_rows, 0, ES_DEPTHWISE_SCALE)

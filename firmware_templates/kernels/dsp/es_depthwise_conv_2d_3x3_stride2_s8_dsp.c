@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_depthwise_3x3.h"
 
 /* upper: input rows 0 and 1, lower: row 2 in the bottom lanes. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_depthwise_conv_2d.h"
 #include "es_dsp.h"
 #include "es_tap.h"
@@ -27,10 +28,14 @@ static inline void es_store_4(const es_depthwise_conv_2d *p, int32_t c, const in
     int32_t values[4];
     if (__builtin_expect((word & 0x80808080u) == 0x80808080u, 1)) {
         const uint32_t less_1 = ~word; /* of four negative shifts: no sign to extend */
-        values[0] = es_scale_down(sums[0], multipliers[0], less_1 & 0xffu, rounding);
-        values[1] = es_scale_down(sums[1], multipliers[1], (less_1 >> 8) & 0xffu, rounding);
-        values[2] = es_scale_down(sums[2], multipliers[2], (less_1 >> 16) & 0xffu, rounding);
-        values[3] = es_scale_down(sums[3], multipliers[3], less_1 >> 24, rounding);
+        const int32_t shift_0 = (int32_t)(less_1 & 0xffu);
+        const int32_t shift_1 = (int32_t)((less_1 >> 8) & 0xffu);
+        const int32_t shift_2 = (int32_t)((less_1 >> 16) & 0xffu);
+        const int32_t shift_3 = (int32_t)(less_1 >> 24);
+        values[0] = es_scale_down(sums[0], multipliers[0], shift_0, rounding);
+        values[1] = es_scale_down(sums[1], multipliers[1], shift_1, rounding);
+        values[2] = es_scale_down(sums[2], multipliers[2], shift_2, rounding);
+        values[3] = es_scale_down(sums[3], multipliers[3], shift_3, rounding);
         for (int32_t i = 0; i < 4; i++) {
             values[i] = es_ssat8(values[i]);
         }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_fully_connected_store.h"
 
 /* Where the weights and gaps of the next output lie. */

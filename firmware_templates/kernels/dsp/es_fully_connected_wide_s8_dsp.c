@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_expand.h"
 #include "es_fully_connected.h"
 
@@ -27,8 +28,8 @@ void es_fully_connected_wide_s8_dsp(const es_fully_connected *p, const int8_t *i
         es_expand_s16(input, p->in_dim, scratch);
         const int8_t *weights = p->weights;
         for (uint32_t c = 0; c < p->out_dim; c += 2) {
-            const uint32_t d =
-                es_min(c + 1, p->out_dim - 1); /* an odd last output is its own partner */
+            /* An odd last output is its own partner. */
+            const uint32_t d = (uint32_t)es_min((int32_t)c + 1, (int32_t)p->out_dim - 1);
             const int8_t *weights_d = weights + (d - c) * stride;
             const int8_t *end = weights + (stride & ~7u);
             const int32_t *x = scratch;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_conv_2d_rows.h"
 #include "es_dsp.h"
 #include "es_patch.h"

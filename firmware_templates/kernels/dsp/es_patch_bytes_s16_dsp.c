@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_patch.h"
 #include "es_patch_expand.h"
 
@@ -75,7 +76,7 @@ static __attribute__((noinline)) void es_expand_any(const es_bytes *b, const int
             for (int32_t at = x; at < end; at += p->dilation_w, tap += step) {
                 const bool within = (uint32_t)at < p->in_w;
                 for (int32_t i = 0; i < channels; i++) {
-                    *byte++ = within ? tap[i] : p->input_zero_point;
+                    *byte++ = (int8_t)(within ? tap[i] : p->input_zero_point);
                 }
             }
         }

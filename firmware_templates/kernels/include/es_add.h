@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADD, int8, of two tensors of equal size. Both are moved to twice the larger of the two scales
  * with 20 fractional bits, added, and moved to the output's scale. Input 1 is the one with the
  * larger scale (the generator swaps them), so that its factor is exactly one half. output may be

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One function of a byte for each channel: ADD, SUB and MUL with constants, such as a batch
  * normalization leaves, and PRELU. Nearly always a line gives all of its 256 values (the generator
  * compares them):

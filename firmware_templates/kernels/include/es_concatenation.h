@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONCATENATION, int8: one call copies one input into its place. All have one quantization.
  * input [outer, bytes] -> output [outer, out_stride] at offset. */
 #ifndef ES_CONCATENATION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the portable kernels of CONV_2D share: four output pixels at a time, filter by filter. */
 #ifndef ES_CONV_2D_FOUR_PIXELS_H
 #define ES_CONV_2D_FOUR_PIXELS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the convolutions in dsp/ share: group after group of pixels is gathered and multiplied. */
 #ifndef ES_CONV_2D_GROUPS_H
 #define ES_CONV_2D_GROUPS_H

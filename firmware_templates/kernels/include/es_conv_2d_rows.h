@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The inner part of the convolutions in dsp/: all filters over the gathered patches of one group of
  * pixels. Hand-written assembly, since it needs every register of the core: 6 or 8 accumulators, 4
  * words of input, weights and two pointers. Hosts build the plain C beside it. */

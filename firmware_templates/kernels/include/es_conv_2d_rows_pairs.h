@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The accumulators of delta8 and delta4. Two pixels share a word, x0 + (x1 << 23), and two sums a
  * 64-bit accumulator: SMLAL multiplies both by a weight. The lower sum is the lower 23 bits with
  * their sign; where it is negative it has borrowed 1 from the upper one. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the 3x3 depthwise convolutions in dsp/ share. They read the input as SMLAD takes it: two
  * rows in the lanes of a word. Pairs are rows y and y + 1, y + 2 and y + 3, ... of four channels,
  * from pad_left columns before the image on: [4 channels][count][columns], the upper row in the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One channel of a 3x3 depthwise convolution with stride 1 in dsp/: es_depthwise_3x3.h. */
 #ifndef ES_DEPTHWISE_3X3_STRIDE1_H
 #define ES_DEPTHWISE_3X3_STRIDE1_H

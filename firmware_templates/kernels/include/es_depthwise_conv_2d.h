@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEPTHWISE_CONV_2D, int8, batch 1: input [in_h, in_w, in_c] -> output [out_h, out_w, out_c], NHWC,
  * out_c = in_c * multiplier; output channel c reads input channel c / multiplier. */
 #ifndef ES_DEPTHWISE_CONV_2D_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The Armv7E-M DSP instructions that the kernels in dsp/ use, and the same in plain C for host
  * tests. Lanes are int16: bottom = bits 0 to 15, top = bits 16 to 31. All sums wrap. */
 #ifndef ES_DSP_H
@@ -56,7 +57,6 @@ ES_DSP_3(es_smlawt, "smlawt %0, %1, %2, %3")
 ES_DSP_2(es_smmulr, "smmulr %0, %1, %2")
 /* The same plus c. */
 ES_DSP_3(es_smmlar, "smmlar %0, %1, %2, %3")
-/* The larger of each of four int8. */
 #undef ES_DSP_2
 #undef ES_DSP_3
 

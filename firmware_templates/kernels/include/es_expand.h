@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A fully connected layer's input as int16, in blocks of 4 in the order 0 2 1 3 (as SXTB16 leaves
  * those of the weights), padded with zeros to a multiple of 4. */
 #ifndef ES_EXPAND_H

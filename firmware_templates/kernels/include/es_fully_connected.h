@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED, int8: input [rows, in_dim], weights [out_dim, in_dim] -> [rows, out_dim]. */
 #ifndef ES_FULLY_CONNECTED_H
 #define ES_FULLY_CONNECTED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The arithmetic of es_pairs.h without DSP instructions, for the same bytes of weights. */
 #ifndef ES_FULLY_CONNECTED_PAIRS_H
 #define ES_FULLY_CONNECTED_PAIRS_H

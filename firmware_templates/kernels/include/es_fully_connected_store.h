@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the DSP kernels of FULLY_CONNECTED share behind a sum: scale, saturate, at last clamp. */
 #ifndef ES_FULLY_CONNECTED_STORE_H
 #define ES_FULLY_CONNECTED_STORE_H

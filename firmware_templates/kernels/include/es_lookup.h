@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Any function of one int8 as a table: LOGISTIC, TANH, RELU, RELU6, QUANTIZE from int8 to int8. */
 #ifndef ES_LOOKUP_H
 #define ES_LOOKUP_H

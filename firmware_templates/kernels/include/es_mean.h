@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MEAN, int8, over one run of neighbouring axes:
  * input [outer, reduced, inner] -> output [outer, inner]. */
 #ifndef ES_MEAN_H

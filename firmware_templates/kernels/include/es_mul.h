@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MUL, int8. input_1 and output [outer, inner]; the value of input 2 for (o, i) is at
  * o * step_outer + i * step_inner: equal shapes, one value per channel, per position, or for all.
  * output may be input_1, or input_2 where that has as many values. */

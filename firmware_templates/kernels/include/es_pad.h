@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* PAD, int8, up to 4 axes (lower ranks are led by ones). */
 #ifndef ES_PAD_H
 #define ES_PAD_H

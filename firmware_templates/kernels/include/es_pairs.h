@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Four multiplications in three instructions: SMLAD on two weights a lane.
  *
  * Weights w0 w1 w2 w3 lie in a word as lanes w0 + 256 * w1 and w2 + 256 * w3 (the byte of w1 is one

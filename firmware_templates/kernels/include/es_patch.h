@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The patches of a group of output pixels of a convolution (es_conv_2d.h says what a patch is).
  * Pixel i of the group is first_pixel + i * lane. */
 #ifndef ES_PATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* int8 of one pixel to the lanes of its blocks; blocks of a group of pixels lie side by side. */
 #ifndef ES_PATCH_EXPAND_H
 #define ES_PATCH_EXPAND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AVERAGE_POOL_2D and MAX_POOL_2D, int8, batch 1, NHWC; input and output have one quantization.
  * Taps outside of the image do not count. The average rounds to nearest, ties away from zero. */
 #ifndef ES_POOL_2D_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* QUANTIZE from float32 and DEQUANTIZE to float32: real = scale * (q - zero_point). */
 #ifndef ES_QUANTIZE_H
 #define ES_QUANTIZE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Real numbers to int8 and back: real = scale * (value - zero_point). */
 #ifndef ES_REAL_H
 #define ES_REAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* int32 accumulator -> int8, rounding as TFLite's reference kernels do: twice.
  *
  *     x' = round_half_up(x * 2^left * multiplier / 2^31)          (left  = shift if shift > 0)

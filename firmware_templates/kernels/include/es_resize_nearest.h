@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* RESIZE_NEAREST_NEIGHBOR, int8, batch 1, NHWC; input and output have one quantization. */
 #ifndef ES_RESIZE_NEAREST_H
 #define ES_RESIZE_NEAREST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SOFTMAX, int8, over the last axis: input [rows, depth] -> output [rows, depth] at scale 1/256,
  * zero point -128. */
 #ifndef ES_SOFTMAX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of four neighbouring int8 over many pixels: AVERAGE_POOL_2D and MEAN in dsp/. */
 #ifndef ES_SUM_4_H
 #define ES_SUM_4_H

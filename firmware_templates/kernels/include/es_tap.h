@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where the pixel under one tap of a filter lies, in four bytes on every target: scratch has the
  * size that the generator planned on hosts with wider pointers too. */
 #ifndef ES_TAP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Types and section macros that every kernel and every generated table shares. Freestanding: only
  * headers that need no libc. */
 #ifndef ES_TYPES_H
@@ -29,6 +30,11 @@
 #endif
 #if INT_MAX < 0x7fffffff
 #error "edgesparse: the kernels need an int of 32 bits; AVR and MSP430 have 16"
+#endif
+#ifndef __cplusplus /* what ISO C leaves to the compiler, and the kernels rely on */
+_Static_assert((-3 >> 1) == -2, "edgesparse: shifts of negative numbers must be arithmetic");
+_Static_assert((int32_t)0xfffffffeu == -2 && (int8_t)0xfe == -2,
+               "edgesparse: conversions to signed types must keep the bits");
 #endif
 
 /* Linker sections, so that sizes can be read per table: packed weights with their indices, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_add.h"
 
 /* factor * x / 2^8, rounded down, without a 64-bit product: only the low 8 bits of the factor are

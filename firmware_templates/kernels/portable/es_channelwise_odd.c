@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_channelwise.h"
 
 void es_channelwise_odd(const es_channelwise *p, const int32_t *line, uint32_t functions,

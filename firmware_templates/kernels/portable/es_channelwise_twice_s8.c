@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_channelwise.h"
 
 void es_channelwise_twice_s8(const es_channelwise *p, const int8_t *input, int8_t *output) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_concatenation.h"
 
 void es_concatenation_s8(const es_concatenation *p, const int8_t *input, int8_t *output) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_conv_2d_four_pixels.h"
 
 static inline const void *es_delta4_filter(const es_conv_2d *p, const void *filter,

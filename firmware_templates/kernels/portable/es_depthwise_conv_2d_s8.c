@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_depthwise_conv_2d.h"
 #include "es_requantize.h"
 

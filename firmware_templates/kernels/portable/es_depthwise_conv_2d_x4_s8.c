@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_depthwise_conv_2d.h"
 #include "es_requantize.h"
 #include "es_tap.h"
@@ -13,7 +14,7 @@ void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *inp
     const int32_t taps = (int32_t)p->kernel_h * p->kernel_w;
     es_tap *pixels = scratch;
     const es_tap *end = pixels + taps;
-    int8_t *outside = (int8_t *)end;
+    int8_t *outside = (int8_t *)(pixels + taps);
     __builtin_memset(outside, p->input_zero_point, p->in_c);
 
     for (int32_t oy = 0; oy < p->out_h; oy++) {
@@ -33,8 +34,8 @@ void es_depthwise_conv_2d_x4_s8(const es_depthwise_conv_2d *p, const int8_t *inp
                 /* Not an array: output might lie on it, for all that the compiler knows. */
                 int32_t sum_0 = p->bias[c], sum_1 = p->bias[c + 1];
                 int32_t sum_2 = p->bias[c + 2], sum_3 = p->bias[c + 3];
-                for (const es_tap *tap = pixels; tap < end; tap++) {
-                    const int8_t *x = es_tap_pixel(*tap, input, outside) + c;
+                for (const es_tap *from = pixels; from < end; from++) {
+                    const int8_t *x = es_tap_pixel(*from, input, outside) + c;
                     sum_0 += x[0] * weights[0];
                     sum_1 += x[1] * weights[1];
                     sum_2 += x[2] * weights[2];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_fully_connected_pairs.h"
 
 void es_fully_connected_block1x4_s8(const es_fully_connected *p, const int8_t *input,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_fully_connected_pairs.h"
 
 /* The sums of `together` outputs, whose weights lie side by side: they share the loads of the

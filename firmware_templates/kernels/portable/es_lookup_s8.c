@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_lookup.h"
 
 void es_lookup_s8(const es_lookup *p, const int8_t *input, int8_t *output) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_pool_2d.h"
 
 void es_max_pool_2d_s8(const es_pool_2d *p, const int8_t *input, int8_t *output) {

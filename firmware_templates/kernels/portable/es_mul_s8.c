@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_mul.h"
 #include "es_requantize.h"
 

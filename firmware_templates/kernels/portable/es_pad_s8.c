@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_pad.h"
 
 void es_pad_s8(const es_pad *p, const int8_t *input, int8_t *output) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_resize_nearest.h"
 
 void es_resize_nearest_s8(const es_resize_nearest *p, const int8_t *input, int8_t *output) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* memcpy, memmove and memset, which compilers call even in freestanding code. */
 
 #include <stddef.h>

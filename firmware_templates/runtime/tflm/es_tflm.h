@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The kernels as custom ops of TFLite Micro: EDGESPARSE_CONV_2D, EDGESPARSE_FULLY_CONNECTED.
  *
  *     resolver.AddCustom("EDGESPARSE_CONV_2D", edgesparse::Register_EDGESPARSE_CONV_2D());

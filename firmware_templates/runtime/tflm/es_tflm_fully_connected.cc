@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "es_tflm.h"
 #include "es_tflm_options.h"
 #include "tensorflow/lite/micro/kernels/kernel_util.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Custom options and constants of the project's ops, checked before anything relies on them. */
 #ifndef ES_TFLM_OPTIONS_H
 #define ES_TFLM_OPTIONS_H

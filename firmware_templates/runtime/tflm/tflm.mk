@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # RUNTIME=tflm: the model on TFLite Micro's interpreter, its sparse layers as the project's custom ops.
 #
 #   make RUNTIME=tflm TFLM_DIR=path
@@ -43,7 +44,7 @@ CXX := $(CROSS)g++
 # Release builds of the library have no messages; what these flags select must be the same for all who include its headers.
 TFLM_FLAGS := -DES_ON_TFLM -DTF_LITE_STATIC_MEMORY -DTF_LITE_STRIP_ERROR_STRINGS $(TFLM_KERNELS) \
     -DTFLM_OPS=$(TFLM_OPS) -I. -iquote model -Itflm -Ikernels/include $(TFLM_INCLUDES)
-CXXFLAGS = $(CORE_FLAGS) -std=c++17 $(OPTIMIZE) -g0 -Wall -Wextra -Werror -fno-rtti -fno-exceptions \
+CXXFLAGS = $(CORE_FLAGS) -std=c++17 $(OPTIMIZE) -g0 $(WARNINGS) -fno-rtti -fno-exceptions \
     -fno-threadsafe-statics -fno-common -fno-strict-aliasing -ffunction-sections -fdata-sections -fno-unwind-tables \
     -fno-asynchronous-unwind-tables -fomit-frame-pointer $(TFLM_FLAGS)
 

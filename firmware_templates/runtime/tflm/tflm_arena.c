@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Apart from the C++ sources, so that another size takes a moment to build. */
 
 #include "tflm_arena.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The memory of TFLite Micro's interpreter. */
 #ifndef TFLM_ARENA_H
 #define TFLM_ARENA_H

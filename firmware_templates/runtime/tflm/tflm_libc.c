@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What newlib asks of a system. */
 
 #include "harness.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* model.h on TFLite Micro's interpreter. */
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the generated tflm_ops.cc gives, and model.cc uses. */
 #ifndef TFLM_MODEL_H
 #define TFLM_MODEL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The .tflite as it is. 16 bytes: what the schema aligns buffers to, relative to the file. */
 #ifdef ES_WEIGHTS_IN_RAM
     .section .data.es_weights.tflm_model_data, "aw"

@@ -416,7 +416,7 @@ static void refill(struct replay *replay) {
     for (uint32_t i = 0; i < replay->timing_count; ++i) {
         struct state *state = &replay->states[i];
         const uint64_t before = state->cycle;
-        state->cycle += (state->issued != 0) + replay->ops[replay->previous].refill;
+        state->cycle += (state->issued != 0 ? 1u : 0u) + replay->ops[replay->previous].refill;
         state->issued = 0;
         state->units = 0;
         replay->counts[replay->previous].cycles[i] += state->cycle - before;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The cycle counter of the DWT unit (Armv7-M and Armv8-M Mainline): 32 bits of core clocks. */
 
 #ifndef COUNTER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TIMER0 of an nRF51, which has no SysTick: 32 bits at 16 MHz, the core's clock. nRF51 Series
  * Reference Manual, chapter 17. */
 

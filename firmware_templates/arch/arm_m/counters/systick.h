@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SysTick as a counter of core clocks: 24 bits; optional on a Cortex-M0 and M0+, on all others
  * there. */
 
