@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -16,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesparse.errors import DataError, cut
+from edgesparse.files import open_file
 from edgesparse.limits import MAX_ARCHIVE_MEMBERS, MAX_DATA_BYTES, MAX_RATIO, RATIO_FREE_BYTES
 
-__all__ = ["read_npy", "read_npz"]
+__all__ = ["DAMAGED", "read_npy", "read_npz"]
 
 _Shape: TypeAlias = tuple[int, ...]
 
@@ -29,7 +32,7 @@ _READ_HEADER: dict[tuple[int, int], Callable[[IO[bytes]], tuple[_Shape, bool, np
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 
-_DAMAGED = (
+DAMAGED = (
     *(OSError, ValueError, EOFError, TypeError, KeyError, OverflowError, SyntaxError, MemoryError),
     *(RuntimeError, struct.error, zlib.error, tokenize.TokenError, zipfile.BadZipFile),  # RuntimeError: a password
 )
@@ -60,7 +63,7 @@ class _Header:
 def read_npy(path: Path) -> npt.NDArray[Any]:
     """The array of a .npy, which holds numbers; DataError, without the file's name."""
     try:
-        with path.open("rb") as file:
+        with _quiet(), open_file(path) as file:
             header = _header(file)
             _check_total(header.used_bytes)
             size = path.stat().st_size - file.tell()
@@ -69,14 +72,14 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
             return _array(file)
     except FileNotFoundError:
         raise DataError("no such file") from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DataError(f"not a readable numpy file: {_words(error)}") from error
 
 
 def read_npz(path: Path, names: Collection[str]) -> tuple[dict[str, npt.NDArray[Any]], tuple[str, ...]]:
     """Those of the named arrays that a .npz has, and the names of all that it has; DataError as read_npy."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _quiet(), open_file(path) as whole, zipfile.ZipFile(whole) as archive:
             members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
             if len(archive.infolist()) > MAX_ARCHIVE_MEMBERS:
                 raise DataError(f"{len(archive.infolist()):,} arrays; at most {MAX_ARCHIVE_MEMBERS:,}")
@@ -92,7 +95,7 @@ def read_npz(path: Path, names: Collection[str]) -> tuple[dict[str, npt.NDArray[
             return found, tuple(members)
     except FileNotFoundError:
         raise DataError("no such file") from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DataError(f"not a readable numpy file: {_words(error)}") from error
 
 
@@ -135,6 +138,14 @@ def _header(file: IO[bytes]) -> _Header:
 def _array(file: IO[bytes]) -> npt.NDArray[Any]:
     file.seek(0)
     return _read_array(file, allow_pickle=False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without numpy's advice to save files of Python 2 again, in several lines of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def _words(error: BaseException) -> str:

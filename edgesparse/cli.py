@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,25 +16,48 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from edgesparse.errors import BuildError, EdgesparseError, LimitError
+from edgesparse.errors import BuildError, EdgesparseError, LimitError, ResourceError, printable
+from edgesparse.system import interrupts, supervise
+from edgesparse.system.interrupts import InterruptedBySignal
+from edgesparse.system.scratch import remove_left
+from edgesparse.system.supervise import Ended
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
     from edgesparse.record import Json
     from edgesparse.report.report import Report
     from edgesparse.report.show.junit import Case
     from edgesparse.result import BudgetRow
 
-__all__ = ["cli", "main"]
-
-_INTERRUPTED = 130
+__all__ = ["cli", "main", "start"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
+"""What the machine is short of, wherever that shows; any other OSError that gets here is a bug."""
+_NOT_LOADED = ("failed to map segment", "annot allocate memory")
+"""Words of the dynamic loader for want of memory."""
+
+
+def start() -> NoReturn:
+    """The `edgesparse` program: main() in a child process, so that somebody can tell how it ended if it was killed."""
+    ended = supervise.supervise()
+    if ended is not None:
+        sys.exit(_after(ended))
+    interrupts.install()
+    try:
+        main()
+    finally:
+        supervise.farewell()
+
 
 def main() -> NoReturn:
-    """Entry point of the `edgesparse` command; exits with 0, with the code of an error (errors.py), or with 130."""
+    """The command, in this process.
+
+    Exits with 0, with the code of an error (errors.py), or with 128 and the number of the signal that ended it.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names come from files, in any encoding
@@ -39,14 +65,13 @@ def main() -> NoReturn:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted; no output was written. The same command again goes on with training where it was")
-        code = _INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as error:
+        code = _interrupted(error)
     except click.ClickException as error:
         _complain(error.format_message())
         code = 2
     except BuildError as error:
-        click.echo(error.log, err=True)
+        click.echo(printable(error.log), err=True)
         _complain(str(error))
         code = error.exit_code
     except LimitError as error:
@@ -58,7 +83,48 @@ def main() -> NoReturn:
         code = error.exit_code
     except BrokenPipeError:
         code = 0
+    except MemoryError as error:
+        _complain(
+            f"no memory left: {str(error) or 'the system gives no more'}; use a machine with more, or a smaller model"
+        )
+        code = ResourceError.exit_code
+    except ImportError as error:
+        if not any(word in str(error) for word in _NOT_LOADED):
+            raise
+        _complain(f"no memory left to load a library: {error}; use a machine with more")
+        code = ResourceError.exit_code
+    except OSError as error:
+        if error.errno not in _MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _complain(f"{where}{error.strerror}; nothing was written. Make room, or set TMPDIR to a folder that has some")
+        code = ResourceError.exit_code
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupted(error: BaseException) -> int:
+    cause = error.__cause__ if isinstance(error, click.Abort) else error
+    number = cause.number if isinstance(cause, InterruptedBySignal) else signal.SIGINT
+    how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+    _complain(f"{how}; no output was written. The same command again goes on with training where it was")
+    return 128 + number
+
+
+def _after(ended: Ended) -> int:
+    """The exit code, after what a command that was killed could not do itself."""
+    if ended.whole:
+        return ended.code
+    from edgesparse.output import clear_up
+
+    for out in ended.noted:
+        clear_up(out)
+    remove_left(Path(tempfile.gettempdir()))
+    how = f"killed by {signal.Signals(ended.signal).name}" if ended.signal else f"ended by a library, code {ended.code}"
+    _complain(
+        f"{how}: memory ran out, or the library failed on this model; no output was written. "
+        "Use a machine with more memory, or a smaller model"
+    )
+    return ResourceError.exit_code
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -414,7 +480,7 @@ def flash(
         )
     if dry_run:
         for line in run.commands:
-            click.echo(line)
+            click.echo(printable(line))
     else:
         _show(report, as_json)
 
@@ -454,7 +520,9 @@ def export(folder: Path, format_: str, out: Path | None, as_json: bool, force: b
         _print_json(result.to_json())
     else:
         place = out if out is not None else f"{result.name}.{format_}"
-        click.echo(f"{place}: {result.name} {result.version} for {format_}; its README.md says how to use it")
+        click.echo(
+            printable(f"{place}: {result.name} {result.version} for {format_}; its README.md says how to use it")
+        )
 
 
 @cli.command()
@@ -525,10 +593,10 @@ def _progress(verbose: bool) -> Iterator[Callable[[str], None]]:
     with os.fdopen(os.dup(2), "w", buffering=1) as stream:
         console = Console(file=stream, highlight=False, soft_wrap=True)
         if verbose or not console.is_terminal:
-            yield lambda text: console.print(f"edgesparse: {text}", markup=False)
+            yield lambda text: console.print(printable(f"edgesparse: {text}"), markup=False)
             return
         with console.status("starting") as status:
-            yield lambda text: status.update(escape(text))
+            yield lambda text: status.update(escape(printable(text)))
 
 
 def _show(report: Report, as_json: bool) -> None:
@@ -586,7 +654,18 @@ def _print(parts: Sequence[RenderableType]) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, emoji=False, width=160)
     for part in parts:
-        console.print(part, soft_wrap=isinstance(part, Text))
+        console.print(_Printable(part), soft_wrap=isinstance(part, Text))
+
+
+class _Printable:
+    """What rich renders, without control characters in its texts: a terminal would obey those."""
+
+    def __init__(self, part: RenderableType) -> None:
+        self._part = part
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._part, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 def _print_json(value: Json) -> None:
@@ -594,4 +673,4 @@ def _print_json(value: Json) -> None:
 
 
 def _complain(text: str) -> None:
-    click.echo(f"edgesparse: error: {' '.join(text.split())}", err=True)
+    click.echo(f"edgesparse: error: {printable(' '.join(text.split()))}", err=True)

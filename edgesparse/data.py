@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgesparse.arrays import read_npy, read_npz
 from edgesparse.errors import DataError, cut
 from edgesparse.graph import FloatArray
+from edgesparse.progress import Progress, silent
 
 __all__ = ["Dataset", "load_data"]
 
@@ -44,16 +45,18 @@ class Dataset:
         return self.x_test is not None
 
 
-def load_data(source: str) -> Dataset:
+def load_data(source: str, say: Progress = silent) -> Dataset:
     """Read `.npz` (x, optional y, optional x_test and y_test), `.npy` (x), or call `package.module:function`.
 
-    The function takes no arguments and returns x, (x, y), or a dict with the names of the .npz.
+    The function is code that runs, and `say` tells. It takes no arguments and returns x, (x, y), or a dict with the
+    names of the .npz.
     DataError for unreadable files, NaN, infinities, and lengths that differ.
     """
     suffix = Path(source).suffix
     if suffix in (".npz", ".npy"):
         values: Any = _read(Path(source))
     elif ":" in source and not _is_file(source):
+        say(f"running Python code for samples: {source}")
         values = _call(source)
     else:
         raise DataError(f"--data {source}: expected a .npz or .npy file, or package.module:function")

@@ -10,6 +10,7 @@
     |   `-- OutputError           the output folder
     |-- LimitError            3   a budget or a tolerance is exceeded; everything has been written
     |-- ToolMissingError      4   a compiler, an emulator or a Python package is absent
+    |-- ResourceError         6   the machine has no memory or disk left, or the process was killed
     |-- BuildError            1   generated code did not compile: our bug
     |-- MismatchError         5   outputs differ from the reference interpreter
     `-- CrashError            5   the firmware faulted, hung or printed nonsense
@@ -32,10 +33,12 @@ __all__ = [
     "ModelError",
     "OutputError",
     "RefusedError",
+    "ResourceError",
     "SettingsError",
     "ToolMissingError",
     "UnsupportedError",
     "cut",
+    "printable",
     "shown",
 ]
 
@@ -47,6 +50,16 @@ def cut(text: object) -> str:
     """What a message quotes, in one line and no longer than one."""
     line = " ".join(str(text).split())
     return line if len(line) <= _LONGEST_SHOWN else f"{line[: _LONGEST_SHOWN - 3]}..."
+
+
+def printable(text: str) -> str:
+    r"""Text from a file as a terminal may get it: control characters, which could command it, as \x1b and the like.
+
+    Line feeds and tabs stay; so do letters of all scripts, but not what changes the direction of writing.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(value: object) -> str:
@@ -122,6 +135,12 @@ class ToolMissingError(EdgesparseError):
     """A compiler, an emulator or a Python package is absent."""
 
     exit_code = 4
+
+
+class ResourceError(EdgesparseError):
+    """The machine did not give what was needed: memory, room on a disk, or the time to end by itself."""
+
+    exit_code = 6
 
 
 class BuildError(EdgesparseError):

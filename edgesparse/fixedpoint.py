@@ -159,8 +159,8 @@ def relu6_table(input_scale: float, input_zero_point: int) -> Int8Array:
     """RELU6 as a table [256]: TFLM clamps the input's own values and ignores the output's quantization."""
     with np.errstate(over="ignore"):
         steps = float(np.float32(6.0) / np.float32(input_scale))
-    six = min(input_zero_point + _round_half_away(min(steps, 255.0)), 127)
-    return np.array([six if q > six else max(q, input_zero_point) for q in _INT8], np.int8)
+    six = input_zero_point + _round_half_away(min(steps, 255.0))
+    return np.clip(_INT8, input_zero_point, six).astype(np.int8)
 
 
 def leaky_relu_table(
@@ -195,10 +195,7 @@ def hard_swish_table(
         scaled = (x * out_multiplier + 2**14) >> 15
         gate = _clip16(x << gate_exponent - 1) if gate_exponent > 0 else x
         gate = (gate * gate_multiplier + 2**14) >> 15
-        if gate_exponent > 0:
-            gate = _clip16(gate << 1)
-        elif gate_exponent < 0:
-            gate = _divide_by_power_of_two(gate, -gate_exponent)
+        gate = _clip16(gate << 1) if gate_exponent > 0 else _divide_by_power_of_two(gate, -gate_exponent)
         product = (gate + 2**15 >> 1) * scaled  # the gate in [0, 1], of 15 bits
         towards_zero = product >> 15 if product >= 0 else -(-product >> 15)
         values.append(_divide_by_power_of_two(towards_zero, -out_exponent) + output_zero_point)
@@ -237,7 +234,7 @@ def logistic_table(scale: float, zero_point: int) -> Int8Array:
         else:
             x = multiply_by_quantized_multiplier(difference, multiplier, shift)
             values.append(_divide_by_power_of_two(_logistic(x), 31 - 8) - 128)
-    return np.clip(values, -128, 127).astype(np.int8)
+    return np.minimum(values, 127).astype(np.int8)
 
 
 def tanh_table(scale: float, zero_point: int) -> Int8Array:
@@ -253,7 +250,7 @@ def tanh_table(scale: float, zero_point: int) -> Int8Array:
         else:
             x = multiply_by_quantized_multiplier(difference, multiplier, shift)
             values.append(_divide_by_power_of_two(_tanh(x), 31 - 7))
-    return np.clip(values, -128, 127).astype(np.int8)
+    return np.minimum(values, 127).astype(np.int8)
 
 
 def softmax_exponentials(input_scale: float, beta: float) -> Int32Array:
@@ -295,7 +292,7 @@ def _exp_on_negative_values(a: int, integer_bits: int) -> int:
     # exp(-2^e) in Q0.31 for e = -2 to 4
     factors = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
     for exponent, factor in zip(range(-2, 5), factors, strict=True):
-        if integer_bits > exponent and remainder & (1 << (fractional_bits + exponent)):
+        if remainder & (1 << (fractional_bits + exponent)):
             result = _doubling_high_multiply(result, factor)
     return result
 

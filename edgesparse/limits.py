@@ -14,14 +14,22 @@ __all__ = [
     "MAX_ELEMENTS",
     "MAX_MODEL_BYTES",
     "MAX_OPS",
+    "MAX_PLAN_TEXT_BYTES",
     "MAX_RATIO",
+    "MAX_REPORT_BYTES",
     "MAX_TENSORS",
     "MAX_TEXT_BYTES",
+    "MAX_WEIGHT_BYTES",
     "RATIO_FREE_BYTES",
 ]
 
 MAX_CONFIG_BYTES = 1 << 20
 """Of an edgesparse.toml."""
+
+MAX_REPORT_BYTES = 256 << 20
+"""Of a report.json."""
+MAX_PLAN_TEXT_BYTES = 256 << 20
+"""Of a text in the folder plan/ of an output."""
 
 MAX_TENSORS = 100_000
 """Of a .tflite; its other lists of tables are no longer."""
@@ -36,11 +44,14 @@ MAX_TEXT_BYTES = 64 << 10
 MAX_MODEL_BYTES = 512 << 20
 """Of a .tflite, and of all that its tensors hold. Several may name one and the same constant of the file."""
 
+MAX_WEIGHT_BYTES = 2 << 30
+"""Of a Keras model's weights, and of all members of a .keras: four times as much as the int8 .tflite may have."""
+
 MAX_DATA_BYTES = 4 << 30
 """Of the samples and labels of --data, as float32."""
 MAX_ARCHIVE_MEMBERS = 1000
-"""Of a .npz, whatever their names."""
+"""Of a .npz or a .keras, whatever their names."""
 MAX_RATIO = 200
-"""Bytes of a member of a .npz for each compressed byte. DEFLATE reaches 1,032, on zeros."""
+"""Bytes of a member of a .npz or a .keras for each compressed byte. DEFLATE reaches 1,032, on zeros."""
 RATIO_FREE_BYTES = 64 << 20
 """A member up to this size may be compressed as well as can be: labels often are all equal."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edgesparse.analysis import ModelStats, analyse
 from edgesparse.errors import ModelError
+from edgesparse.files import read_file
 from edgesparse.graph import FloatArray, Graph, Int8Array, Tensor
 from edgesparse.limits import MAX_MODEL_BYTES
 from edgesparse.oracle import reference_outputs
@@ -21,11 +22,10 @@ __all__ = ["Network"]
 
 
 def _file(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(MAX_MODEL_BYTES + 1)
-    if len(data) > MAX_MODEL_BYTES:
-        raise ModelError(f"more than {MAX_MODEL_BYTES:,} bytes; no board has as much")
-    return data
+    try:
+        return read_file(path, MAX_MODEL_BYTES)
+    except ValueError as error:
+        raise ModelError(f"{error}; no board has as much") from error
 
 
 @dataclass(frozen=True, eq=False)

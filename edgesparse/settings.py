@@ -11,6 +11,7 @@ from typing import Any
 
 from edgesparse.budgets import parse_budget
 from edgesparse.errors import SettingsError, cut, shown
+from edgesparse.files import read_file
 from edgesparse.limits import MAX_CONFIG_BYTES
 
 if sys.version_info >= (3, 11):
@@ -240,11 +241,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(MAX_CONFIG_BYTES + 1)
-    if len(data) > MAX_CONFIG_BYTES:
-        raise ValueError(f"more than {MAX_CONFIG_BYTES:,} bytes")
-    return data.decode("utf-8")
+    return read_file(path, MAX_CONFIG_BYTES).decode("utf-8")
 
 
 def _is_function(data: str) -> bool:

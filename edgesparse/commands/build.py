@@ -9,6 +9,7 @@ from edgesparse.commands.folder import write_report
 from edgesparse.firmware.build import read_twins
 from edgesparse.measure.setup import set_up
 from edgesparse.missing import Missing
+from edgesparse.output import in_place
 from edgesparse.progress import Progress
 from edgesparse.report import assemble
 from edgesparse.report.budgets import judge_budgets
@@ -23,6 +24,11 @@ _STALE = Missing("built again since; run edgesparse emulate")
 def build(folder: str | Path, *, toolchain: str | None = None, progress: Progress | None = None) -> Report:
     """Compile the two projects of an output folder again; the report with their sizes, and nothing measured before."""
     folder = Path(folder)
+    with in_place(folder):
+        return _build(folder, toolchain, progress)
+
+
+def _build(folder: Path, toolchain: str | None, progress: Progress | None) -> Report:
     report, twins = read_report(folder), read_twins(folder)
     settings = report.settings.updated({"toolchain": toolchain} if toolchain is not None else {})
     setup = set_up(settings, progress, emulates=False)

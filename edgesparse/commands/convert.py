@@ -16,7 +16,7 @@ from edgesparse.measure.setup import Setup, choose_settings, set_up
 from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import MODULES, interpreters
-from edgesparse.output import check_replaceable
+from edgesparse.output import check_replaceable, claim
 from edgesparse.progress import Progress
 from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.report.report import Report
@@ -57,7 +57,7 @@ def convert(
     from edgesparse.training.checkpoints import Checkpoints, checkpoint_folder
 
     checkpoints = Checkpoints(checkpoint_folder(target))
-    with interpreters(*MODULES):
+    with claim(target, force=force, say=setup.say) as place, interpreters(*MODULES):
         setup.say("loading the model")
         loaded = keras_model.load(path, unsafe=unsafe) if path is not None else keras_model.from_object(model)
         samples = choose_samples(loaded.model, data, setup.settings)
@@ -88,8 +88,8 @@ def convert(
             channels=pruned.shrunk.channels if pruned.shrunk is not None else None,
             warnings=(*samples.warnings, *pruned.plan.warnings, *pruned.warnings),
         )
-        report = write_folder(target, converted, setup, force=force)
-    checkpoints.discard()
+        report = write_folder(place, converted, setup)
+        checkpoints.discard()
     return report
 
 
@@ -98,7 +98,7 @@ def _begin(
 ) -> tuple[Setup, Dataset | None, Path]:
     """All that can be refused before TensorFlow is loaded: settings, tools, data, budgets, the output folder."""
     setup = set_up(choose_settings(settings), progress)
-    data = load_data(setup.settings.data) if setup.settings.data else None
+    data = load_data(setup.settings.data, setup.say) if setup.settings.data else None
     has_labels = data is not None and data.evaluation[1] is not None
     check_budgets(setup.settings.budget, accuracy="" if has_labels else NO_LABELS)
     if path is not None and not path.exists():

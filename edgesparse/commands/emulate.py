@@ -15,6 +15,7 @@ from edgesparse.measure.setup import set_up
 from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import interpreters
+from edgesparse.output import in_place
 from edgesparse.progress import Progress
 from edgesparse.report import assemble
 from edgesparse.report.budgets import judge_budgets
@@ -47,12 +48,12 @@ def emulate(
     these outputs with.
     """
     folder = Path(folder)
-    report, twins = read_report(folder), read_twins(folder)
-    given = {"emulator": emulator, "toolchain": toolchain, "memory_profile": memory_profile, "budget": budget}
-    settings = report.settings.updated({name: value for name, value in given.items() if value is not None})
-    setup = set_up(settings, progress)
-    with interpreters():
-        chosen = _given_samples(data, samples, model, twins.sparse.network)
+    with in_place(folder), interpreters():
+        report, twins = read_report(folder), read_twins(folder)
+        given = {"emulator": emulator, "toolchain": toolchain, "memory_profile": memory_profile, "budget": budget}
+        settings = report.settings.updated({name: value for name, value in given.items() if value is not None})
+        setup = set_up(settings, progress)
+        chosen = _given_samples(data, samples, model, twins.sparse.network, setup.say)
         float_outputs = _float_outputs(model, report.source, chosen, setup.say)
         measured = measure(folder, twins, setup, profile=profile)
         dataset = None
@@ -65,10 +66,11 @@ def emulate(
                 float_outputs,
                 instructions=max(measured.sparse.trace.instructions),
             )
-    report = replace(
-        _measured_again(report, settings, measured, toolchain=setup.tools.version(), profile=profile), dataset=dataset
-    )
-    write_report(folder, report)
+        report = replace(
+            _measured_again(report, settings, measured, toolchain=setup.tools.version(), profile=profile),
+            dataset=dataset,
+        )
+        write_report(folder, report)
     return report
 
 
@@ -89,11 +91,13 @@ def _measured_again(report: Report, settings: Settings, measured: Measured, *, t
     )
 
 
-def _given_samples(data: str | None, samples: int | None, model: str | Path | None, network: Network) -> Samples | None:
+def _given_samples(
+    data: str | None, samples: int | None, model: str | Path | None, network: Network, say: Progress
+) -> Samples | None:
     if data is None and (samples is not None or model is not None):
         option = "--samples" if samples is not None else "--model"
         raise SettingsError(f"{option}: is about the samples of --data FILE; give both")
-    return read_samples(data, network, limit=samples) if data is not None else None
+    return read_samples(data, network, limit=samples, say=say) if data is not None else None
 
 
 def _float_outputs(

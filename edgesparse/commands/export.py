@@ -6,9 +6,8 @@ from pathlib import Path
 
 from edgesparse import export as exports
 from edgesparse.errors import OutputError
-from edgesparse.output import (
-    output_folder,
-)
+from edgesparse.output import claim, in_place, output_folder
+from edgesparse.progress import silent
 
 __all__ = ["export"]
 
@@ -20,10 +19,11 @@ def export(folder: str | Path, *, format: str, out: str | Path | None = None, fo
     """
     exports.find_format(format)
     source = Path(folder)
-    library = exports.read_library(source)
-    target = Path(out) if out is not None else Path(f"{library.name}.{format}")
-    inside, around = source.resolve(), target.resolve()
-    if inside.is_relative_to(around) or around.is_relative_to(inside):
-        raise OutputError(f"{target}: holds {source} or lies in it; choose a folder beside it with --out")
-    with output_folder(target, force=force) as staging:
-        return exports.write_library(library, format, staging)
+    with in_place(source):
+        library = exports.read_library(source)
+        target = Path(out) if out is not None else Path(f"{library.name}.{format}")
+        inside, around = source.resolve(), target.resolve()
+        if inside.is_relative_to(around) or around.is_relative_to(inside):
+            raise OutputError(f"{target}: holds {source} or lies in it; choose a folder beside it with --out")
+        with claim(target, force=force, say=silent) as place, output_folder(place) as staging:
+            return exports.write_library(library, format, staging)

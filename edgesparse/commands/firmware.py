@@ -17,7 +17,7 @@ from edgesparse.measure.setup import choose_settings, set_up
 from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import interpreters
-from edgesparse.output import check_replaceable
+from edgesparse.output import claim
 from edgesparse.progress import Progress
 from edgesparse.record import AnyArray
 from edgesparse.report.report import Report
@@ -46,12 +46,12 @@ def firmware(
     check_budgets(chosen.budget, accuracy=_NO_FLOAT, agreement=_NO_FLOAT)
     setup = set_up(chosen, progress)
     path = Path(model)
-    with interpreters("tflite-micro"):  # it starts while the file is read and lowered
+    target = output_target(path, out)
+    # The reference starts while the file is read and lowered.
+    with claim(target, force=force, say=setup.say) as place, interpreters("tflite-micro"):
         network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
         check_inputs(network.input, chosen.vectors, setup.board)
         dense_plan = plan_twin(network, path, setup)
-        target = output_target(path, out)
-        check_replaceable(target, force=force)
         vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
         converted = Converted(
             source=Source(str(path), sha256_of(path), "tflite", "none"),
@@ -67,7 +67,7 @@ def firmware(
             quantization=Missing("the file was quantized before"),
             warnings=("the firmware's inputs are random: a .tflite comes without data",),
         )
-        return write_folder(target, converted, setup, force=force)
+        return write_folder(place, converted, setup)
 
 
 def refuse_for_tflite(settings: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from edgesparse.flash import ProbeOptions
 from edgesparse.measure.board import BoardRun, run_on_board
 from edgesparse.measure.setup import set_up
 from edgesparse.missing import Missing
+from edgesparse.output import in_place
 from edgesparse.progress import Progress
 from edgesparse.report.report import Report
 from edgesparse.report.stored import read_report
@@ -35,16 +36,17 @@ def flash(
     dry_run: build, and say what would be run; nothing is written.
     """
     folder = Path(folder)
-    report, twins = read_report(folder), read_twins(folder)
-    setup = set_up(report.settings, progress, emulates=False)
-    twin = twins.dense if dense else twins.sparse
-    options = ProbeOptions(probe=probe, probe_id=probe_id, gdb_port=gdb_port)
-    run = run_on_board(folder / twin.name, twin, setup, options, dry_run=dry_run)
-    if run.figures is not None:
-        before = report.device or Device(
-            sparse=Missing("edgesparse flash measures it"), dense=Missing("edgesparse flash --dense measures it")
-        )
-        device = replace(before, dense=run.figures) if dense else replace(before, sparse=run.figures)
-        report = replace(report, device=device)
-        write_report(folder, report)
+    with in_place(folder):
+        report, twins = read_report(folder), read_twins(folder)
+        setup = set_up(report.settings, progress, emulates=False)
+        twin = twins.dense if dense else twins.sparse
+        options = ProbeOptions(probe=probe, probe_id=probe_id, gdb_port=gdb_port)
+        run = run_on_board(folder / twin.name, twin, setup, options, dry_run=dry_run)
+        if run.figures is not None:
+            before = report.device or Device(
+                sparse=Missing("edgesparse flash measures it"), dense=Missing("edgesparse flash --dense measures it")
+            )
+            device = replace(before, dense=run.figures) if dense else replace(before, sparse=run.figures)
+            report = replace(report, device=device)
+            write_report(folder, report)
     return report, run

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import edgesparse
-from edgesparse.errors import SettingsError, UnsupportedError
+from edgesparse.boards import CORES
+from edgesparse.errors import SettingsError, ToolMissingError, UnsupportedError
 from edgesparse.firmware import model_name
 from edgesparse.firmware.build import Twins
 from edgesparse.firmware.plan import Plan, plan_network
@@ -24,16 +25,17 @@ from edgesparse.missing import Missing
 from edgesparse.mobile import PhoneModel, phone_model
 from edgesparse.network import Network
 from edgesparse.oracle import zero_shares
-from edgesparse.output import HTML_NAME, REPORT_NAME, output_folder, write_json, write_text
+from edgesparse.output import HTML_NAME, REPORT_NAME, Claim, output_folder, write_json, write_text
 from edgesparse.record import AnyArray
 from edgesparse.report import assemble
 from edgesparse.report.arena import arena_buffers
 from edgesparse.report.board import board_warnings
 from edgesparse.report.budgets import judge_budgets
 from edgesparse.report.report import SCHEMA, Report
+from edgesparse.report.sbom import SBOM_NAME, firmware_sbom
 from edgesparse.report.show.html import render_html
 from edgesparse.result import Accuracy, Channels, Fidelity, LayerFigures, Quantization, Source
-from edgesparse.tflm import TflmModel
+from edgesparse.tflm import TflmModel, find_library
 from edgesparse.tflm.stock import StockModel, stock_model
 
 __all__ = ["Converted", "output_target", "plan_twin", "sha256_of", "write_folder", "write_report"]
@@ -90,8 +92,8 @@ def plan_twin(network: Network, path: Path | None, setup: Setup) -> Plan:
         raise UnsupportedError(f"{where}{error}", error.names) from error
 
 
-def write_folder(target: Path, converted: Converted, setup: Setup, *, force: bool) -> Report:
-    """Write the output folder whole, or not at all: projects, built and run, model files, report."""
+def write_folder(place: Claim, converted: Converted, setup: Setup) -> Report:
+    """Write the claimed output folder whole, or not at all: projects, built and run, model files, report."""
     zero_inputs = _zero_inputs(converted.sparse, converted.samples)
     sparse_plan = plan_network(
         converted.sparse.graph,
@@ -104,7 +106,7 @@ def write_folder(target: Path, converted: Converted, setup: Setup, *, force: boo
         sparse=make_build("firmware", sparse, sparse_plan, converted.vectors, setup, model_name=name),
         dense=make_build("dense", dense, converted.dense_plan, converted.vectors, setup, model_name=name),
     )
-    with output_folder(target, force=force) as folder:
+    with output_folder(place) as folder:
         micro, _ = (write_project(build, folder) for build in twins)
         with compiling(folder, twins, setup):
             files = _write_files(folder, converted, twins, setup)
@@ -134,9 +136,20 @@ def _write_files(folder: Path, converted: Converted, twins: Twins, setup: Setup)
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write report.json and report.html, each whole or not at all."""
+    """Write report.json, report.html and the bill of materials, each whole or not at all."""
+    write_json(folder / SBOM_NAME, firmware_sbom(folder, report, tflm_sha256=_tflm_sha256(report)))
     write_json(folder / REPORT_NAME, report.to_json())
     write_text(folder / HTML_NAME, render_html(report))
+
+
+def _tflm_sha256(report: Report) -> str | None:
+    """Of the TFLite Micro that a firmware is linked with; None without, or where it is gone."""
+    if report.settings.runtime != "tflm" or report.board.core not in CORES:
+        return None
+    try:
+        return find_library(CORES[report.board.core]).sha256
+    except ToolMissingError:
+        return None
 
 
 def sha256_of(path: Path) -> str:

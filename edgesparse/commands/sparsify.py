@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from edgesparse.data import Dataset, load_data
 from edgesparse.errors import ModelError, OutputError
 from edgesparse.missing import Missing
 from edgesparse.network import Network
+from edgesparse.output import lock
 from edgesparse.progress import Progress, silent
 from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.report.inspection import (
@@ -26,6 +26,8 @@ from edgesparse.report.inspection import (
     SparsifiedModel,
 )
 from edgesparse.settings import Settings
+from edgesparse.system import supervise
+from edgesparse.system.scratch import working_folder
 
 if TYPE_CHECKING:
     from edgesparse.sparsify import Curve, SparsifyResult, SparsityPlan
@@ -59,42 +61,44 @@ def sparsify(
     path = Path(model)
     chosen = Settings().updated(settings)
     core = load_board(chosen.board).core
-    data = load_data(chosen.data) if chosen.data else None
+    data = load_data(chosen.data, progress) if chosen.data else None
     if not path.exists():
         raise ModelError(f"{path}: no such file or folder")
     target = Path(out) if out is not None else Path(f"{path.absolute().stem}.sparse.h5")
     _check_target(target, force=force)
-    progress("loading the model")
     from edgesparse import keras_model
     from edgesparse.keras_model.check_data import check_data
     from edgesparse.sparsify import prune
     from edgesparse.training.checkpoints import Checkpoints, checkpoint_folder
 
-    loaded = keras_model.load(path, unsafe=unsafe)
-    if data is not None and data.x_test is not None:
-        check_data(loaded.model, data.x_test, data.y_test)
-    checkpoints = Checkpoints(checkpoint_folder(target))
-    result = prune(
-        loaded,
-        data,
-        sparsity=chosen.sparsity,
-        pattern=chosen.pattern,
-        channels=chosen.channels,
-        method=chosen.method,
-        checkpoints=checkpoints,
-        costs=lambda model, planned: _device_costs(model, planned, core, chosen.optimize, progress),
-        progress=progress,
-        epochs=chosen.epochs,
-        labels=chosen.labels,
-        distill=chosen.distill,
-        schedule=chosen.schedule,
-        activity_l1=chosen.activity_l1,
-        cluster=chosen.cluster,
-        seed=chosen.seed,
-    )
-    _save(result.model, target)
-    checkpoints.discard()
-    return _found(path, target, chosen, loaded.model, result, data)
+    with lock(target):
+        supervise.note(target)
+        progress("loading the model")
+        loaded = keras_model.load(path, unsafe=unsafe)
+        if data is not None and data.x_test is not None:
+            check_data(loaded.model, data.x_test, data.y_test)
+        checkpoints = Checkpoints(checkpoint_folder(target))
+        result = prune(
+            loaded,
+            data,
+            sparsity=chosen.sparsity,
+            pattern=chosen.pattern,
+            channels=chosen.channels,
+            method=chosen.method,
+            checkpoints=checkpoints,
+            costs=lambda model, planned: _device_costs(model, planned, core, chosen.optimize, progress),
+            progress=progress,
+            epochs=chosen.epochs,
+            labels=chosen.labels,
+            distill=chosen.distill,
+            schedule=chosen.schedule,
+            activity_l1=chosen.activity_l1,
+            cluster=chosen.cluster,
+            seed=chosen.seed,
+        )
+        _save(result.model, target)
+        checkpoints.discard()
+        return _found(path, target, chosen, loaded.model, result, data)
 
 
 def _found(
@@ -170,8 +174,8 @@ def _check_target(target: Path, *, force: bool) -> None:
 
 def _save(model: Any, target: Path) -> None:
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.absolute().parent) as folder:
-            staging = Path(folder) / target.name
+        with working_folder(target.absolute().parent) as folder:
+            staging = folder / target.name
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "You are saving your model as an HDF5 file")
                 model.save(staging)

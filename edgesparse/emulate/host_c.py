@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
+from edgesparse.system import processes
+from edgesparse.system.scratch import working_folder
 from edgesparse.toolchain.compilers import cache_folder, zig_path
 
 __all__ = ["host_library"]
@@ -23,11 +23,11 @@ def host_library(source: Path) -> Path | None:
     library = folder / f"{source.stem}-{key}.so"
     if library.is_file():
         return library
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        made = Path(scratch) / library.name
+    with working_folder(folder) as scratch:
+        made = scratch / library.name
         command = [*compiler, "-std=c11", "-O2", "-shared", "-fPIC", str(source), "-o", str(made)]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        if result.returncode != 0:
+        done = processes.run(command, timeout_s=300)
+        if done.code != 0 or done.stopped:
             return None  # a compiler that cannot make a shared library is none: the Python versions are exact too
         made.replace(library)  # atomic: another process may do the same
     return library

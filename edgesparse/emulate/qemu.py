@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,11 @@ import numpy.typing as npt
 
 from edgesparse.arch.arm_m.timing.model import has_timing
 from edgesparse.boards import Board
-from edgesparse.emulate.child import ends_with_parent
 from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
 from edgesparse.emulate.trace import Trace, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
+from edgesparse.system import processes
+from edgesparse.system.scratch import working_folder
 from edgesparse.toolchain.elf import Elf
 
 __all__ = ["GET_QEMU", "Qemu", "machine_of", "qemu_version"]
@@ -34,11 +33,14 @@ def qemu_version() -> str | None:
     if path is None:
         return None
     try:
-        result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
+        done = processes.run([path, "--version"], timeout_s=60)
+    except OSError as error:
         raise ToolMissingError(f"qemu-system-arm does not run: {error}; {GET_QEMU}") from error
-    match = re.search(r"version (\S+)", result.stdout)
-    return match[1] if match else result.stdout.strip()
+    if done.code != 0 or done.stopped:
+        why = done.stopped or f"it ended with code {done.code}"
+        raise ToolMissingError(f"qemu-system-arm does not run: {why}; {GET_QEMU}")
+    match = re.search(r"version (\S+)", done.output)
+    return match[1] if match else done.output.strip()
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,9 @@ class Qemu:
             raise ToolMissingError(f"qemu-system-arm not found; {GET_QEMU}, or use --emulator unicorn")
         machine = machine_of(board)
         # A folder of its own: what the harness finds in it decides what it runs.
-        with tempfile.TemporaryDirectory(prefix="edgesparse-") as folder:
+        with working_folder() as folder:
             if samples is not None:
-                (Path(folder) / SAMPLES_NAME).write_bytes(sample_file(samples))
+                (folder / SAMPLES_NAME).write_bytes(sample_file(samples))
             output, errors, code = _execute(elf, machine, timeout_s, folder)
         if code != 0 and not any(line in output for line in FAILURES):
             reason = next((line for line in errors.splitlines() if line.strip()), "no message")
@@ -103,29 +105,18 @@ def machine_of(board: Board) -> str:
     return board.qemu_machine
 
 
-def _execute(elf: Elf, machine: str, timeout_s: float, folder: str) -> tuple[str, str, int]:
+def _execute(elf: Elf, machine: str, timeout_s: float, folder: Path) -> tuple[str, str, int]:
     """Standard output (the semihosting console), standard error, and exit code. `folder`: the working folder."""
     command = ["qemu-system-arm", "-M", machine, "-icount", "shift=0", "-display", "none", "-monitor", "none"]
     command += ["-serial", "none", "-chardev", "stdio,id=console,signal=off"]
     command += ["-semihosting-config", "enable=on,target=native,chardev=console", "-kernel", str(elf.path.absolute())]
-    process = subprocess.Popen(
-        ends_with_parent(command),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
-    with process:
-        try:
-            output, errors = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired as error:
-            raise CrashError(
-                f"the firmware did not finish in {timeout_s:g} s in QEMU; "
-                f"run it with --emulator unicorn to see the layer, or give it more time"
-            ) from error
-        finally:
-            process.kill()  # nothing happens when it has ended
-            process.wait()
-    return output, errors, process.returncode
+    try:
+        done = processes.run(command, timeout_s=timeout_s, cwd=folder)
+    except OSError as error:
+        raise ToolMissingError(f"qemu-system-arm does not run: {error}; {GET_QEMU}") from error
+    if done.stopped:
+        raise CrashError(
+            f"the firmware {done.stopped} in QEMU and was ended; "
+            f"run it with --emulator unicorn to see the layer; the firmware is {elf.path}"
+        )
+    return done.output, done.errors, done.code

@@ -48,6 +48,7 @@ from edgesparse.emulate.profile import Profile, make_profile
 from edgesparse.emulate.samples import SAMPLES_NAME, sample_file
 from edgesparse.emulate.trace import LOST_STACK, Fault, Trace, describe_fault, describe_layer, layers_of, parse_console
 from edgesparse.errors import CrashError, SettingsError, ToolMissingError
+from edgesparse.system.memory import need_address_space
 from edgesparse.toolchain.elf import Elf
 
 __all__ = ["GET_UNICORN", "Unicorn", "check_core", "unicorn_version"]
@@ -56,6 +57,8 @@ GET_UNICORN = "pip install 'edgesparse[device]' (brings the package unicorn)"
 
 PAGE_BYTES = 4096
 LONGEST_BLOCK_BYTES = 2048
+TRANSLATOR_BYTES = (1 << 30) + (16 << 20)
+"""What unicorn reserves for translated code, and some for itself: without it, it ends the process."""
 
 SAMPLES_FILE = 1
 
@@ -221,6 +224,7 @@ class _Machine:
         self._timed_out = False
 
         # UC_MODE_MCLASS would ignore the model and always take the M33.
+        need_address_space(TRANSLATOR_BYTES, "the emulator", ", or give --emulator qemu")
         engine = unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
         engine.ctl_set_cpu_model(getattr(arm_const, CPU_MODELS[board.core.name]))
         self._engine = engine

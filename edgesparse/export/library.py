@@ -15,6 +15,7 @@ from edgesparse.firmware.build import read_twins
 from edgesparse.missing import Missing
 from edgesparse.output import REPORT_NAME
 from edgesparse.report.stored import read_report
+from edgesparse.result import Source
 from edgesparse.variants import VARIANTS, Variant
 
 __all__ = ["KERNEL_NAMES", "Library", "read_library"]
@@ -41,7 +42,7 @@ class Library:
     model: str
     version: str
     tool: str
-    source_sha256: str
+    source: Source
     board: str
     core: Core
     input: TensorView
@@ -57,6 +58,11 @@ class Library:
     headers: tuple[Path, ...]
     public_headers: tuple[str, ...]
     kernels: tuple[str, ...]
+
+    @property
+    def source_sha256(self) -> str:
+        """Of the model file."""
+        return self.source.sha256
 
     @property
     def variant(self) -> Variant:
@@ -96,7 +102,7 @@ def read_library(folder: Path) -> Library:
         model=build.model_name,
         version=_semantic_version(edgesparse.__version__),
         tool=f"edgesparse {report.edgesparse}",
-        source_sha256=report.source.sha256,
+        source=report.source,
         board=report.board.name,
         core=core,
         input=tensor_view(build.network.input),

@@ -13,9 +13,10 @@ from edgesparse.boards import templates_folder
 from edgesparse.export.format import File
 from edgesparse.export.formats import find_format
 from edgesparse.export.library import KERNEL_NAMES, Library
-from edgesparse.firmware import TensorView
+from edgesparse.firmware import LICENCES, TensorView
 from edgesparse.output import EXPORT_NAME, write_json
 from edgesparse.record import Json
+from edgesparse.report.sbom import KERNELS, SBOM_NAME, Part, Product, bill_of_materials, model_part
 
 __all__ = ["Origin", "OriginBoard", "write_library"]
 
@@ -71,7 +72,8 @@ def write_library(library: Library, name: str, folder: Path) -> Origin:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    shutil.copyfile(templates_folder() / "export" / "common" / "LICENSE", folder / "LICENSE")
+    for licence in LICENCES:
+        shutil.copyfile(templates_folder() / "project" / licence, folder / licence)
     common = (
         File(f"src/{library.name}.h", "common/umbrella.h.j2"),
         File(f"src/{library.name}/{KERNEL_NAMES}", f"common/{KERNEL_NAMES}.j2"),
@@ -81,6 +83,7 @@ def write_library(library: Library, name: str, folder: Path) -> Origin:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_render(environment, file, library), encoding="utf-8", newline="\n")
     origin = _origin(library, name)
+    write_json(folder / SBOM_NAME, _sbom(library, folder))
     write_json(folder / EXPORT_NAME, origin.to_json())
     return origin
 
@@ -101,6 +104,34 @@ def _origin(library: Library, name: str) -> Origin:
         code_bytes=library.code_bytes,
         arena_bytes=library.arena_bytes,
     )
+
+
+def _sbom(library: Library, folder: Path) -> Json:
+    """The bill of materials: the model, what was generated of it, and the kernels; the user's build adds to it."""
+    copied = (*library.sources, *library.headers)
+    kernels = {path.name for path in copied if path.parent.name in ("kernels", "include")}
+    files = sorted(path for path in (folder / "src").rglob("*") if path.is_file())
+    sources = {path.relative_to(folder).as_posix(): path for path in files}
+    version = library.tool.removeprefix("edgesparse ")
+    parts = (
+        model_part(library.source),
+        Part(
+            type="library",
+            name="generated-model",
+            version=library.source_sha256[:16],
+            description="C tables, calls and names made of the model; they belong to the user",
+            files={name: path for name, path in sources.items() if path.name not in kernels},
+        ),
+        Part(
+            type="library",
+            name=KERNELS,
+            version=version,
+            licence="Apache-2.0",
+            files={name: path for name, path in sources.items() if path.name in kernels},
+        ),
+    )
+    product = Product(type="library", name=library.name, version=library.version, description=library.description)
+    return bill_of_materials(product, parts, {"edgesparse": version})
 
 
 def _render(environment: jinja2.Environment, file: File, library: Library) -> str:

@@ -3,7 +3,17 @@
 from edgesparse.firmware.describe import describe, tensor_view
 from edgesparse.firmware.model import FirmwareModel, TensorView
 from edgesparse.firmware.names import model_name
-from edgesparse.firmware.render import render
+from edgesparse.firmware.render import LICENCES, render
 from edgesparse.firmware.tflm import render_tflm, set_arena
 
-__all__ = ["FirmwareModel", "TensorView", "describe", "model_name", "render", "render_tflm", "set_arena", "tensor_view"]
+__all__ = [
+    "LICENCES",
+    "FirmwareModel",
+    "TensorView",
+    "describe",
+    "model_name",
+    "render",
+    "render_tflm",
+    "set_arena",
+    "tensor_view",
+]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +17,13 @@ from pathlib import Path
 import numpy as np
 
 import edgesparse
+from edgesparse.arrays import DAMAGED
 from edgesparse.boards import Board, load_board
 from edgesparse.errors import InputError
+from edgesparse.files import open_file, read_file
 from edgesparse.firmware.plan import Plan
 from edgesparse.firmware.room import Contents
+from edgesparse.limits import MAX_PLAN_TEXT_BYTES
 from edgesparse.lowering import PackedModel
 from edgesparse.lowering.arena import MemoryPlan
 from edgesparse.network import Network
@@ -150,11 +152,11 @@ def read_twins(folder: Path) -> Twins:
 def _read(folder: Path, name: str) -> Build:
     path, network = folder / _FOLDER / f"{name}.json", Network.load(folder / _MODELS[name])
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_file(path, MAX_PLAN_TEXT_BYTES))
         version = value.get("version") if isinstance(value, dict) else None
         if version != BUILD_VERSION:
             raise InputError(f"is of version {version}, this edgesparse reads {BUILD_VERSION}")
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+        with open_file(path.with_suffix(".npz")) as file, np.load(file, allow_pickle=False) as arrays:
             stored = from_json(_Stored, value, arrays)
         if len(stored.ops) != len(network.graph.ops):
             raise InputError(f"is of a model with {len(stored.ops)} ops, not {len(network.graph.ops)}")
@@ -178,6 +180,6 @@ def _read(folder: Path, name: str) -> Build:
             raise InputError(f"is of another model than {folder / _MODELS[name]}")
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: no such file; run edgesparse convert again") from error
-    except (OSError, ValueError, EOFError, RecursionError, zipfile.BadZipFile, InputError) as error:
+    except (*DAMAGED, RecursionError, InputError) as error:
         raise InputError(f"{path}: {error}; run edgesparse convert again") from error
     return build

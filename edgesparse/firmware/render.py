@@ -13,10 +13,13 @@ from edgesparse.errors import EdgesparseError
 from edgesparse.firmware.model import FirmwareModel
 from edgesparse.variants import VARIANTS
 
-__all__ = ["ARCH", "environment", "kernel_source", "render", "render_board"]
+__all__ = ["ARCH", "LICENCES", "environment", "kernel_source", "render", "render_board"]
 
 ARCH = "arch/arm_m"
 """The folder of templates that is bound to the architecture."""
+
+LICENCES = ("LICENSE", "LICENSING.md")
+"""Files of a project that say under which terms it may be used; exports have them too."""
 
 _GENERATED = {
     "model.h.j2": "model/{name}.h",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from edgesparse.errors import ToolMissingError
+from edgesparse.system import processes
 
 __all__ = ["find_tool", "last_words", "no_probe", "output_of", "version_of"]
 
@@ -28,18 +28,12 @@ def find_tool(names: tuple[str, ...], remedy: str) -> str:
 def output_of(command: tuple[str, ...]) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command that ends by itself, without a probe."""
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=QUESTION_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        done = processes.run(command, timeout_s=QUESTION_TIMEOUT_S)
+    except OSError as error:
         raise ToolMissingError(f"{command[0]} does not run: {error}; install it again") from error
-    return done.returncode, done.stdout, done.stderr
+    if done.stopped:
+        raise ToolMissingError(f"{command[0]} does not run: it {done.stopped}; install it again")
+    return done.code, done.output, done.errors
 
 
 def version_of(path: str) -> str:

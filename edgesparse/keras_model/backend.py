@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from edgesparse.system.memory import need_address_space
+
 __all__ = ["quiet", "tensorflow", "tf_keras", "tfmot"]
 
 _ENVIRONMENT = {
@@ -24,6 +26,9 @@ _ENVIRONMENT = {
     # oneDNN changes the order of float sums with the number of threads: outputs would not repeat.
     "TF_ENABLE_ONEDNN_OPTS": "0",
 }
+
+_TENSORFLOW_BYTES = 2 << 30
+"""What it takes to be imported, and some for its work: with less, its threads' memory is asked for without end."""
 
 
 @contextmanager
@@ -70,6 +75,8 @@ def _import(name: str) -> Any:
         return sys.modules[name]
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
+    if name == "tensorflow":
+        need_address_space(_TENSORFLOW_BYTES, "TensorFlow", "")
     with quiet():
         module = importlib.import_module(name)
         if name == "tensorflow":

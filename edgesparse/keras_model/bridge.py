@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +29,8 @@ from edgesparse.keras_model.rebuild import KERAS_ERRORS, check_container, one_li
 from edgesparse.keras_model.scan import Config, plain_config
 from edgesparse.keras_model.validate import check_shapes
 from edgesparse.keras_model.weights import copy_weights
+from edgesparse.system import processes
+from edgesparse.system.scratch import working_folder
 
 __all__ = ["load_keras3", "translate"]
 
@@ -268,8 +268,7 @@ def _keras3_outputs(file: ModelFile, config: Config, x: npt.NDArray[np.float32])
         "CUDA_VISIBLE_DEVICES": "-1",
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with working_folder() as folder:
         (folder / "config.json").write_text(json.dumps(config))
         np.save(folder / "inputs.npy", x)
         # Keras goes by the name: the weights of a .keras archive and those of a .h5 file have other layouts.
@@ -282,16 +281,11 @@ def _keras3_outputs(file: ModelFile, config: Config, x: npt.NDArray[np.float32])
         outputs = folder / "outputs.npy"
         arguments = [folder / "config.json", weights, folder / "inputs.npy", outputs]
         command = [sys.executable, "-W", "ignore", str(keras3_check.__file__), *map(str, arguments)]
-        try:
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ModelError(
-                f"{file.path}: Keras 3 did not load and run it within {_CHECK_SECONDS:g} s; give a smaller model"
-            ) from error
-        if done.returncode != 0 or not outputs.is_file():
-            lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+        done = processes.run(command, timeout_s=_CHECK_SECONDS, env=environment)
+        if done.stopped:
+            raise ModelError(f"{file.path}: Keras 3, loading and running it, {done.stopped}; give a smaller model")
+        if done.code != 0 or not outputs.is_file():
+            lines = [line for line in done.errors.splitlines() if line.strip()] or ["no message"]
             raise ModelError(f"{file.path}: Keras 3 cannot load and run it: {lines[-1][:300]}")
         result: npt.NDArray[np.float32] = np.load(outputs)
     return result

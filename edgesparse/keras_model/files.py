@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import stat
 import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
 
-from edgesparse.errors import ModelError
+from edgesparse.errors import ModelError, shown
+from edgesparse.files import open_file
 from edgesparse.keras_model.hdf5 import DAMAGED, SIGNATURE, check_self_contained, user_block_bytes
+from edgesparse.limits import MAX_ARCHIVE_MEMBERS, MAX_RATIO, MAX_WEIGHT_BYTES, RATIO_FREE_BYTES
 
 __all__ = ["WEIGHTS_MEMBER", "ModelFile", "read_model_file"]
 
@@ -31,10 +36,10 @@ _SAVE_ADVICE = "save the whole model with model.save('model.h5') or model.save('
 _LOCAL_HEADER = struct.Struct("<26sHH")
 """Of a zip file's member: at its end, the lengths of the name and of what follows that, before the content."""
 
+_VERSION = re.compile(r"[0-9]{1,3}(\.[0-9A-Za-z.+-]{0,36})?")
 _LONGEST_TEXT_BYTES = 32 << 20
-_LARGEST_RATIO = 200
-"""What JSON may grow by when it is unpacked."""
-_LARGEST_ARCHIVE_BYTES = 4 << 30
+_TEXT_BYTES_FREE = 1 << 18
+"""JSON of layers that are all alike may be compressed more than other members."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,11 @@ def read_model_file(path: Path) -> ModelFile:
 
 
 def _file_format(path: Path) -> str:
-    with path.open("rb") as file:
-        magic = file.read(8)
+    try:
+        with open_file(path) as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}; give a .h5, a .keras or a SavedModel folder") from error
     named = _SUFFIXES.get(path.suffix.lower())
     found = "h5" if magic == SIGNATURE else "keras" if magic[:4] == b"PK\x03\x04" else None
     if found is None and named is not None:
@@ -159,20 +167,30 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     missing = {"metadata.json", "config.json", WEIGHTS_MEMBER} - set(names)
     if missing:
         raise ModelError(f"{path}: not a Keras model: the zip file has no {', '.join(sorted(missing))}; {_SAVE_ADVICE}")
+    if len(names) > MAX_ARCHIVE_MEMBERS:
+        raise ModelError(f"{path}: the zip file has {len(names):,} members; at most {MAX_ARCHIVE_MEMBERS:,}")
     seen: set[str] = set()
-    for name in names:
+    for item in archive.infolist():
+        name = item.filename
         parts = PurePosixPath(name.replace("\\", "/"))
         if name in seen or parts.is_absolute() or ".." in parts.parts or ":" in name:
-            raise ModelError(f"{path}: {name!r} in it is a name that is there twice or leads out of it; save it again")
+            raise ModelError(
+                f"{path}: {shown(name)} in it is a name that is there twice or leads out of it; save it again"
+            )
         seen.add(name)
-    for item in archive.infolist():
-        if item.filename.endswith(".json") and (
-            item.file_size > _LONGEST_TEXT_BYTES or item.file_size > _LARGEST_RATIO * (item.compress_size + 1024)
-        ):
-            raise ModelError(f"{path}: {item.filename} in it unpacks to {item.file_size:,} bytes; save it again")
+        if stat.S_ISLNK(item.external_attr >> 16):
+            raise ModelError(f"{path}: {shown(name)} in it is a symbolic link; save it again")
+        is_text = name.endswith(".json")
+        free = _TEXT_BYTES_FREE if is_text else RATIO_FREE_BYTES
+        too_large = item.file_size > max(free, MAX_RATIO * item.compress_size)
+        if too_large or (is_text and item.file_size > _LONGEST_TEXT_BYTES):
+            raise ModelError(
+                f"{path}: {shown(name)} in it unpacks to {item.file_size:,} bytes from {item.compress_size:,};"
+                " save it again"
+            )
     total = sum(item.file_size for item in archive.infolist())
-    if total > _LARGEST_ARCHIVE_BYTES:
-        raise ModelError(f"{path}: unpacks to {total:,} bytes, expected at most {_LARGEST_ARCHIVE_BYTES:,}")
+    if total > MAX_WEIGHT_BYTES:
+        raise ModelError(f"{path}: unpacks to {total:,} bytes, expected at most {MAX_WEIGHT_BYTES:,}")
 
 
 def _read_saved_model(path: Path) -> ModelFile:
@@ -180,6 +198,10 @@ def _read_saved_model(path: Path) -> ModelFile:
         raise ModelError(
             f"{path}: a folder without saved_model.pb is no SavedModel; give a .h5, a .keras or a SavedModel folder"
         )
+    other = next((part for part in sorted(path.rglob("*")) if not (part.is_file() or part.is_dir())), None)
+    if other is not None and not other.is_symlink():
+        raise ModelError(f"{path}: {other.relative_to(path)} in it is no file; save the model again")
+    _check_links(path)
     from edgesparse.keras_model.saved_model import root_metadata  # imports TensorFlow
 
     text = root_metadata(path)
@@ -190,8 +212,20 @@ def _read_saved_model(path: Path) -> ModelFile:
     return ModelFile(path, "saved_model", _version(path, str(metadata.get("keras_version") or "2")), config)
 
 
+def _check_links(path: Path) -> None:
+    """ModelError where a part of a SavedModel that is read lies elsewhere."""
+    variables = path / "variables"
+    named = (path / "saved_model.pb", path / "keras_metadata.pb", variables)
+    for part in chain(named, variables.glob("*")):  # in this order: a link is not followed to list what is behind it
+        if part.is_symlink() and not part.resolve().is_relative_to(path.resolve()):
+            raise ModelError(
+                f"{path}: {part.relative_to(path)} in it is a link to a file outside; copy the folder with its files"
+                " (cp -rL)"
+            )
+
+
 def _version(path: Path, text: str) -> str:
-    if not (text[:4].split(".")[0].isdecimal() and len(text) < 40):
+    if not _VERSION.fullmatch(text):
         raise ModelError(f"{path}: expected a version such as 2.15.0 as keras_version, got {text[:40]!r}")
     return text
 
@@ -199,7 +233,7 @@ def _version(path: Path, text: str) -> str:
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         config = json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # of JSON, or of a number with more digits than Python reads
         raise ModelError(f"{path}: the model configuration is no JSON ({_first_line(error)}); save it again") from error
     except RecursionError as error:
         raise ModelError(f"{path}: the model configuration is nested too deeply; save it again") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from edgesparse.keras_model.timelimit import time_limit
 from edgesparse.keras_model.validate import check_model, check_shapes, free_batch, rebuilt
 from edgesparse.keras_model.weights import copy_weights
 from edgesparse.keras_model.wrappers import strip_pruning_config
+from edgesparse.system.scratch import working_folder
 
 __all__ = ["from_object", "load"]
 
@@ -57,8 +57,8 @@ def from_object(model: Any) -> LoadedModel:
             copy = free_batch(_strip_drop_connect(_strip_pruning(model)), always=True)
         return _finish(copy, f"model {model.name!r}", "object", str(keras.__version__), str(model.name))
     if any(base.__module__.split(".")[0] == "keras" for base in type(model).__mro__) and hasattr(model, "save"):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{model.name}.keras"
+        with working_folder() as folder:
+            path = folder / f"{model.name}.keras"
             model.save(path)
             loaded = load(path)
         return LoadedModel(loaded.model, "object", loaded.keras_version, str(model.name))

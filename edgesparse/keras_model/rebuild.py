@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.keras_model.backend import quiet, tensorflow, tf_keras
 from edgesparse.keras_model.known_classes import CONTAINERS
+from edgesparse.keras_model.nodes import check_nodes
 from edgesparse.keras_model.scan import Config
 from edgesparse.keras_model.timelimit import time_limit
+from edgesparse.limits import MAX_WEIGHT_BYTES
 
 __all__ = ["KERAS_ERRORS", "check_container", "one_line", "rebuild"]
 
@@ -48,10 +53,32 @@ def rebuild(source: object, config: Config) -> Any:
     base = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
     errors = (*KERAS_ERRORS, tensorflow().errors.OpError)
     try:
-        with quiet(), time_limit(_REBUILD_SECONDS, f"{source}: rebuilding in tf_keras"):
+        check_nodes(source, config)
+        with quiet(), _bounded(source), time_limit(_REBUILD_SECONDS, f"{source}: rebuilding in tf_keras"):
             return base.from_config(config["config"])
     except errors as error:
         raise ModelError(f"{source}: cannot be rebuilt in tf_keras: {one_line(error)}") from error
+
+
+@contextmanager
+def _bounded(source: object) -> Iterator[None]:
+    """ModelError where variables would take more than MAX_WEIGHT_BYTES, before they are allocated."""
+    left = MAX_WEIGHT_BYTES
+
+    def create(next_creator: Callable[..., Any], **options: Any) -> Any:
+        nonlocal left
+        shape, dtype = options.get("shape"), options.get("dtype")
+        if shape is not None and shape.is_fully_defined():
+            left -= math.prod(shape.as_list()) * (tensorflow().as_dtype(dtype).size if dtype is not None else 4)
+        if left < 0:
+            raise ModelError(
+                f"{source}: weights of more than {MAX_WEIGHT_BYTES:,} bytes, with {options.get('name')!r} of shape"
+                f" {shape}; no board has as much"
+            )
+        return next_creator(**options)
+
+    with tensorflow().variable_creator_scope(create):
+        yield
 
 
 def one_line(error: BaseException) -> str:

@@ -149,6 +149,8 @@ def _saved_model(path: Path) -> Any:
         from tensorflow.core.protobuf import saved_model_pb2
     saved = saved_model_pb2.SavedModel()
     _parse(saved, path / "saved_model.pb")
+    if not saved.meta_graphs:
+        raise ModelError(f"{path}: saved_model.pb in it holds no graph; save the model again")
     return saved
 
 

@@ -86,8 +86,8 @@ def plan_memory(graph: Graph, packed: PackedModel) -> MemoryPlan:
     def use(tensor: int, call: int) -> None:
         if graph.tensors[tensor].data is None:
             root = owner(tensor)
-            first[root] = min(first.get(root, call), call)
-            last[root] = max(last.get(root, call), call)
+            first.setdefault(root, call)
+            last[root] = call
 
     for tensor in graph.inputs:
         use(tensor, 0)
@@ -109,10 +109,9 @@ def plan_memory(graph: Graph, packed: PackedModel) -> MemoryPlan:
                     kept.add(source)
                 break
 
-    written = [*graph.inputs, *(call.output for call in calls)]
-    held: dict[int, dict[int, None]] = defaultdict(dict)
-    for tensor in written:
-        held[owner(tensor)][tensor] = None
+    held: dict[int, list[int]] = defaultdict(list)
+    for tensor in dict.fromkeys((*graph.inputs, *(call.output for call in calls))):
+        held[owner(tensor)].append(tensor)
     activations = [
         Buffer(graph.tensors[t].name, graph.tensors[t].nbytes, first[t], last[t], tuple(held[t])) for t in first
     ]
@@ -124,11 +123,7 @@ def plan_memory(graph: Graph, packed: PackedModel) -> MemoryPlan:
     by_root = dict(zip(first, offsets, strict=False))
     return MemoryPlan(
         arena_bytes=arena_bytes,
-        tensor_offsets={
-            t: by_root[owner(t)]
-            for t in range(len(graph.tensors))
-            if graph.tensors[t].data is None and owner(t) in by_root
-        },
+        tensor_offsets={t: by_root[owner(t)] for t in range(len(graph.tensors)) if owner(t) in by_root},
         scratch_offsets=dict(zip(scratches, offsets[len(activations) :], strict=True)),
         buffers=tuple(zip(buffers, offsets, strict=True)),
         live_bytes=_most_alive((b.first, b.last, b.size) for b in activations),
@@ -148,24 +143,19 @@ def place(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
     if pairs > _MOST_PAIRS:
         return _as_they_come(buffers, by_time)
     bound, sizes, together = _bound(buffers), [_aligned(b.size) for b in buffers], _together(buffers, by_time)
-    best: tuple[int, list[int]] | None = None
-    best_order = by_size
-    for order in (by_size, by_length, by_time):
-        offsets, total = _first_fit(sizes, together, order)
-        if best is None or total < best[0]:
-            best, best_order = (total, offsets), order
-    assert best is not None
+    tried = [(*_first_fit(sizes, together, order), order) for order in (by_size, by_length, by_time)]
+    offsets, total, order = min(tried, key=lambda result: result[1])
     generator = random.Random(0)
     for _ in range(min(_SHUFFLES, _MOST_WORK // (len(buffers) + pairs))):
-        if best[0] == bound:
+        if total == bound:
             break
-        order = list(best_order)
+        shuffled = list(order)
         for _ in range(generator.randint(1, 3)):
-            order.insert(generator.randrange(len(order)), order.pop(generator.randrange(len(order))))
-        offsets, total = _first_fit(sizes, together, order)
-        if total <= best[0]:
-            best, best_order = (total, offsets), order
-    return best[1], best[0]
+            shuffled.insert(generator.randrange(len(order)), shuffled.pop(generator.randrange(len(order))))
+        found, size = _first_fit(sizes, together, shuffled)
+        if size <= total:
+            offsets, total, order = found, size, shuffled
+    return offsets, total
 
 
 def _count_pairs(buffers: Sequence[Buffer]) -> int:

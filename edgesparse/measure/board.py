@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from edgesparse.measure.setup import Setup
 from edgesparse.missing import Missing
 from edgesparse.report.assemble import latencies
 from edgesparse.result import BitExact, DeviceRun
+from edgesparse.system.scratch import working_folder
 
 __all__ = ["BoardRun", "run_on_board"]
 
@@ -42,8 +42,8 @@ def run_on_board(project: Path, build: Build, setup: Setup, options: ProbeOption
     elf = setup.runtime.build(project, setup.tools, board)
     check_elf(elf, board)
     check_inputs(elf, build)
-    with tempfile.TemporaryDirectory(prefix="edgesparse-") as scratch:
-        steps = prober.steps(elf, board, options, Path(scratch))
+    with working_folder() as scratch:
+        steps = prober.steps(elf, board, options, scratch)
         commands = tuple(map(str, steps.commands))
         if dry_run:
             return BoardRun(commands, None)

@@ -24,6 +24,7 @@ from edgesparse.measure.setup import Setup
 from edgesparse.missing import Missing
 from edgesparse.network import Network
 from edgesparse.oracle import OracleRun, reference_outputs
+from edgesparse.progress import Progress, silent
 from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.result import (
     Dataset,
@@ -52,14 +53,14 @@ class Samples:
     y: npt.NDArray[Any] | None
 
 
-def read_samples(source: str, network: Network, *, limit: int | None = None) -> Samples:
+def read_samples(source: str, network: Network, *, limit: int | None = None, say: Progress = silent) -> Samples:
     """The samples that accuracy is measured on: x_test where there is one, else x; the first `limit` of them.
 
     DataError where they do not fit the network's input, or labels its output; SettingsError for limit < 1.
     """
     if limit is not None and limit < 1:
         raise SettingsError(f"samples: expected a whole number from 1, got {limit}")
-    data = load_data(source)
+    data = load_data(source, say)
     x, y = data.evaluation
     name = "x_test" if data.held_out else "x"
     shape = network.input.shape[1:]

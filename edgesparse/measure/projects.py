@@ -17,6 +17,7 @@ from edgesparse.measure.setup import Setup
 from edgesparse.network import Network
 from edgesparse.oracle import reference_outputs
 from edgesparse.record import AnyArray
+from edgesparse.system.processes import Scope
 from edgesparse.tflm import TflmModel, estimate_arena_bytes, tflm_model
 
 __all__ = ["compiling", "make_build", "projects_to_build", "write_project"]
@@ -82,11 +83,16 @@ def compiling(folder: Path, twins: Twins, setup: Setup) -> Iterator[None]:
 
     For speed alone: measure builds them too, finds it done, and tells what failed.
     """
+    scope = Scope()
     with ThreadPoolExecutor(1, thread_name_prefix="make") as pool:
-        if setup.settings.runtime == "aot":
-            for build in projects_to_build(folder, twins):
-                pool.submit(setup.runtime.build, folder / build.name, setup.tools, build.board)
-        yield
+        try:
+            if setup.settings.runtime == "aot":
+                for build in projects_to_build(folder, twins):
+                    pool.submit(scope.run, setup.runtime.build, folder / build.name, setup.tools, build.board)
+            yield
+        except BaseException:  # an interrupt or a failure: nobody wants what is compiled
+            scope.stop()
+            raise
 
 
 def projects_to_build(folder: Path, twins: Twins) -> tuple[Build, ...]:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgesparse.boards import Board
-from edgesparse.emulate.child import ends_with_parent
 from edgesparse.emulate.worker import JOB_NAME, SAMPLES_ARRAY_NAME, TRACE_NAME
-from edgesparse.errors import CrashError, EdgesparseError
+from edgesparse.errors import CrashError, EdgesparseError, ResourceError
 from edgesparse.oracle import worker_environment
 from edgesparse.record import Json
+from edgesparse.system.processes import Done, Scope, run
+from edgesparse.system.scratch import working_folder
 from edgesparse.toolchain import Elf
 
 __all__ = ["DatasetRun", "run_samples"]
@@ -30,6 +28,8 @@ _LARGEST_SHARE = 250
 """Samples of a process: few enough that progress is seen, enough that its start does not count."""
 _LARGEST_SHARE_INSTRUCTIONS = 4_000_000_000
 """A minute or so: a busy computer does not make it a timeout."""
+_WORKER_TIMEOUT_S = 86_400
+"""The emulator in it has a limit of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,16 +73,16 @@ def run_samples(
         "layer_names": list(layer_names),
         "timeout_s": timeout_s,
     }
-    crew = _Crew(job)
+    scope = Scope()
     with ThreadPoolExecutor(workers, thread_name_prefix="samples") as pool:
         try:
-            futures = [pool.submit(crew.run, start, samples[start : start + share]) for start in starts]
+            futures = [pool.submit(scope.run, _run, job, start, samples[start : start + share]) for start in starts]
             for done, future in enumerate(as_completed(futures), 1):
                 future.result()
                 if progress is not None:
                     progress(f"ran {min(done * share, len(samples)):,} of {len(samples):,} samples")
         except BaseException:  # an interrupt or a failure: the others need not go on
-            crew.stop()
+            scope.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     parts = [future.result() for future in futures]
@@ -96,47 +96,27 @@ def run_samples(
     )
 
 
-class _Crew:
-    """The processes that run, so that they can be ended from another thread."""
+def _run(job: Json, start: int, samples: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of one process. `start`: the number of its first sample."""
+    with working_folder() as folder:
+        (folder / JOB_NAME).write_text(json.dumps(job), encoding="utf-8")
+        np.save(folder / SAMPLES_ARRAY_NAME, samples)
+        command = [sys.executable, "-m", "edgesparse.emulate.worker", str(folder)]
+        done = run(command, timeout_s=_WORKER_TIMEOUT_S, env=worker_environment())
+        if done.code != 0 or done.stopped:
+            lines = [line for line in done.errors.splitlines() if line.strip()]
+            reason = lines[-1] if lines else f"the process ended with code {done.code}"
+            raise _error(done)(f"samples {start} to {start + len(samples) - 1}: {done.stopped or reason}")
+        with np.load(folder / TRACE_NAME) as arrays:
+            return {key: arrays[key] for key in arrays.files}
 
-    def __init__(self, job: Json) -> None:
-        self._job = job
-        self._stopped = False
-        self._processes: list[subprocess.Popen[str]] = []
 
-    def run(self, start: int, samples: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-        """The arrays of one process. `start`: the number of its first sample."""
-        with tempfile.TemporaryDirectory(prefix="edgesparse-") as name:
-            folder = Path(name)
-            (folder / JOB_NAME).write_text(json.dumps(self._job), encoding="utf-8")
-            np.save(folder / SAMPLES_ARRAY_NAME, samples)
-            process = subprocess.Popen(
-                ends_with_parent([sys.executable, "-m", "edgesparse.emulate.worker", name]),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                env=worker_environment(),
-            )
-            self._processes.append(process)
-            with process:
-                if self._stopped:
-                    process.kill()
-                errors = process.communicate()[1]
-            if process.returncode != 0:
-                lines = [line for line in errors.splitlines() if line.strip()]
-                reason = lines[-1] if lines else f"the process ended with code {process.returncode}"
-                kind = CrashError if process.returncode == CrashError.exit_code else EdgesparseError
-                raise kind(f"samples {start} to {start + len(samples) - 1}: {reason}")
-            with np.load(folder / TRACE_NAME) as arrays:
-                return {key: arrays[key] for key in arrays.files}
-
-    def stop(self) -> None:
-        """End all processes."""
-        self._stopped = True
-        for process in list(self._processes):
-            process.kill()
+def _error(done: Done) -> type[EdgesparseError]:
+    if done.stopped or done.code == CrashError.exit_code:
+        return CrashError
+    if done.code == ResourceError.exit_code or done.code < 0:
+        return ResourceError  # killed, as the system does where memory runs out
+    return EdgesparseError
 
 
 def _processors() -> int:

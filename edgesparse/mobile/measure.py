@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,8 @@ from edgesparse.oracle import PHONE_RUNTIMES, runtime_remedy, runtime_version, w
 from edgesparse.record import from_json
 from edgesparse.report.stored import read_report
 from edgesparse.result import Mobile, MobileBench, MobileFile, MobileLayer, MobileRun, MobileRuntime
+from edgesparse.system import processes
+from edgesparse.system.scratch import working_folder
 from edgesparse.tflite import read_graph
 
 __all__ = ["bench"]
@@ -96,12 +96,12 @@ def _measure(
     samples: dict[str, list[_Sample]] = {role: [] for role in files}
     outputs: dict[str, npt.NDArray[Any]] = {}
     failures: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(prefix="edgesparse-") as scratch:
+    with working_folder() as scratch:
         for _ in range(rounds):
             for role, path in files.items():
                 if role in failures:
                     continue
-                output = Path(scratch) / f"{role}.npy"
+                output = scratch / f"{role}.npy"
                 result = _run(runtime, path, threads, runs, output)
                 if isinstance(result, str):
                     failures[role] = result
@@ -130,23 +130,14 @@ def _summary(samples: Sequence[_Sample]) -> MobileRun:
 def _run(runtime: str, model: Path, threads: int, runs: int, output: Path) -> _Sample | str:
     """What the worker printed, or the reason why it failed."""
     command = [sys.executable, "-m", "edgesparse.mobile.measure_worker", _MODULES[runtime], str(model)]
-    try:
-        done = subprocess.run(
-            [*command, str(threads), str(runs), str(output)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-            env=worker_environment(),
-        )
-    except subprocess.TimeoutExpired:
-        return f"no answer within {_TIMEOUT_S} s"
-    if done.returncode == 0:
-        return from_json(_Sample, json.loads(done.stdout))
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"the process ended with code {done.returncode}"
+    arguments = [*command, str(threads), str(runs), str(output)]
+    done = processes.run(arguments, timeout_s=_TIMEOUT_S, env=worker_environment())
+    if done.stopped:
+        return f"the process {done.stopped}"
+    if done.code == 0:
+        return from_json(_Sample, json.loads(done.output))
+    lines = [line for line in done.errors.splitlines() if line.strip()]
+    return lines[-1] if lines else f"the process ended with code {done.code}"
 
 
 def _layers(dense: bytes, mobile: Mobile) -> tuple[MobileLayer, ...]:

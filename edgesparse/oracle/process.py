@@ -11,21 +11,23 @@ import hashlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.oracle.worker import MODULES, REFUSED
+from edgesparse.errors import ResourceError
+from edgesparse.oracle.worker import MODULES, NO_ROOM, REFUSED
+from edgesparse.system.processes import group
+from edgesparse.system.scratch import working_folder
 
 __all__ = ["interpreters", "run", "worker_environment"]
 
@@ -60,7 +62,10 @@ def interpreters(*names: str) -> Iterator[None]:
 
 
 def run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | str]:
-    """Code and outputs [n, ...] of a RUNTIME of worker.py, or the reason why there are none."""
+    """Code and outputs [n, ...] of a RUNTIME of worker.py, or the reason why there are none.
+
+    ResourceError where memory or disk is full.
+    """
     with interpreters():
         shared = _shared.get()
         assert shared is not None
@@ -86,21 +91,22 @@ class _Process:
     """One worker."""
 
     def __init__(self, name: str) -> None:
+        self._name = name
         self.ended = False
         self._lock = threading.Lock()
-        self._resources = ExitStack()
-        self._folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="edgesparse-")))
-        errors = (self._folder / "stderr").open("w+", encoding="utf-8", errors="replace")
-        self._errors = self._resources.enter_context(errors)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "edgesparse.oracle.worker", MODULES[name]],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            encoding="utf-8",
-            env=worker_environment(),
-        )
+        with ExitStack() as resources:
+            self._folder = resources.enter_context(working_folder())
+            self._errors = resources.enter_context((self._folder / "stderr").open("w+b"))
+            worker = resources.enter_context(
+                group(
+                    [sys.executable, "-m", "edgesparse.oracle.worker", MODULES[name]],
+                    stdin=subprocess.PIPE,
+                    stderr=self._errors,
+                    env=worker_environment(),
+                )
+            )
+            self._process = worker.leader
+            self._resources = resources.pop_all()
 
     def run(self, runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | str]:
         """See the function; a worker that gives no answer has ended afterwards."""
@@ -112,6 +118,8 @@ class _Process:
             if answer is None:
                 return self._no_answer()
             code, reason = json.loads(answer)
+            if code == NO_ROOM:
+                raise ResourceError(f"{self._name}: {reason}; make room, or set TMPDIR to a folder that has some")
             return code, np.load(paths[2]) if code == 0 else reason
 
     def _ask(self, request: str) -> str | None:
@@ -119,13 +127,13 @@ class _Process:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(f"{request}\n")
+            self._process.stdin.write(f"{request}\n".encode())
             self._process.stdin.flush()
         except BrokenPipeError:
             return None
         if not select.select([self._process.stdout], [], [], _TIMEOUT_S)[0]:
             return None
-        return self._process.stdout.readline() or None
+        return self._process.stdout.readline().decode() or None
 
     def _no_answer(self) -> tuple[int, str]:
         if self._process.stdout is not None and not select.select([self._process.stdout], [], [], 0)[0]:
@@ -133,7 +141,12 @@ class _Process:
             return REFUSED, f"no answer within {_TIMEOUT_S} s"
         code = self._process.wait()
         self._errors.seek(0)
-        lines = [line for line in self._errors.read().splitlines() if line.strip()]
+        if code == -signal.SIGKILL:
+            self.end()
+            raise ResourceError(
+                f"{self._name} was killed, as the system does where memory runs out; use a machine with more"
+            )
+        lines = [line for line in self._errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
         self.end()
         return code, lines[-1].strip() if lines else f"the process ended with code {code}"
 
@@ -142,8 +155,6 @@ class _Process:
         if self.ended:
             return
         self.ended = True
-        self._process.kill()
-        self._process.communicate()
         self._resources.close()
 
 

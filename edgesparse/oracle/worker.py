@@ -7,7 +7,8 @@ RUNTIME is `tflite-micro`, `tflite-runtime` or `litert` (reference kernels), `tf
 TFLM_DECODE ops have expanded, one after the other, or `tflite-runtime-zeros`, whose outputs are the shares of int8
 values at the zero point, by tensor (NaN for others).
 INPUTS is a .npy [n, ...] of the model's input dtype; OUTPUTS gets a .npy [n, ...]. The answer is [code, reason]: 0 and
-nothing, REFUSED with the reason why the runtime does not take the model, or RUNTIME_MISSING where it is not installed.
+nothing, REFUSED with the reason why the runtime does not take the model, RUNTIME_MISSING where it is not installed, or
+NO_ROOM where memory or disk is full.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ import numpy.typing as npt
 
 from edgesparse.tflite import read_graph
 
-__all__ = ["MODULES", "REFUSED", "RUNTIME_MISSING", "main"]
+__all__ = ["MODULES", "NO_ROOM", "REFUSED", "RUNTIME_MISSING", "main"]
 
 REFUSED = 3
 RUNTIME_MISSING = 4
+NO_ROOM = 6
 
 _TFLITE_MICRO = "tflite_micro.python.tflite_micro.runtime"
 _TFLITE_RUNTIME, _LITERT = "tflite_runtime.interpreter", "ai_edge_litert.interpreter"
@@ -153,7 +155,12 @@ def _run(runtime: str, model_path: str, inputs_path: str, outputs_path: str) -> 
         return RUNTIME_MISSING, str(error)
     except (RuntimeError, ValueError) as error:
         return REFUSED, " ".join(str(error).split())
-    np.save(outputs_path, outputs)
+    except MemoryError as error:
+        return NO_ROOM, str(error) or "no memory left"
+    try:
+        np.save(outputs_path, outputs)
+    except OSError as error:
+        return NO_ROOM, f"{outputs_path}: {error.strerror or error}"
     return 0, ""
 
 

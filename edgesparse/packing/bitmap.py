@@ -38,7 +38,7 @@ def pack(weights: Int8Array) -> Bitmap:
     stream = [part for mask, row, kept in zip(masks, weights, keep, strict=True) for part in (mask, row[kept])]
     values = np.concatenate([part.view(np.int8) for part in stream]) if stream else np.zeros(0, np.int8)
     nibbles = np.stack([masks & 15, masks >> 4])
-    lengths = np.frexp(masks.astype(np.float64))[1]  # of a byte in bits, up to the highest that is set
+    lengths = np.frexp(masks)[1]  # of a byte in bits, up to the highest that is set
     return Bitmap(values, int(keep.sum()), int(np.count_nonzero(nibbles)), int(lengths.sum()), rows, columns)
 
 

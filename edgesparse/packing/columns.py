@@ -27,7 +27,7 @@ def pack(weights: Int8Array) -> Columns:
     """Pack int8 weights [rows, columns]."""
     rows, columns = weights.shape
     fours = np.pad(weights, ((0, -rows % 4), (0, 0))).reshape(-1, 4, columns)
-    return Columns(np.ascontiguousarray(fours.swapaxes(1, 2)).reshape(-1), rows, columns)
+    return Columns(fours.swapaxes(1, 2).ravel(), rows, columns)
 
 
 def unpack(packed: Columns) -> Int8Array:

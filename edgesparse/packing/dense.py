@@ -29,7 +29,7 @@ def pack(weights: Int8Array) -> Dense:
     """Pack int8 weights [rows, columns]."""
     rows, columns = weights.shape
     padded = np.pad(weights, ((0, 0), (0, -columns % 4)))
-    return Dense(np.ascontiguousarray(padded).reshape(-1), rows, columns)
+    return Dense(padded.ravel(), rows, columns)
 
 
 def unpack(packed: Dense) -> Int8Array:

@@ -32,7 +32,7 @@ def pack(weights: Int8Array) -> DenseFours:
     encoded = pairs.encode(padded)
     together = rows // 4 * 4
     fours = encoded[:together].reshape(rows // 4, 4, padded.shape[1] // 4, 4).swapaxes(1, 2)
-    return DenseFours(np.concatenate([fours.reshape(-1), encoded[together:].reshape(-1)]), rows, columns)
+    return DenseFours(np.concatenate([fours.ravel(), encoded[together:].ravel()]), rows, columns)
 
 
 def unpack(packed: DenseFours) -> Int8Array:

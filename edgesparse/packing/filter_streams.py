@@ -113,12 +113,12 @@ def unpack_delta8(packed: DeltaStream) -> Int8Array:
     weights = np.zeros((packed.rows, packed.columns), np.int8)
     position = 0
     pairs = packed.pairs.tolist()
+    values = (packed.pairs >> 8).astype(np.uint8).view(np.int8)
     for row in range(packed.rows):
         column = 0
         while True:
             column += pairs[position] & 0xFF
-            if pairs[position] >> 8:
-                weights[row, column] = np.uint8(pairs[position] >> 8).astype(np.int8)
+            weights[row, column] = values[position]
             position += 1
             if pairs[position] == 0:
                 break

@@ -56,13 +56,13 @@ def pack(weights: Int8Array, height: int) -> RowBlocks:
     rest[..., 1::2] -= misfits.astype(np.int8)
     values = np.insert(values - rest, split + 1, rest[split], axis=0)
     distances = np.insert(entries.gaps * np.uint8(GAP_UNIT), split + 1, 0)
-    counts = entries.counts.astype(np.int64) + np.bincount(entries.rows[split], minlength=groups)
+    counts = entries.counts + np.bincount(entries.rows[split], minlength=groups)
     if counts.size and counts.max() > gaps.MOST_ENTRIES:
         raise ModelError(f"a row has {counts.max()} packed blocks, at most {gaps.MOST_ENTRIES} fit; keep it dense")
     return RowBlocks(
         counts.astype(np.uint16),
-        distances.astype(np.uint8),
-        pairs.encode(values).reshape(-1),
+        distances,
+        pairs.encode(values).ravel(),
         height,
         rows,
         columns,
@@ -74,8 +74,7 @@ def unpack(packed: RowBlocks) -> Int8Array:
     groups, height = len(packed.counts), packed.height
     entries = gaps.decode(packed.counts, packed.gaps // np.uint8(GAP_UNIT))
     values = pairs.decode(packed.values.reshape(-1, height, 4))
-    real = np.any(values != 0, axis=(1, 2))
     blocks = np.zeros((groups, (packed.columns + 3) // 4, height, 4), np.int8)
-    np.add.at(blocks, (entries.rows[real], entries.columns[real]), values[real])
+    np.add.at(blocks, (entries.rows, entries.columns), values)
     rows = blocks.swapaxes(1, 2).reshape(groups * height, blocks.shape[1] * 4)
     return np.ascontiguousarray(rows[: packed.rows, : packed.columns])

@@ -40,6 +40,5 @@ def unpack(packed: RowDelta8) -> Int8Array:
     """The weights [rows, columns] again."""
     entries = gaps.decode(packed.counts, packed.gaps)
     weights = np.zeros((packed.rows, packed.columns), np.int8)
-    real = packed.values != 0
-    weights[entries.rows[real], entries.columns[real]] = packed.values[real]
+    weights[entries.rows, entries.columns] = packed.values
     return weights

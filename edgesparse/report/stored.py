@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 from edgesparse.errors import InputError, OutputError
+from edgesparse.files import read_file
+from edgesparse.limits import MAX_REPORT_BYTES
 from edgesparse.output import REPORT_NAME
 from edgesparse.record import from_json
 from edgesparse.report.report import SCHEMA, Report
@@ -25,7 +27,7 @@ def read_report_at(place: Path) -> Report:
 
 def _read(path: Path, named: Path) -> Report:
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(read_file(path, MAX_REPORT_BYTES))
     except FileNotFoundError:
         what = "no such file" if named == path else f"has no {REPORT_NAME}"
         raise OutputError(f"{named}: {what}; give the folder that edgesparse convert wrote") from None

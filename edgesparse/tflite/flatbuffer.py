@@ -27,13 +27,9 @@ class Table:
     buffer: bytes
     position: int
 
-    def int8(self, field: int, default: int = 0) -> int:
-        """A signed byte."""
-        return self._scalar(field, "<b", default)
-
-    def uint8(self, field: int, default: int = 0) -> int:
-        """An unsigned byte."""
-        return self._scalar(field, "<B", default)
+    def int8(self, field: int) -> int:
+        """A signed byte, 0 by default."""
+        return self._scalar(field, "<b", 0)
 
     def boolean(self, field: int) -> bool:
         """A bool, False by default."""
@@ -43,13 +39,13 @@ class Table:
         """A 32-bit signed integer."""
         return self._scalar(field, "<i", default)
 
-    def uint32(self, field: int, default: int = 0) -> int:
-        """A 32-bit unsigned integer."""
-        return self._scalar(field, "<I", default)
+    def uint32(self, field: int) -> int:
+        """A 32-bit unsigned integer, 0 by default."""
+        return self._scalar(field, "<I", 0)
 
-    def uint64(self, field: int, default: int = 0) -> int:
-        """A 64-bit unsigned integer."""
-        return self._scalar(field, "<Q", default)
+    def uint64(self, field: int) -> int:
+        """A 64-bit unsigned integer, 0 by default."""
+        return self._scalar(field, "<Q", 0)
 
     def float32(self, field: int, default: float) -> float:
         """A 32-bit float."""
@@ -111,7 +107,7 @@ class Table:
 
 def root(buffer: bytes, identifier: bytes) -> Table:
     """The root table; ModelError unless the file carries the 4-byte `identifier`."""
-    if len(buffer) < 8 or buffer[4:8] != identifier:
+    if buffer[4:8] != identifier:
         raise ModelError(f"not a flatbuffer with identifier {identifier.decode()!r}: got {buffer[4:8]!r}")
     return _table(buffer, _unpack(buffer, "<I", 0))
 
@@ -124,7 +120,11 @@ def _table(buffer: bytes, position: int) -> Table:
     return Table(buffer, position)
 
 
+_SCALARS = {form: struct.Struct(form) for form in ("<b", "<B", "<H", "<i", "<I", "<Q", "<f")}
+
+
 def _unpack(buffer: bytes, form: str, at: int) -> Any:
-    if at < 0 or at + struct.calcsize(form) > len(buffer):
+    scalar = _SCALARS[form]
+    if at < 0 or at + scalar.size > len(buffer):
         raise ModelError(f"damaged flatbuffer: offset {at} lies outside its {len(buffer)} bytes")
-    return struct.unpack_from(form, buffer, at)[0]
+    return scalar.unpack_from(buffer, at)[0]

@@ -164,8 +164,10 @@ def _quantization(table: Table | None, shape: tuple[int, ...], where: str, accou
         axis = 0
     if not (np.all(np.isfinite(scales)) and np.all(scales > 0)):
         raise ModelError(f"{where}: a quantization scale is not a positive number")
-    if zero_points.size not in (0, 1, scales.size) or np.any(np.abs(zero_points) > 2**31 - 1):
+    if zero_points.size not in (0, 1, scales.size):
         raise ModelError(f"{where}: {zero_points.size} zero points do not fit {scales.size} scales")
+    for point in zero_points[zero_points != zero_points.astype(np.int32)]:
+        raise ModelError(f"{where}: the zero point {point} does not fit 32 bits")
     points = np.zeros(scales.size, np.int32)
     if zero_points.size:
         points[:] = zero_points
@@ -334,7 +336,11 @@ def _check_topology(graph: Graph) -> None:
         if not op.outputs:
             raise ModelError(f"damaged file: op {op.name!r} ({op.kind}) has no output")
         for index in op.outputs:
-            if not 0 <= index < count or index in known:
+            if not 0 <= index < count:
+                raise ModelError(
+                    f"damaged file: op {op.name!r} ({op.kind}) writes tensor {index}, the file has {count}"
+                )
+            if index in known:
                 raise ModelError(f"damaged file: op {op.name!r} ({op.kind}) writes tensor {index} a second time")
             known.add(index)
     for index in graph.outputs:

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ from pathlib import Path
 from typing import Protocol
 
 from edgesparse.errors import SettingsError, ToolMissingError
+from edgesparse.system import processes
 
 __all__ = ["PREFERENCES", "GccToolchain", "Toolchain", "ZigToolchain", "cache_folder", "diagnose", "find"]
 
+VERSION_TIMEOUT_S = 60
 PREFERENCES = ("auto", "gcc", "zig")
 """What `find` accepts; auto takes gcc where it is installed, else zig."""
 
@@ -86,10 +87,13 @@ def zig_path() -> Path | None:
 def _first_line(command: list[str]) -> str:
     """The first line that a tool prints about its version; ToolMissingError when it does not run."""
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
+        done = processes.run(command, timeout_s=VERSION_TIMEOUT_S)
+    except OSError as error:
         raise ToolMissingError(f"{command[0]} does not run: {error}; install it again") from error
-    return result.stdout.splitlines()[0] if result.stdout else ""
+    if done.code != 0 or done.stopped:
+        why = done.stopped or f"it ended with code {done.code}"
+        raise ToolMissingError(f"{command[0]} does not run: {why}; install it again")
+    return done.output.splitlines()[0] if done.output else ""
 
 
 def _for_make(path: str) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgesparse.arch.arm_m.isa import check_isa
 from edgesparse.boards import Core
-from edgesparse.errors import BuildError, DoesNotFitError, InputError, ToolMissingError
+from edgesparse.errors import BuildError, DoesNotFitError, InputError, OutputError, ResourceError, ToolMissingError
+from edgesparse.system import processes
 from edgesparse.toolchain.compilers import GET_MAKE, Toolchain
 from edgesparse.toolchain.elf import Elf, read_elf
 
@@ -31,7 +32,11 @@ COMPLAINT = re.compile(r"(^|[\s:])error:|undefined reference|overflowed|\*\*\*")
 # "region `FLASH' overflowed by 12 bytes" (GNU ld), "... will not fit in region 'FLASH': overflowed by 12 bytes" (lld)
 OVERFLOW = re.compile(r"region [`'](FLASH|RAM)'(?: overflowed by|: overflowed by) (\d+) bytes?\b")
 
+# make's, gcc's and the linkers' words where the system killed a compiler, or gave it no memory
+KILLED = re.compile(r"\bKilled\b.*|virtual memory exhausted.*|out of memory.*|Cannot allocate memory.*")
+
 BUILD_TIMEOUT_S = 600
+_LOG_CHARACTERS = 10_000
 
 
 def build(
@@ -53,26 +58,23 @@ def build(
     arguments = (*toolchain.make_arguments(), *variables)
     command = [make, f"-j{os.cpu_count() or 1}", *arguments]
     try:
-        result = subprocess.run(
-            command,
-            cwd=project,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=BUILD_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BuildError(f"{project}: make took over {BUILD_TIMEOUT_S} s; run `make` there to see where") from error
-    if result.returncode != 0:
-        _raise_if_overflowed(result.stdout, project)
+        done = processes.run(command, timeout_s=BUILD_TIMEOUT_S, merged=True, cwd=project, env=environment)
+    except OSError as error:
+        raise ToolMissingError(f"make does not run: {error}; {GET_MAKE}") from error
+    if done.stopped:
         raise BuildError(
-            f"{project}: make with {toolchain.name} failed: {_first_error(result.stdout)}; "
+            f"{project}: make with {toolchain.name} {done.stopped} and was ended; run `make {' '.join(arguments)}` "
+            "there to see where",
+            log=done.output[-_LOG_CHARACTERS:],
+        )
+    if done.code != 0:
+        _raise_if_overflowed(done.output, project)
+        _raise_if_no_room(done.output, project)
+        toolchain.version()  # ToolMissingError where it has gone meanwhile
+        raise BuildError(
+            f"{project}: make with {toolchain.name} failed: {_first_error(done.output)}; "
             f"run `make {' '.join(arguments)}` there for the whole log",
-            log=result.stdout,
+            log=done.output,
         )
     elf = read_elf(project / "build" / (folder or toolchain.name) / "firmware.elf")
     check_isa(elf, core)
@@ -90,6 +92,19 @@ def _raise_if_overflowed(log: str, project: Path) -> None:
             "take a board with more (edgesparse boards), or prune more",
             memory=memory,
             overflow_bytes=overflow_bytes,
+        )
+
+
+def _raise_if_no_room(log: str, project: Path) -> None:
+    """OutputError or ResourceError where make failed for want of disk or memory."""
+    killed = KILLED.search(log)
+    if killed is not None:
+        why = killed[0].strip()
+        raise ResourceError(f"{project}: a compiler was killed ({why}): memory ran out; use a machine with more")
+    found = next((code for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) if os.strerror(code) in log), None)
+    if found is not None:
+        raise OutputError(
+            f"{project}: make cannot write there: {os.strerror(found)}; make room, or choose another --out"
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.reports import SAMPLE, changed
 from tests.support.small_networks import conv_network
 
-COMMAND = [sys.executable, "-c", "from edgesparse.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from edgesparse.cli import start; start()"]
 
 
 def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -172,6 +172,14 @@ def test_a_damaged_file_is_a_data_error_and_nothing_else(tmp_path: Path) -> None
     assert refused > 400
 
 
+def test_numpy_says_nothing_about_files_of_python_2(tmp_path: Path) -> None:
+    """Its advice is a warning of several lines, and all warnings are errors here."""
+    python_2 = header(declared("(2L, 3L)"), bytes(24))
+    (tmp_path / "old.npy").write_bytes(python_2)
+    for source in (str(tmp_path / "old.npy"), npz(tmp_path / "old.npz", x=python_2)):
+        assert load_data(source).x.shape == (2, 3)
+
+
 class Odd:
     def __array__(self, *_: object) -> None:
         raise RuntimeError("no\narray")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from edgesparse.lowering import lower
 from edgesparse.lowering.arena import plan_memory
 from edgesparse.tflite import read_graph
 from edgesparse.tflm import tflm_model
+from tests.support.c_style import WARNINGS, clang_format
 from tests.support.small_networks import conv_network, float_network
 
 ROOT = Path(edgesparse.__file__).parent.parent
@@ -51,10 +51,6 @@ def project(folder: Path, graph: Graph, name: str) -> Path:
     return folder / "model"
 
 
-def clang_format() -> str:
-    return shutil.which("clang-format") or str(Path(sys.executable).parent / "clang-format")
-
-
 def graphs() -> dict[str, Graph]:
     hostile = {f"hostile {i}": read_graph(conv_network()).renamed(names) for i, names in enumerate(HOSTILE)}
     return hostile | {"float": read_graph(float_network())}
@@ -76,7 +72,7 @@ def test_it_is_formatted_as_the_kernels_are_and_compiles(kind: str, name: str, t
             subprocess.run([clang_format(), "--dry-run", "--Werror", folder / file], check=True, capture_output=True)
             (folder / file).write_text(text)
     include = tmp_path / "firmware" / "kernels" / "include"
-    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{include}"]
+    command = ["gcc", "-std=c11", *WARNINGS, "-fsyntax-only", f"-I{include}"]
     subprocess.run([*command, *folder.glob("*.c")], check=True)
 
 

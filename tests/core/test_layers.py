@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,8 @@ from tests.support.small_networks import conv_network
 PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
-    ["errors", "limits", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings"],
-    ["variants", "arch", "boards", "arrays", "data", "output", "progress"],
+    ["errors", "limits", "files", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings"],
+    ["variants", "arch", "boards", "system", "arrays", "progress", "data", "output"],
     ["tflite", "analysis", "packing", "lowering", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
     ["toolchain", "emulate", "flash", "tflm", "firmware", "doctor"],
@@ -139,19 +138,3 @@ def test_inspect_of_a_tflite_works_where_tensorflow_is_not_installed(tmp_path: P
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "FULLY_CONNECTED" in done.stdout
-
-
-def test_the_wheel_carries_the_firmware_templates(tmp_path: Path) -> None:
-    root = PACKAGE.parent
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(root)]
-    subprocess.run(command, check=True)
-    (wheel,) = tmp_path.glob("edgesparse-*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    for path in (root / "firmware_templates").rglob("*"):
-        if path.is_file():
-            assert f"edgesparse/firmware_templates/{path.relative_to(root / 'firmware_templates')}" in names
-    assert "edgesparse/emulate/block_counter.c" in names
-    for name in ("replay.c", "timing.toml", "memories.toml"):
-        assert f"edgesparse/arch/arm_m/timing/{name}" in names
-    for name in ("report.html.j2", "report.css"):
-        assert f"edgesparse/report/show/template/{name}" in names

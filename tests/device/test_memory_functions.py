@@ -12,6 +12,7 @@ import pytest
 
 from edgesparse.boards import templates_folder
 from tests.conftest import skip_or_fail
+from tests.support.c_style import WARNINGS
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     path = tmp_path_factory.mktemp("memory") / "memory.so"
     names = [f"-D{name}=es_{name}" for name in ("memcpy", "memmove", "memset")]
     source = templates_folder() / "runtime" / "aot" / "memory.c"
-    flags = ["-std=c11", "-O2", "-ffreestanding", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    flags = ["-std=c11", "-O2", "-ffreestanding", *WARNINGS, "-shared", "-fPIC"]
     subprocess.run([compiler, *flags, *names, str(source), "-o", str(path)], check=True)
     return ctypes.CDLL(str(Path(path)))
 

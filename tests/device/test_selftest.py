@@ -16,6 +16,7 @@ from edgesparse.emulate import EMULATORS
 from edgesparse.errors import CrashError
 from edgesparse.firmware.weights_crc import weights_crc
 from edgesparse.toolchain import Elf, read_elf
+from tests.support.c_style import WARNINGS
 from tests.support.host_kernels import SANITIZERS
 
 BuildToy = Callable[..., Elf]
@@ -121,7 +122,7 @@ def run_on_host(folder: Path, weights: bytes, stored_crc: int, inputs: bytes, ou
         + "".join(f".byte {value}\n" for value in weights)
         + '__weights_end:\n.byte 0xFF\n.section .note.GNU-stack,"",%progbits\n'
     )
-    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *SANITIZERS, "-I.", "-o", "selftest"]
+    command = ["gcc", "-std=c11", *WARNINGS, *SANITIZERS, "-I.", "-o", "selftest"]
     subprocess.run([*command, "main.c", "selftest.c", "vectors.c", "weights.S"], cwd=folder, check=True)
     done = subprocess.run([folder / "selftest"], capture_output=True, text=True, check=True)
     first, second, result = done.stdout.split()

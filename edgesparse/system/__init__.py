@@ -1,0 +1,1 @@
+"""What edgesparse asks of the operating system: signals, processes, temporary folders."""

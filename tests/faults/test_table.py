@@ -1,0 +1,73 @@
+"""Each fault is made to happen: a clear message, the right exit code, nothing left, and a later run that works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import skip_or_fail
+from tests.faults.table import FAULTS, FIRMWARE, Fault
+from tests.faults.workplace import Workplace, contents
+from tests.support.processes import wait_for
+from tests.support.small_networks import conv_network
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, gcc: str, qemu: str) -> Path:
+    """A workplace that has run once: `out` is whole."""
+    place = prepared(tmp_path_factory.mktemp("made"))
+    result = place.run(*FIRMWARE)
+    assert result.code == 0, result.errors
+    assert place.left() == []
+    return place.folder
+
+
+def prepared(folder: Path) -> Workplace:
+    for name in ("work", "tmp", "bin"):
+        (folder / name).mkdir()
+    (folder / "model.tflite").write_bytes(conv_network())
+    shutil.copyfile(folder / "model.tflite", folder / "work" / "model.tflite")
+    shutil.copyfile(Path(__file__).parents[2] / "examples" / "digits" / "digits.h5", folder / "work" / "model.h5")
+    return Workplace(folder)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name.replace(" ", "-") for fault in FAULTS])
+def test_a_fault(fault: Fault, made: Path, tmp_path: Path) -> None:
+    place = prepared(tmp_path)
+    if fault.before:
+        shutil.copytree(made / "work" / "out", place.out, symlinks=True)
+    try:
+        context = fault.prepare(place) or nullcontext()
+    except PermissionError:
+        skip_or_fail("disks of their own need the right to mount")
+    with context:
+        before = contents(place.out) if fault.before and not has_pipe(place.out) else {}
+        result = place.run(*fault.command)
+        assert result.code == fault.code, result.errors
+        assert re.search(fault.says, result.complaint), result.errors
+        assert "Traceback" not in result.errors
+        assert wait_for(lambda: not place.running(), 20)
+        assert place.left() == []
+        if before:
+            assert contents(place.out) == before
+        else:
+            assert fault.before or not place.out.exists()
+    later = Workplace(tmp_path)
+    shutil.rmtree(later.tools)
+    later.tools.mkdir()
+    (later.folder / "work" / "model.tflite").unlink(missing_ok=True)
+    shutil.copyfile(tmp_path / "model.tflite", later.folder / "work" / "model.tflite")
+    again = later.run(*FIRMWARE, "--force")
+    assert again.code == 0, again.errors
+    assert contents(later.out) == contents(made / "work" / "out")
+    assert later.left() == []
+
+
+def has_pipe(folder: Path) -> bool:
+    return any(path.is_fifo() for path in folder.rglob("*"))
