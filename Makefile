@@ -12,7 +12,15 @@ help:
 	@echo "make demo       convert the digits network and run it on an emulated Cortex-M4"
 	@echo "make test       lint, types and the fast tests"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make fuzz       fuzz what reads files, and the kernels: RUNS=1000000 files, KERNELS=100000 cases, SEED=1"
 	@echo "make lint       ruff, mypy and clang-format"
+	@echo "make analyze    gcc -fanalyzer, clang-tidy and cppcheck over all that becomes firmware"
+	@echo "make lock       requirements/lock.txt once more, after a change of pyproject.toml; UPGRADE=--upgrade takes newer ones"
+	@echo "make bounds     install the lowest and the newest versions that pyproject.toml allows, and try them"
+	@echo "make dist       wheel and sdist in dist/"
+	@echo "make sbom       what the package needs, as CycloneDX: dist/edgesparse.cdx.json"
+	@echo "make coverage   the fast tests, and which lines and branches they reach: build/coverage/index.html"
+	@echo "make mutation   which changes of the code the tests notice (docs/mutation.md); ONLY='group ...' takes some groups"
 	@echo "make bench      measure the real models (EDGESPARSE_TEST_MODELS=folder) and the tool's own speed"
 	@echo "make methods    measure every way to make a network sparse, and write the tables of docs/methods.md"
 	@echo "make replay     build a corpus at commit BASE=ref and as it is now, and list what differs; EXPECT='glob ...' names"
@@ -23,12 +31,34 @@ help:
 
 setup: $(READY)
 
-$(READY): pyproject.toml
+# What is not in the lock file, or has another hash there, is not installed.
+$(READY): pyproject.toml requirements/lock.txt
 	@test -n "$(PYTHON)" || { echo "edgesparse needs Python 3.10 to 3.13; give PYTHON=path" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[device,demo,examples,mobile,test]'
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Newest versions within the bounds of pyproject.toml, for all Pythons; a version that is locked stays while it fits.
+lock: $(READY)
+	$(UV_COMPILE) --all-extras $(UPGRADE) --constraint requirements/choices.txt --output-file requirements/lock.txt
+
+UV_COMPILE = UV_PYTHON_DOWNLOADS=never $(RUN)/uv pip compile --quiet --universal --python-version 3.10 \
+    --generate-hashes --no-header --no-annotate pyproject.toml
+
+bounds: $(READY)
+	$(RUN)/python -m benchmarks.bounds
+
+dist: $(READY)
+	rm -rf dist
+	$(RUN)/python -m build --no-isolation
+
+# Of what a user installs: the requirements without extras, in the versions of the lock file.
+sbom: $(READY)
+	@mkdir -p build dist
+	$(UV_COMPILE) --constraint requirements/lock.txt --output-file build/requirements.txt
+	$(RUN)/cyclonedx-py requirements build/requirements.txt --pyproject pyproject.toml --output-reproducible \
+	    --spec-version 1.6 --output-format JSON --output-file dist/edgesparse.cdx.json
 
 demo: $(READY)
 	@mkdir -p build
@@ -42,6 +72,17 @@ test: lint
 test-slow: $(READY)
 	$(RUN)/python -m pytest -m slow -n $(TEST_WORKERS) --dist worksteal
 
+# Part of test-slow.
+analyze: $(READY)
+	$(RUN)/python -m pytest tests/kernels/test_analysis.py
+
+RUNS ?= 100000
+KERNELS ?= 10000
+SEED ?= 1
+fuzz: $(READY)
+	$(RUN)/python -m tests.fuzz all --runs $(RUNS) --seed $(SEED)
+	$(RUN)/python -m tests.fuzz.kernels --cases $(KERNELS) --seed $(SEED)
+
 lint: $(READY)
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
@@ -49,6 +90,14 @@ lint: $(READY)
 	$(RUN)/clang-format --dry-run --Werror $(C_FILES)
 
 C_FILES = $(shell find firmware_templates edgesparse tests \( -name "*.[ch]" -o -name "*.cc" \) -not -path '*/.*')
+
+coverage: $(READY)
+	$(RUN)/python -m pytest -m "not slow" -n $(TEST_WORKERS) --dist worksteal --cov --cov-report=term \
+	    --cov-report=html:build/coverage
+
+mutation: $(READY)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	$(RUN)/python -m benchmarks.mutation $(if $(ONLY),--only $(ONLY),--write)
 
 bench: $(READY)
 	$(RUN)/python -m benchmarks.networks
@@ -75,4 +124,5 @@ clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test test-slow lint bench methods replay sizes calibrate clean
+.PHONY: help setup lock bounds dist sbom demo test test-slow analyze fuzz coverage mutation lint bench methods replay
+.PHONY: sizes calibrate clean

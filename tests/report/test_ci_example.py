@@ -39,7 +39,7 @@ def test_the_commands_store_a_report_and_then_guard_it(tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
     command = tools / "edgesparse"
-    code = "from edgesparse.cli import main; main()"
+    code = "from edgesparse.cli import start; start()"
     command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c "{code}" "$@"\n')
     command.chmod(0o755)
     environment = {
