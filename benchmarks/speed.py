@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-EDGESPARSE = [sys.executable, "-c", "from edgesparse.cli import main; main()"]
+EDGESPARSE = [sys.executable, "-c", "from edgesparse.cli import start; start()"]
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from tests.device.conftest import toolchain_or_skip
 from tests.support.small_networks import conv_network
 from tests.support.tflite_builder import TfliteBuilder
 
-COMMAND = [sys.executable, "-c", "from edgesparse.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from edgesparse.cli import start; start()"]
 
 
 @pytest.fixture(scope="module")

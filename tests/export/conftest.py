@@ -19,7 +19,6 @@ from tests.conftest import skip_or_fail
 from tests.support.small_networks import conv_network, depthwise_network, float_network
 
 FORMATS = ("arduino", "zephyr", "platformio", "cmake", "cmsis-pack")
-WARNINGS = ("-Wall", "-Wextra", "-Werror")
 
 
 @dataclass(frozen=True)

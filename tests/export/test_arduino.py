@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.export.conftest import WARNINGS, Firmware, compile_sources, need, run
+from tests.export.conftest import Firmware, compile_sources, need, run
+from tests.support.c_style import WARNINGS
 
 Export = Callable[[Path, str], Path]
 
@@ -67,7 +68,8 @@ def test_library_properties_obey_the_specification(firmware: Firmware, export: E
 def test_folders_obey_the_specification(firmware: Firmware, export: Export) -> None:
     library = export(firmware.folder, "arduino")
     assert {path.name for path in library.iterdir()} == {
-        "LICENSE", "README.md", "edgesparse.json", "examples", "keywords.txt", "library.properties", "src",
+        "LICENSE", "LICENSING.md", "README.md", "edgesparse.json", "examples", "keywords.txt", "library.properties",
+        "sbom.cdx.json", "src",
     }  # fmt: skip
     assert not [path for path in library.rglob("*") if path.name.startswith(".") or path.is_symlink()]
     for sketch in (library / "examples").iterdir():

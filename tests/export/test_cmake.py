@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.export.conftest import Firmware, need, run
+from tests.support.c_style import WARNINGS
 
 Export = Callable[[Path, str], Path]
 
@@ -19,7 +20,7 @@ def cmake(host_gcc: str) -> str:
 
 
 def build(source: Path, folder: Path, *options: object) -> None:
-    run("cmake", "-S", source, "-B", folder, "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror", *options)
+    run("cmake", "-S", source, "-B", folder, f"-DCMAKE_C_FLAGS={' '.join(WARNINGS)}", *options)
     run("cmake", "--build", folder)
 
 

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import yaml
 
-from tests.export.conftest import WARNINGS, Firmware, compile_sources, run
+from tests.export.conftest import Firmware, compile_sources, run
+from tests.support.c_style import WARNINGS
 
 Export = Callable[[Path, str], Path]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +15,13 @@ from edgesparse.commands.export import export as export_command
 from edgesparse.errors import InputError, OutputError, SettingsError
 from edgesparse.export import FORMATS as ALL_FORMATS
 from edgesparse.export.library import _semantic_version
+from edgesparse.firmware import LICENCES
+from edgesparse.report.sbom import SBOM_NAME
 from tests.cli.test_cli import run as run_command
+from tests.core.test_licences import unlicensed
 from tests.export.conftest import FORMATS, Firmware
+from tests.support.c_style import clang_format
+from tests.support.cyclonedx import schema_error
 
 Export = Callable[[Path, str], Path]
 ROOT = Path(edgesparse.__file__).parent.parent
@@ -61,6 +65,13 @@ def test_sources_are_the_projects_own(firmware: Firmware, format: str, export: E
 def test_the_licence_and_the_figures_come_with_it(firmware: Firmware, format: str, export: Export) -> None:
     library = export(firmware.folder, format)
     assert (library / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    for name in LICENCES:
+        assert (library / name).read_bytes() == (firmware.folder / "firmware" / name).read_bytes()
+    assert not unlicensed(library)
+    assert schema_error(library / SBOM_NAME) is None
+    bill = json.loads((library / SBOM_NAME).read_text())
+    listed = {file["name"] for part in bill["components"] for file in part.get("components", ())}
+    assert listed == {p.relative_to(library).as_posix() for p in (library / "src").rglob("*") if p.is_file()}
     report = json.loads((firmware.folder / "report.json").read_text())
     text = (library / "README.md").read_text()
     for figure in ("weight_bytes", "table_bytes", "code_bytes", "arena_bytes", "stack_bytes"):
@@ -92,7 +103,7 @@ def test_c_of_the_examples_is_formatted_as_ours(dsp_folder: Path, format: str, e
     library = export(dsp_folder, format)
     shutil.copyfile(ROOT / ".clang-format", tmp_path / ".clang-format")
     sources = [path for folder in ("examples", "samples") for path in (library / folder).rglob("*.c")]
-    tool = shutil.which("clang-format") or str(Path(sys.executable).parent / "clang-format")
+    tool = clang_format()
     for source in sources:
         subprocess.run([tool, "--dry-run", "--Werror", source], check=True, capture_output=True)
 

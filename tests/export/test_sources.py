@@ -18,7 +18,8 @@ from edgesparse.commands.firmware import firmware as firmware_command
 from edgesparse.network import Network
 from edgesparse.oracle import reference_outputs
 from edgesparse.report.stored import read_report
-from tests.export.conftest import WARNINGS, Firmware, compile_sources, need, run
+from tests.export.conftest import Firmware, compile_sources, need, run
+from tests.support.c_style import WARNINGS
 
 Export = Callable[[Path, str], Path]
 

@@ -14,7 +14,8 @@ from edgesparse.commands.export import export as export_command
 from edgesparse.emulate import EMULATORS
 from edgesparse.oracle import reference_outputs
 from edgesparse.toolchain import find, read_elf
-from tests.export.conftest import WARNINGS, compile_sources, make_firmware, run
+from tests.export.conftest import compile_sources, make_firmware, run
+from tests.support.c_style import WARNINGS
 from tests.support.small_networks import conv_network
 
 Export = Callable[[Path, str], Path]

@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 
 from tests.export.conftest import Firmware, need, run
+from tests.support.c_style import WARNINGS
 
 Export = Callable[[Path, str], Path]
 
@@ -106,7 +107,7 @@ def test_the_sample_builds_and_prints_the_outputs(
         path.write_text(text)
     (zephyr / "ZephyrConfig.cmake").write_text(ZEPHYR_CONFIG)
     sample, build = library / "samples" / "run_model", tmp_path / "build"
-    run("cmake", "-S", sample, "-B", build, f"-DZephyr_DIR={zephyr}", "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror")
+    run("cmake", "-S", sample, "-B", build, f"-DZephyr_DIR={zephyr}", f"-DCMAKE_C_FLAGS={' '.join(WARNINGS)}")
     run("cmake", "--build", build)
     *lines, last = run(build / "app").splitlines()
     expected = firmware.output_of_zeros()

@@ -22,6 +22,7 @@ import pytest
 from edgesparse.cli import main
 from edgesparse.errors import ModelError
 from edgesparse.keras_model import load, rebuild
+from edgesparse.keras_model.nodes import check_nodes
 from edgesparse.keras_model.scan import plain_config
 from tests.keras.hostile_files import MAKERS, edit_config, edit_h5_config, save, small_network
 
@@ -210,8 +211,53 @@ def test_a_member_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 def test_a_config_that_unpacks_to_much_is_refused(tmp_path: Path) -> None:
     bomb = json.dumps({"class_name": " " * 10_000_000}).encode()
     path = rewritten(save(small_network(), tmp_path / "a.keras"), tmp_path / "b.keras", {"config.json": bomb})
-    with pytest.raises(ModelError, match=r"config\.json in it unpacks to 10,000,018 bytes"):
+    with pytest.raises(ModelError, match=r"'config\.json' in it unpacks to 10,000,018 bytes"):
         load(path)
+
+
+def test_weights_that_take_too_much_are_refused_before_they_are_made(tmp_path: Path) -> None:
+    def enlarge(config: dict[str, Any]) -> None:
+        config["config"]["layers"][1]["config"]["units"] = 70_000_000
+
+    path = edit_h5_config(save(small_network(), tmp_path / "large.h5"), enlarge)
+    with pytest.raises(ModelError, match=r"weights of more than 2,147,483,648 bytes, with .*\(8, 70000000\)"):
+        load(path)
+
+
+def read_by_all(*references: list[Any]) -> list[dict[str, Any]]:
+    """An Input, layers that read the references, one node for each list of them."""
+    layers = [{"class_name": "InputLayer", "name": "x", "inbound_nodes": []}]
+    return layers + [
+        {"class_name": "Dense", "name": name, "inbound_nodes": [[node] for node in nodes]}
+        for name, nodes in zip("abc", references, strict=False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("references", "stuck"),
+    [
+        ([[["x", 0, 0, {}]], [["a", 0, 0, {}]]], None),
+        ([[["b", 0, 0, {}]], [["x", 0, 0, {}]]], None),
+        ([[["x", 0, 0, {}], ["b", 0, 0, {}]], [["a", 0, 0, {}]], [["a", 1, 0, {}]]], None),
+        ([[["x", 7, 0, {}]]], None),
+        ([[["x", 0, 0, {"training": ["a", 0, 0]}]]], "a"),
+        ([[["a", 0, 0, {}]]], "a"),
+        ([[["b", 0, 0, {}]], [["a", 0, 0, {}]]], "a"),
+        ([[["x", 0, 0, {}]], [["a", 1, 0, {}]]], "b"),
+        ([[["b", 0, 0, {}], ["x", 0, 0, {}]], [["a", 1, 0, {}]]], "a"),
+    ],
+)
+def test_layers_that_read_each_other_are_refused(references: list[list[Any]], stuck: str | None) -> None:
+    """Keras would look for ever for one to begin with."""
+    inner = {"class_name": "Functional", "name": "inner", "config": {"layers": read_by_all(*references)}}
+    outer = {"class_name": "Sequential", "config": {"layers": [inner]}}
+    if stuck is None:
+        check_nodes("m.h5", inner)
+        check_nodes("m.h5", outer)
+    else:
+        for config in (inner, outer):
+            with pytest.raises(ModelError, match=f"m.h5: layer '{stuck}' reads itself"):
+                check_nodes("m.h5", config)
 
 
 def test_a_name_that_contradicts_the_content_is_refused(tmp_path: Path) -> None:

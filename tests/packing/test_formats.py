@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,25 @@ from edgesparse.packing import bitmap, columns, delta4, dense, dense_fours, gaps
 from edgesparse.packing.filter_streams import pack_block1x4, pack_delta8, unpack_block1x4, unpack_delta8
 
 FORMATS = [bitmap, columns, delta4, dense, row_delta8]
+TYPES = {
+    "int": int,
+    "Int8Array": np.int8,
+    "npt.NDArray[np.uint8]": np.uint8,
+    "npt.NDArray[np.uint16]": np.uint16,
+    "npt.NDArray[np.int64]": np.int64,
+}
+
+
+def assert_types(packed: Any) -> None:
+    """What the C arrays are made of has the types that the fields state."""
+    for field in fields(packed):
+        value = getattr(packed, field.name)
+        assert (value.dtype if isinstance(value, np.ndarray) else type(value)) == TYPES[str(field.type)], field.name
+
+
+def assert_same(unpacked: NDArray[np.int8], weights: NDArray[np.int8]) -> None:
+    assert unpacked.dtype == np.int8
+    assert np.array_equal(unpacked, weights)
 
 
 @st.composite
@@ -30,15 +51,18 @@ def matrices(draw: st.DrawFn) -> NDArray[np.int8]:
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(weights=matrices())
 def test_unpack_inverts_pack(format: ModuleType, weights: NDArray[np.int8]) -> None:
-    assert np.array_equal(format.unpack(format.pack(weights)), weights)
+    packed = format.pack(weights)
+    assert_types(packed)
+    assert_same(format.unpack(packed), weights)
 
 
-@pytest.mark.parametrize("height", [1, 2])
+@pytest.mark.parametrize("height", [1, 2, 4])
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(weights=matrices())
 def test_unpack_inverts_pack_of_row_blocks(height: int, weights: NDArray[np.int8]) -> None:
     packed = row_blocks.pack(weights, height)
-    assert np.array_equal(row_blocks.unpack(packed), weights)
+    assert_types(packed)
+    assert_same(row_blocks.unpack(packed), weights)
     assert len(packed.values) == 4 * height * len(packed.gaps)
     assert packed.counts.sum() == len(packed.gaps)
 
@@ -47,14 +71,19 @@ def test_unpack_inverts_pack_of_row_blocks(height: int, weights: NDArray[np.int8
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(weights=matrices())
 def test_unpack_inverts_pack_of_filter_blocks(unit: int, weights: NDArray[np.int8]) -> None:
-    assert np.array_equal(unpack_block1x4(pack_block1x4(weights, unit)), weights)
+    packed = pack_block1x4(weights, unit)
+    assert_types(packed)
+    assert_same(unpack_block1x4(packed), weights)
+    assert len(packed.stream) == 5 * packed.blocks
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(weights=matrices())
 def test_unpack_inverts_pack_of_dense_fours(weights: NDArray[np.int8]) -> None:
     weights = np.maximum(weights, -127)
-    assert np.array_equal(dense_fours.unpack(dense_fours.pack(weights)), weights)
+    packed = dense_fours.pack(weights)
+    assert_types(packed)
+    assert_same(dense_fours.unpack(packed), weights)
 
 
 def test_pairs_are_one_int16_each() -> None:
@@ -62,7 +91,11 @@ def test_pairs_are_one_int16_each() -> None:
     lanes = pairs.encode(weights).view("<i2")
     assert lanes.tolist() == [[3 + 256 * 5, -1 + 256 * 7, -128 - 256 * 127, 127 - 256 * 128, -256 * 128]]
     assert np.array_equal(pairs.decode(pairs.encode(weights)), weights)
-    assert pairs.even_sums(weights).tolist() == [3 - 1 - 128 + 127]
+    assert pairs.misfits(weights).tolist() == [[False, False, False, False, False]]
+    assert pairs.misfits(np.array([[-1, -128, 1, -128, -1, -127]], np.int8)).tolist() == [[True, False, False]]
+    sums = pairs.even_sums(weights)
+    assert sums.tolist() == [3 - 1 - 128 + 127]
+    assert sums.dtype == np.int32
 
 
 def test_dense_fours_refuses_what_leaves_int16() -> None:
@@ -73,7 +106,10 @@ def test_dense_fours_refuses_what_leaves_int16() -> None:
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(weights=matrices())
 def test_unpack_inverts_pack_of_filter_deltas(weights: NDArray[np.int8]) -> None:
-    assert np.array_equal(unpack_delta8(pack_delta8(weights)), weights)
+    packed = pack_delta8(weights)
+    assert_types(packed)
+    assert_same(unpack_delta8(packed), weights)
+    assert len(packed.pairs) == packed.entries + len(weights), "a zero ends each row"
 
 
 SMALL = np.array(
@@ -142,6 +178,35 @@ def test_a_row_with_too_many_entries_is_refused() -> None:
     keep = np.ones((1, gaps.MOST_ENTRIES + 1), np.bool_)
     with pytest.raises(ModelError, match="65536 packed entries, at most 65535 fit"):
         gaps.encode(keep)
+    assert gaps.encode(keep[:, 1:]).counts.tolist() == [65535]
+
+
+def test_a_row_with_too_many_blocks_is_refused() -> None:
+    """One weight of -128 behind a negative one makes two blocks of one."""
+    weights = np.ones((1, 4 * gaps.MOST_ENTRIES), np.int8)
+    assert row_blocks.pack(weights, 1).counts.tolist() == [65535]
+    weights[0, -2:] = -1, -128
+    with pytest.raises(ModelError, match="65536 packed blocks, at most 65535 fit"):
+        row_blocks.pack(weights, 1)
+
+
+@pytest.mark.parametrize("longest", [1, 2, 15, 255])
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(weights=matrices())
+def test_gaps_of_any_length_lead_to_the_kept_columns(longest: int, weights: NDArray[np.int8]) -> None:
+    keep = weights != 0
+    encoded = gaps.encode(keep, longest)
+    decoded = gaps.decode(encoded.counts, encoded.gaps)
+    assert_types(encoded)
+    assert_types(decoded)
+    fillers = encoded.columns == -1
+    assert np.array_equal(np.argwhere(keep), np.stack([decoded.rows, decoded.columns], axis=1)[~fillers])
+    assert np.array_equal(encoded.columns[~fillers], decoded.columns[~fillers])
+    assert np.array_equal(encoded.rows, decoded.rows)
+    assert decoded.counts is encoded.counts
+    assert decoded.gaps is encoded.gaps
+    assert np.all(encoded.gaps[fillers] == longest)
+    assert np.all(encoded.gaps <= longest)
 
 
 @pytest.mark.parametrize(("unit", "gaps_of"), [(1, [1, 2, 0, 0, 2]), (3, [3, 4, 0, 0, 4])])
@@ -165,6 +230,16 @@ def test_bitmap_bytes() -> None:
         0b00001111, 0b00000100, 1, 2, 3, 4, 7,
     ]  # fmt: skip
     assert (packed.entries, packed.blocks, packed.bits) == (8, 4, 8 + 5 + 4 + 3)
+    none = bitmap.pack(SMALL[:0])
+    assert (none.stream.tolist(), none.entries, none.blocks, none.bits) == ([], 0, 0, 0)
+
+
+@pytest.mark.parametrize(("columns_of", "blocks", "bits"), [([0], 1, 1), ([3], 1, 4), ([4], 1, 5), ([7, 8], 2, 9)])
+def test_bitmap_counts_groups_of_four_columns(columns_of: list[int], blocks: int, bits: int) -> None:
+    weights = np.zeros((1, 16), np.int8)
+    weights[0, columns_of] = 3
+    packed = bitmap.pack(weights)
+    assert (packed.blocks, packed.bits) == (blocks, bits)
 
 
 def test_filter_delta4_bytes() -> None:
@@ -193,11 +268,24 @@ def test_filter_delta8_bytes() -> None:
     packed = pack_delta8(SMALL)
     expected = [(4, 5), (3, -1), (5, 9), (0, 0), (0, 0), (0, 0), (0, 1), (1, 2), (1, 3), (1, 4), (7, 7), (0, 0)]
     assert packed.pairs.tolist() == [gap | (value & 0xFF) << 8 for gap, value in expected]
+    assert packed.entries == 9
+
+
+@pytest.mark.parametrize(("column", "expected"), [(255, [255]), (256, [255, 1]), (510, [255, 255])])
+def test_long_gaps_of_filter_delta8_take_fillers(column: int, expected: list[int]) -> None:
+    weights = np.zeros((1, 600), np.int8)
+    weights[0, column] = 3
+    packed = pack_delta8(weights)
+    assert (packed.pairs & 0xFF).tolist() == [*expected, 0]
+    assert (packed.pairs >> 8).tolist() == [*(0 for _ in expected[1:]), 3, 0]
+    assert packed.entries == len(expected)
 
 
 @pytest.mark.parametrize(("block", "expected"), [(42, [126]), (43, [126, 1]), (85, [126, 127]), (86, [126, 127, 1])])
 def test_long_filter_gaps_take_blocks_of_zeros(block: int, expected: list[int]) -> None:
     weights = np.zeros((1, 1000), np.int8)
     weights[0, 4 * block] = 3
-    stream = pack_block1x4(weights, 3).stream.view(np.uint8)
+    packed = pack_block1x4(weights, 3)
+    stream = packed.stream.view(np.uint8)
+    assert packed.blocks == len(expected)
     assert stream[::5].tolist() == [*expected[:-1], 128 + expected[-1]]

@@ -18,6 +18,7 @@ from edgesparse.firmware.render import kernel_source
 from edgesparse.graph import Graph
 from edgesparse.lowering.call import Array, KernelCall
 from edgesparse.lowering.model import PackedModel
+from tests.support.c_style import WARNINGS
 
 DSP = CORES["cortex-m4"]
 PORTABLE = replace(DSP, name="portable", kernels=("portable",))
@@ -43,7 +44,7 @@ def run_cases(
     sources = map(kernel_source, names)
     (folder / "cases.c").write_text(_program(cases))
     program = folder / "cases"
-    command = [compiler, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing", *flags]
+    command = [compiler, "-std=c11", "-O1", *WARNINGS, "-fno-strict-aliasing", *flags]
     command += [f"-I{kernels / 'include'}", str(folder / "cases.c"), *map(str, sources), "-o", str(program)]
     subprocess.run(command, check=True)
     (folder / "inputs.bin").write_bytes(b"".join(case.inputs for case in cases))

@@ -25,13 +25,13 @@ from edgesparse.lowering.call import KernelCall
 from edgesparse.tflite import read_graph
 from edgesparse.tflm import CustomOp, encode_call, tflm_model
 from tests.conftest import skip_or_fail
+from tests.support.c_style import WARNINGS
 from tests.support.host_kernels import CORES_UNDER_TEST, SANITIZERS, Case, run_cases
 from tests.support.small_networks import conv_network
 
 FAKE = Path(__file__).parent / "fake"
 RUNTIME = templates_folder() / "runtime" / "tflm"
 PROJECT = templates_folder() / "project"
-WARNINGS = ("-Wall", "-Wextra", "-Werror")
 CXX = ("-std=c++17", "-O1", "-fno-rtti", "-fno-exceptions", *WARNINGS)
 
 
