@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ import pytest
 from tests.support.chromium import find_chromium
 
 REQUIRE_TOOLS = os.environ.get("EDGESPARSE_REQUIRE_TOOLS") == "1"
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, which a shell has its background jobs ignore, in what tests start too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def skip_or_fail(reason: str) -> None:

@@ -119,4 +119,5 @@ def _execute(elf: Elf, machine: str, timeout_s: float, folder: Path) -> tuple[st
             f"the firmware {done.stopped} in QEMU and was ended; "
             f"run it with --emulator unicorn to see the layer; the firmware is {elf.path}"
         )
+    done.check_killed("qemu-system-arm")
     return done.output, done.errors, done.code

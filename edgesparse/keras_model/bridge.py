@@ -284,6 +284,7 @@ def _keras3_outputs(file: ModelFile, config: Config, x: npt.NDArray[np.float32])
         done = processes.run(command, timeout_s=_CHECK_SECONDS, env=environment)
         if done.stopped:
             raise ModelError(f"{file.path}: Keras 3, loading and running it, {done.stopped}; give a smaller model")
+        done.check_killed(f"{file.path}: Keras 3, loading and running it,")
         if done.code != 0 or not outputs.is_file():
             lines = [line for line in done.errors.splitlines() if line.strip()] or ["no message"]
             raise ModelError(f"{file.path}: Keras 3 cannot load and run it: {lines[-1][:300]}")

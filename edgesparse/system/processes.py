@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
+from edgesparse.errors import ResourceError
 from edgesparse.system.interrupts import shielded
 
 __all__ = ["OUTPUT_LIMIT_BYTES", "Done", "Group", "Scope", "StoppedError", "group", "run"]
@@ -110,6 +111,13 @@ class Done:
     output: str
     errors: str
     stopped: str
+
+    def check_killed(self, what: str) -> None:
+        """ResourceError where somebody else killed it, as the system does where memory runs out."""
+        if not self.stopped and self.code == -signal.SIGKILL:
+            raise ResourceError(
+                f"{what} was killed, as the system does where memory runs out; free some and run it again"
+            )
 
 
 @contextmanager

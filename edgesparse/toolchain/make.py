@@ -67,6 +67,7 @@ def build(
             "there to see where",
             log=done.output[-_LOG_CHARACTERS:],
         )
+    done.check_killed(f"{project}: make")
     if done.code != 0:
         _raise_if_overflowed(done.output, project)
         _raise_if_no_room(done.output, project)

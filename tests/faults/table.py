@@ -276,7 +276,7 @@ FAULTS = (
         1,
         "firmware.elf: not a readable ELF",
     ),
-    Fault("make that is killed", FIRMWARE, tool("make", MAKE % "kill -KILL $$"), 1, "make with gcc failed"),
+    Fault("make that is killed", FIRMWARE, tool("make", MAKE % "kill -KILL $$"), 6, "make was killed"),
     Fault(
         "make that never ends",
         FIRMWARE,
@@ -303,7 +303,7 @@ FAULTS = (
     Fault(
         "QEMU that never stops talking", QEMU, tool("qemu-system-arm", RUN % FOREVER), 5, "printed over 64 MiB in QEMU"
     ),
-    Fault("QEMU that is killed", QEMU, tool("qemu-system-arm", RUN % "kill -KILL $$"), 5, "stopped with code -9"),
+    Fault("QEMU that is killed", QEMU, tool("qemu-system-arm", RUN % "kill -KILL $$"), 6, "qemu-system-arm was killed"),
     Fault(
         "QEMU that prints rubbish", QEMU, tool("qemu-system-arm", RUN % "head -c 100000 /dev/urandom; exit 0"), 5, "."
     ),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edgesparse.errors import ResourceError
 from edgesparse.system.processes import Scope, StoppedError, group, run
 from tests.support.processes import alive, wait_for
 
@@ -118,3 +119,13 @@ def test_nothing_is_left_open() -> None:
         with group(["cat"], stdin=subprocess.PIPE):
             pass
     assert descriptors() == before
+
+
+def test_who_was_killed_is_said() -> None:
+    with pytest.raises(ResourceError, match="make was killed, as the system does where memory runs out"):
+        run(["sh", "-c", "kill -KILL $$"], timeout_s=60).check_killed("make")
+
+
+@pytest.mark.parametrize(("script", "seconds"), [("exit 9", 60), ("kill -SEGV $$", 60), ("sleep 600", 0.2)])
+def test_who_was_not_killed_by_others_is_not_said_to_be(script: str, seconds: float) -> None:
+    run(["sh", "-c", script], timeout_s=seconds).check_killed("make")
