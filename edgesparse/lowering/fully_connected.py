@@ -96,7 +96,7 @@ def _check_bias_scale(context: Context, input_scale: float, weights: Quantizatio
     bias = context.graph.optional_input(context.op, 2)
     if bias is None or weights.per_channel:
         return
-    product = float(np.float32(input_scale) * np.float32(weights.scale))
+    product = float(np.float32(input_scale)) * float(np.float32(weights.scale))
     bias_scale = bias.quantization.scale if bias.quantization is not None else 0.0
     if abs(product - bias_scale) / output_scale > _BIAS_SCALE_TOLERANCE:
         raise context.unsupported(f"bias has scale {bias_scale:g}, expected {product:g}; TFLite Micro refuses this too")

@@ -14,8 +14,18 @@ from edgesparse.lowering.shapes import axes_of
 __all__ = ["lower_average_pool_2d", "lower_max_pool_2d", "lower_mean", "lower_reduce_max", "lower_softmax"]
 
 
+_MOST_AVERAGED = (1 << 32) // 257
+"""As many times -128, with half as many for rounding, are within int32."""
+
+
 def lower_average_pool_2d(context: Context) -> tuple[KernelCall, ...]:
     """One call."""
+    options = context.op.options
+    assert isinstance(options, Pool2DOptions)
+    _, in_h, in_w, _ = context.operand(0).shape
+    count = min(options.filter_h, in_h) * min(options.filter_w, in_w)
+    if count > _MOST_AVERAGED:
+        raise context.unsupported(f"an average of {count:,} values may overflow; at most {_MOST_AVERAGED:,}")
     return _pool(context, "es_average_pool_2d_s8")
 
 

@@ -73,11 +73,10 @@ def run(runtime: str, model: bytes, inputs: npt.NDArray[Any]) -> tuple[int, npt.
         if question not in shared.answers:
             name = next(name for name in MODULES if runtime.startswith(name))
             process = shared.processes.get(name)
-            if process is None:
+            if process is None or process.ended:
                 process = shared.processes[name] = _Process(name)
             answer = process.run(runtime, model, inputs)
             if process.ended:
-                del shared.processes[name]
                 return answer
             shared.answers[question] = answer
         return shared.answers[question]

@@ -68,8 +68,8 @@ def test_library_properties_obey_the_specification(firmware: Firmware, export: E
 def test_folders_obey_the_specification(firmware: Firmware, export: Export) -> None:
     library = export(firmware.folder, "arduino")
     assert {path.name for path in library.iterdir()} == {
-        "LICENSE", "LICENSING.md", "README.md", "edgesparse.json", "examples", "keywords.txt", "library.properties",
-        "sbom.cdx.json", "src",
+        "LICENSE", "LICENSING.md", "README.md", "edgesparse.files.json", "edgesparse.json", "examples", "keywords.txt",
+        "library.properties", "sbom.cdx.json", "src",
     }  # fmt: skip
     assert not [path for path in library.rglob("*") if path.name.startswith(".") or path.is_symlink()]
     for sketch in (library / "examples").iterdir():
