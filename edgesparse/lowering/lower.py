@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgesparse.boards import Core
-from edgesparse.errors import UnsupportedError
+from edgesparse.errors import ModelError, UnsupportedError
 from edgesparse.graph import Graph
 from edgesparse.lowering import shapes
 from edgesparse.lowering.binary import lower_mul, lower_sum
@@ -126,7 +126,7 @@ def lower(
             for index in range(len(graph.ops))
         ]
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as a rescaling factor
-            lowered = [LOWERINGS[op.kind].lower(context) for op, context in zip(graph.ops, contexts, strict=True)]
+            lowered = [_calls(context) for context in contexts]
         wasteful = frozenset() if forced else _format_that_does_not_pay(contexts, lowered) - excluded
         if not wasteful:
             break
@@ -138,6 +138,16 @@ def lower(
             aliases[op.outputs[0]] = aliases.get(source, source)
     layers = tuple(_layer(graph, index, calls, pairs) for index, calls in enumerate(lowered))
     return PackedModel(tuple(call for calls in lowered for call in calls), aliases, layers)
+
+
+def _calls(context: Context) -> tuple[KernelCall, ...]:
+    """Of one op; errors of the arithmetic, which knows no layers, get the layer's name."""
+    try:
+        return LOWERINGS[context.op.kind].lower(context)
+    except ModelError as error:
+        if isinstance(error, UnsupportedError) or str(error).startswith(context.where):
+            raise
+        raise ModelError(f"{context.where}: {error}") from error
 
 
 def _refuse_missing(graph: Graph) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgesparse.errors import InputError, UnsupportedError
+from edgesparse.errors import InputError, ModelError, UnsupportedError
 from edgesparse.lowering import lower
 from edgesparse.tflite import read_graph
 from tests.conftest import skip_or_fail
@@ -134,6 +134,12 @@ def test_tiny_and_huge_scales(kind: str, tmp_path: Path) -> None:
             networks.append((layer(kind, 4, 4, weights=3, scales=(0.05, other, scale)), x))
             networks.append((layer(kind, 4, 4, weights=3, scales=(scale, 0.01, scale)), x))
     assert check(tmp_path, networks) > 0
+
+
+def test_errors_of_the_arithmetic_name_the_layer() -> None:
+    data = layer("CONV_2D", 4, 4, weights=3, scales=(1e20, 1.0, 0.5))
+    with pytest.raises(ModelError, match=r"^layer 'conv_2d' \(CONV_2D\): the rescaling factor .* is 2\^30 or more"):
+        lower(read_graph(data), CORES_UNDER_TEST["dsp"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
