@@ -183,7 +183,9 @@ def _softmax(b: TfliteBuilder, x: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("make", "most"), [(_mean, (512, 512)), (_average, (4096, 4080)), (_softmax, (1, 511))], ids=lambda x: str(x)
+    ("make", "most"),
+    [(_mean, (512, 512)), (_average, (4096, 4080)), (_softmax, (1, 511))],
+    ids=("mean", "average", "softmax"),
 )
 def test_sums_of_many_values(make: Callable[[TfliteBuilder, int], int], most: tuple[int, int], tmp_path: Path) -> None:
     """What fits int32 is the reference's; one that may not is refused."""
