@@ -24,7 +24,8 @@ _BUILD_FIGURES = (
     *("ram_bytes", "arena_bytes", "static_bytes", "stack_bytes"),
 )
 _LAYER_FIGURES = ("op", "format", "kernel", "instructions", "dense_instructions", "cycles", "dense_cycles")
-_REPORTS = ("report.json", "report.html", "sbom.cdx.json")  # the last has hashes of files that are compared
+_REPORTS = ("report.json", "report.html", "sbom.cdx.json", "edgesparse.files.json")
+"""The last two have hashes of files that are compared."""
 
 
 @dataclass(frozen=True)
