@@ -190,7 +190,7 @@ _budget = _options(
 )
 _unsafe = click.option("--unsafe", is_flag=True, help="Run code from the model file, such as Lambda layers.")
 
-_target_options = _options(
+_build_options = _options(
     _board,
     _runtime,
     _toolchain,
@@ -202,6 +202,9 @@ _target_options = _options(
     _tflm_max_arena,
     _vectors,
     _seed,
+)
+_target_options = _options(
+    _build_options,
     _budget,
     _config,
     _out,
@@ -211,25 +214,21 @@ _target_options = _options(
 )
 
 
-_sparsify_options = _options(
-    click.option("--data", help=".npz with x (and y, x_test, y_test), .npy, or package.module:function."),
+_quantize_options = _options(
+    click.option("--mobile-dtype", help="int8 or float32: the weights of model.sparse.tflite.  [default: int8]"),
     click.option(
-        "--sparsity", type=float, help="Zeros / prunable weights, 0 to 0.99.  [default: 0.75, or as nm=N:M says]"
+        "--quantize",
+        help="ptq, or qat: train on --data under fake quantization, pruned weights stay zero.  [default: ptq]",
     ),
+    click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer."),
     click.option(
-        "--pattern", help="auto, unstructured, block, block1x4, block2x4, block4x1, channel or nm=N:M.  [default: auto]"
+        "--correct/--no-correct",
+        default=None,
+        help="Equalize channels and correct biases of int8 models where samples say that it helps.  [default: correct]",
     ),
-    click.option(
-        "--channels",
-        type=float,
-        metavar="SHARE",
-        help="Remove whole channels first, until this share of the MACs is gone, 0 to 0.99.  [default: 0]",
-    ),
-    click.option(
-        "--method",
-        help="oneshot, magnitude, or one that trains on --data: finetune, gradual, l1, group-lasso, targeted-dropout.  "
-        "[default: oneshot]",
-    ),
+)
+_data = click.option("--data", help=".npz with x (and y, x_test, y_test), .npy, or package.module:function.")
+_training_options = _options(
     click.option(
         "--epochs",
         type=int,
@@ -256,21 +255,33 @@ _sparsify_options = _options(
     ),
 )
 
+_sparsify_options = _options(
+    _data,
+    click.option(
+        "--sparsity", type=float, help="Zeros / prunable weights, 0 to 0.99.  [default: 0.75, or as nm=N:M says]"
+    ),
+    click.option(
+        "--pattern", help="auto, unstructured, block, block1x4, block2x4, block4x1, channel or nm=N:M.  [default: auto]"
+    ),
+    click.option(
+        "--channels",
+        type=float,
+        metavar="SHARE",
+        help="Remove whole channels first, until this share of the MACs is gone, 0 to 0.99.  [default: 0]",
+    ),
+    click.option(
+        "--method",
+        help="oneshot, magnitude, or one that trains on --data: finetune, gradual, l1, group-lasso, targeted-dropout.  "
+        "[default: oneshot]",
+    ),
+    _training_options,
+)
+
 
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @_sparsify_options
-@click.option("--mobile-dtype", help="int8 or float32: the weights of model.sparse.tflite.  [default: int8]")
-@click.option(
-    "--quantize",
-    help="ptq, or qat: train on --data under fake quantization, pruned weights stay zero.  [default: ptq]",
-)
-@click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")
-@click.option(
-    "--correct/--no-correct",
-    default=None,
-    help="Equalize channels and correct biases of int8 models where samples say that it helps.  [default: correct]",
-)
+@_quantize_options
 @_unsafe
 @_target_options
 def convert(
@@ -293,6 +304,60 @@ def convert(
         report = command(model, out=out, force=force, unsafe=unsafe, progress=progress, **settings)
     _show(report, as_json)
     _check_budgets(report.budgets, junit)
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_data
+@click.option("--sparsity", metavar="LIST", help="Shares of zeros, as 0.5,0.75.  [default: 0.5,0.6,0.7,0.8,0.9]")
+@click.option("--pattern", metavar="LIST", help="Patterns, as unstructured,block1x4,nm=2:4.  [default: auto]")
+@click.option("--method", metavar="LIST", help="Methods, as oneshot,finetune.  [default: oneshot]")
+@click.option("--channels", metavar="LIST", help="Shares of the MACs that whole channels take, as 0,0.3.  [default: 0]")
+@_options(_training_options, _quantize_options, _unsafe, _build_options, _config)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for all of it.  [default: ./STEM.sweep]")
+@_force
+@click.option("--json", "as_json", is_flag=True, help="Print the object of sweep.json to stdout, nothing else.")
+@_verbose
+def sweep(
+    model: Path,
+    sparsity: str | None,
+    pattern: str | None,
+    method: str | None,
+    channels: str | None,
+    unsafe: bool,
+    config: Path | None,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    verbose: bool,
+    **given: Any,
+) -> None:
+    """Convert a Keras model once for every combination of lists, and say which are worth having."""
+    from edgesparse.commands.sweep import sweep as command
+    from edgesparse.report.show.tradeoff import tradeoff_table
+
+    lists: dict[str, Any] = {
+        name: _list(text, f"--{name}", kind)
+        for name, text, kind in (
+            ("sparsity", sparsity, float),
+            ("pattern", pattern, str),
+            ("method", method, str),
+            ("channels", channels, float),
+        )
+        if text is not None
+    }
+    settings = _settings(config, given)
+    for name in ("sparsity", "pattern", "method", "channels"):  # of edgesparse.toml: a list of one
+        if name in settings:
+            value = settings.pop(name)
+            lists.setdefault(name, (value,))
+    settings.pop("budget", None)
+    with _progress(verbose) as progress:
+        result = command(model, out=out, force=force, unsafe=unsafe, progress=progress, **lists, **settings)
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        _print(tradeoff_table(result))
 
 
 @cli.command()
@@ -581,6 +646,16 @@ def _settings(config: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:
 
     settings = read_config(config) if config is not None else {}
     return settings | {name: value for name, value in given.items() if value is not None}
+
+
+def _list(text: str, option: str, kind: type) -> tuple[Any, ...]:
+    """Values between commas."""
+    from edgesparse.errors import SettingsError, shown
+
+    try:
+        return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise SettingsError(f"{option}: expected numbers between commas, got {shown(text)}") from None
 
 
 @contextmanager

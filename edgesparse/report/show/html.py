@@ -26,7 +26,7 @@ from edgesparse.result import ArenaBuffer, LayerFigures
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["render_html"]
+__all__ = ["environment", "render_html", "style"]
 
 _TEMPLATES = Path(__file__).parent / "template"
 
@@ -120,11 +120,12 @@ def render_html(report: Report) -> str:
     """The page."""
     cleaned = clean(report)
     view = parts(_view(cleaned))
-    return _environment().get_template("report.html.j2").render(view, report=cleaned, css=_style())
+    return environment().get_template("report.html.j2").render(view, report=cleaned, css=style())
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Of the pages' templates: everything escaped, nothing undefined."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         undefined=jinja2.StrictUndefined,
@@ -143,7 +144,8 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _style() -> Markup:
+def style() -> Markup:
+    """The pages' style sheet."""
     return Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8"))  # our own file
 
 

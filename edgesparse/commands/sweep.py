@@ -1,0 +1,298 @@
+"""`edgesparse sweep`: every combination of some settings through the whole pipeline, and which of them are the best."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import edgesparse
+from edgesparse.commands.convert import convert
+from edgesparse.commands.folder import sha256_of
+from edgesparse.data import Dataset, load_data
+from edgesparse.errors import (
+    DataError,
+    EdgesparseError,
+    InputError,
+    ModelError,
+    OutputError,
+    ResourceError,
+    SettingsError,
+    ToolMissingError,
+)
+from edgesparse.files import read_file
+from edgesparse.firmware.build import read_twins
+from edgesparse.limits import MAX_REPORT_BYTES
+from edgesparse.measure.setup import choose_settings, set_up
+from edgesparse.missing import Missing
+from edgesparse.network import Network
+from edgesparse.oracle import MODULES, interpreters
+from edgesparse.output import lock, write_json, write_text
+from edgesparse.progress import Progress, silent
+from edgesparse.report.report import Report
+from edgesparse.report.show.reproduce import command_line
+from edgesparse.report.show.tradeoff import render_csv, render_page
+from edgesparse.report.stored import read_report
+from edgesparse.report.tradeoff import COSTS, SCHEMA, Figures, Judge, Point, Tradeoff, front, knee
+from edgesparse.result import BuildFigures
+from edgesparse.settings import Settings, parse_n_of_m
+
+__all__ = ["CSV_NAME", "JSON_NAME", "PAGE_NAME", "sweep"]
+
+JSON_NAME, CSV_NAME, PAGE_NAME = "sweep.json", "sweep.csv", "sweep.html"
+_FEWEST_SAMPLES = 20
+
+
+def sweep(
+    model: str | Path,
+    *,
+    out: str | Path | None = None,
+    sparsity: Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9),
+    pattern: Sequence[str] = ("auto",),
+    method: Sequence[str] = ("oneshot",),
+    channels: Sequence[float] = (0.0,),
+    force: bool = False,
+    unsafe: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Tradeoff:
+    """Convert a Keras model once for every combination, and compare them.
+
+    out: the folder for all of it, `./<stem>.sweep` by default; an output folder for each combination, sweep.json,
+    sweep.csv and sweep.html. What a sweep of the same model, samples and version has done there is not done again.
+    settings: fields of edgesparse.settings.Settings that all combinations share; `data` is needed.
+    A combination that fails is a point without figures, with the reason.
+    """
+    path, say = Path(model), progress or silent
+    candidates = _candidates(settings, sparsity, pattern, method, channels)
+    data = _checked(path, candidates, say)
+    target = Path(out) if out is not None else Path(f"{path.absolute().stem}.sweep")
+    _check_folder(target, force=force)
+    with lock(target), interpreters(*MODULES):
+        target.mkdir(exist_ok=True)
+        judge = _judge(path, data, unsafe=unsafe, seed=candidates[0].seed)
+        run = _Sweep(path, target, data, judge, _key(path, data), force, unsafe)
+        points: list[Point] = []
+        made = _made(target, run.key)
+        first: _Made | None = None
+        for number, chosen in enumerate(candidates, 1):
+            point, found = run.point(chosen, _prefixed(say, f"{number}/{len(candidates)} {_name(chosen)}"), made)
+            points.append(point)
+            first = first or found
+            if first is not None:
+                made |= {point.name}
+                tradeoff = run.compared(first, points)
+                _write(target, tradeoff, run.key, made)
+    if first is None:
+        reasons = {point.figures.reason for point in points if isinstance(point.figures, Missing)}
+        raise ModelError(f"{path}: no combination could be converted: {'; '.join(sorted(reasons))}")
+    return tradeoff
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A combination that was converted. dense: of its dense twin, which all share."""
+
+    report: Report
+    dense: Figures
+
+
+@dataclass(frozen=True, eq=False)
+class _Sweep:
+    """What all combinations share."""
+
+    path: Path
+    target: Path
+    data: Dataset
+    judge: Judge
+    key: str
+    force: bool
+    unsafe: bool
+
+    def point(self, chosen: Settings, say: Progress, made: frozenset[str]) -> tuple[Point, _Made | None]:
+        """Convert one combination, or take what is there of it; None where it fails."""
+        name = _name(chosen)
+        folder = self.target / name
+        try:
+            report = _stored(folder, chosen) if name in made else None
+            if report is None:
+                report = self._convert(chosen, folder, say)
+            twins = read_twins(folder)
+        except (ToolMissingError, ResourceError):
+            raise
+        except EdgesparseError as error:
+            say(str(error))
+            return Point(name, chosen, "", Missing(str(error))), None
+        say("comparing with the samples")
+        figures = self._figures(twins.sparse.network, report.sparse)
+        return Point(name, chosen, command_line(report), figures), _Made(
+            report, self._figures(twins.dense.network, report.dense)
+        )
+
+    def _convert(self, chosen: Settings, folder: Path, say: Progress) -> Report:
+        settings = {field.name: getattr(chosen, field.name) for field in fields(chosen)}
+        return convert(self.path, out=folder, force=self.force, unsafe=self.unsafe, progress=say, **settings)
+
+    def _figures(self, network: Network, build: BuildFigures) -> Figures:
+        outputs = network.predict(self.data.evaluation[0])
+        validation, test = (self.judge.estimate(outputs, half) for half in self.judge.halves())
+        return Figures(
+            validation=validation,
+            test=test,
+            sparsity=network.stats.sparsity,
+            flash_bytes=build.flash_bytes,
+            ram_bytes=build.ram_bytes,
+            instructions=build.instructions,
+            cycles=build.cycles,
+            latency_ms=build.latency_ms,
+        )
+
+    def compared(self, first: _Made, points: Sequence[Point]) -> Tradeoff:
+        """All points so far."""
+        judge, metric = self.judge, self.judge.metric
+        fronts = {cost.name: front(points, cost, metric) for cost in COSTS.values()}
+        warnings = []
+        if not self.data.held_out:
+            warnings.append(
+                "all samples were used for calibration and training too; add x_test (and y_test) to hold some apart"
+            )
+        if judge.labels is None:
+            warnings.append(f"no labels: judged by {metric} with the float model")
+        return Tradeoff(
+            schema=SCHEMA,
+            edgesparse=edgesparse.__version__,
+            source=first.report.source,
+            board=first.report.board,
+            data=str(first.report.settings.data),
+            metric=metric,
+            float=Missing("is what outputs are compared with")
+            if judge.labels is None
+            else judge.estimate(judge.reference, judge.halves()[1]),
+            dense=first.dense,
+            points=tuple(points),
+            fronts=fronts,
+            knees={cost.name: knee(points, fronts[cost.name], cost, metric) for cost in COSTS.values()},
+            warnings=tuple(warnings),
+        )
+
+
+def _prefixed(say: Progress, prefix: str) -> Progress:
+    return lambda line: say(f"{prefix}: {line}")
+
+
+def _candidates(
+    settings: Mapping[str, Any],
+    sparsity: Sequence[float],
+    pattern: Sequence[str],
+    method: Sequence[str],
+    channels: Sequence[float],
+) -> list[Settings]:
+    """All combinations, each once: the sparsity of nm=N:M is its own."""
+    if not (sparsity and pattern and method and channels):
+        raise SettingsError(
+            "a list of sparsities, patterns, methods or channels is empty; leave it out for the default"
+        )
+    common = choose_settings({name: value for name, value in settings.items() if name not in ("data",)})
+    found: dict[str, Settings] = {}
+    for asked, shape, way, removed in product(sparsity, pattern, method, channels):
+        values = {**settings, "pattern": shape, "method": way, "channels": removed, "emulator": common.emulator}
+        if parse_n_of_m(shape) is None:
+            values["sparsity"] = asked
+        chosen = Settings().updated(values)
+        found.setdefault(_name(chosen), chosen)
+    return list(found.values())
+
+
+def _name(chosen: Settings) -> str:
+    """Of a combination's folder."""
+    pattern = chosen.pattern.replace("nm=", "nm").replace(":", "of")
+    removed = f"-channels{chosen.channels:g}" if chosen.channels else ""
+    return f"{chosen.method}-{pattern}-{chosen.sparsity:g}{removed}"
+
+
+def _checked(path: Path, candidates: Sequence[Settings], say: Progress) -> Dataset:
+    """The samples; all that can be refused before the first conversion is refused here."""
+    if path.suffix == ".tflite":
+        raise ModelError(f"{path}: sweep prunes, and needs the Keras model that the file was made from")
+    if not path.exists():
+        raise ModelError(f"{path}: no such file or folder")
+    source = candidates[0].data
+    if source is None:
+        raise SettingsError("sweep compares combinations by samples; give --data FILE")
+    set_up(candidates[0], say)
+    data = load_data(source, say)
+    if len(data.evaluation[0]) < _FEWEST_SAMPLES:
+        raise DataError(
+            f"--data {source}: {len(data.evaluation[0])} samples to compare by; expected {_FEWEST_SAMPLES} "
+            "or more, of which half choose and half judge"
+        )
+    return data
+
+
+def _check_folder(target: Path, *, force: bool) -> None:
+    if not target.absolute().parent.is_dir():
+        raise OutputError(f"{target.absolute().parent}: no such folder; create it, or choose another --out")
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise OutputError(f"{target}: is a file or a link; choose another folder with --out")
+    if not force and target.is_dir() and any(target.iterdir()) and not (target / JSON_NAME).is_file():
+        raise OutputError(f"{target}: holds no sweep; choose another --out, or give --force")
+
+
+def _judge(path: Path, data: Dataset, *, unsafe: bool, seed: int) -> Judge:
+    from edgesparse import keras_model
+    from edgesparse.keras_model.check_data import check_data
+
+    loaded = keras_model.load(path, unsafe=unsafe)
+    x, y = data.evaluation
+    check_data(loaded.model, x, y)
+    return Judge(
+        reference=keras_model.predict(loaded.model, x),
+        labels=y,
+        classes=keras_model.final_activation(loaded.model) == "softmax",
+        seed=seed,
+    )
+
+
+def _key(path: Path, data: Dataset) -> str:
+    """Of what a point depends on beside its settings: the model, the samples, the version."""
+    digest = hashlib.sha256(f"{edgesparse.__version__}\0{sha256_of(path)}".encode())
+    for array in (data.x, data.y, data.x_test, data.y_test):
+        if array is not None:
+            digest.update(f"\0{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _made(target: Path, key: str) -> frozenset[str]:
+    """Names of the points that sweeps with the same key have made here."""
+    try:
+        stored = json.loads(read_file(target / JSON_NAME, MAX_REPORT_BYTES))
+    except (OSError, ValueError, RecursionError, EdgesparseError):
+        return frozenset()
+    if not isinstance(stored, dict) or stored.get("key") != key or not isinstance(stored.get("made"), list):
+        return frozenset()
+    return frozenset(map(str, stored["made"]))
+
+
+def _stored(folder: Path, chosen: Settings) -> Report | None:
+    """The report of a point that is whole and was made with these settings."""
+    try:
+        report = read_report(folder)
+        read_twins(folder)
+    except InputError:
+        return None
+    return report if report.settings == chosen else None
+
+
+def _write(target: Path, tradeoff: Tradeoff, key: str, made: frozenset[str]) -> None:
+    value = tradeoff.to_json()
+    assert isinstance(value, dict)
+    write_json(target / JSON_NAME, {**value, "key": key, "made": sorted(made)})
+    write_text(target / CSV_NAME, render_csv(tradeoff))
+    write_text(target / PAGE_NAME, render_page(tradeoff))
