@@ -106,7 +106,8 @@ def _interrupted(error: BaseException) -> int:
     cause = error.__cause__ if isinstance(error, click.Abort) else error
     number = cause.number if isinstance(cause, InterruptedBySignal) else signal.SIGINT
     how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-    _complain(f"{how}; no output was written. The same command again goes on with training where it was")
+    kept = cause.kept if isinstance(cause, InterruptedBySignal) else ""
+    _complain(f"{how}; {kept or 'no output was written. The same command again goes on with training where it was'}")
     return 128 + number
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,10 @@ from edgesparse.errors import (
     InputError,
     ModelError,
     OutputError,
-    ResourceError,
     SettingsError,
-    ToolMissingError,
 )
 from edgesparse.files import read_file
-from edgesparse.firmware.build import read_twins
+from edgesparse.firmware.build import Twins, read_twins
 from edgesparse.limits import MAX_REPORT_BYTES
 from edgesparse.measure.setup import choose_settings, set_up
 from edgesparse.missing import Missing
@@ -39,9 +38,10 @@ from edgesparse.report.report import Report
 from edgesparse.report.show.reproduce import command_line
 from edgesparse.report.show.tradeoff import render_csv, render_page
 from edgesparse.report.stored import read_report
-from edgesparse.report.tradeoff import COSTS, SCHEMA, Figures, Judge, Point, Tradeoff, front, knee
+from edgesparse.report.tradeoff import COSTS, SCHEMA, Estimate, Figures, Judge, Point, Tradeoff, front, knee
 from edgesparse.result import BuildFigures
 from edgesparse.settings import Settings, parse_n_of_m
+from edgesparse.system.interrupts import keeping
 
 __all__ = ["CSV_NAME", "JSON_NAME", "PAGE_NAME", "sweep"]
 
@@ -67,27 +67,27 @@ def sweep(
     out: the folder for all of it, `./<stem>.sweep` by default; an output folder for each combination, sweep.json,
     sweep.csv and sweep.html. What a sweep of the same model, samples and version has done there is not done again.
     settings: fields of edgesparse.settings.Settings that all combinations share; `data` is needed.
-    A combination that fails is a point without figures, with the reason.
+    A combination that the model, the samples or the board do not take is a point without figures, with the reason.
     """
     path, say = Path(model), progress or silent
     candidates = _candidates(settings, sparsity, pattern, method, channels)
     data = _checked(path, candidates, say)
     target = Path(out) if out is not None else Path(f"{path.absolute().stem}.sweep")
-    _check_folder(target, force=force)
-    with lock(target), interpreters(*MODULES):
+    _check_folder(target, candidates, force=force)
+    points: list[Point] = []
+    with lock(target), interpreters(*MODULES), keeping(lambda: _kept(target, points, candidates)):
         target.mkdir(exist_ok=True)
-        judge = _judge(path, data, unsafe=unsafe, seed=candidates[0].seed)
-        run = _Sweep(path, target, data, judge, _key(path, data), force, unsafe)
-        points: list[Point] = []
+        run = _Sweep(path, target, data, _judge(path, data, unsafe=unsafe, seed=candidates[0].seed), force, unsafe)
         made = _made(target, run.key)
-        first: _Made | None = None
+        first: Report | None = None
         for number, chosen in enumerate(candidates, 1):
-            point, found = run.point(chosen, _prefixed(say, f"{number}/{len(candidates)} {_name(chosen)}"), made)
+            point, conversion = run.point(chosen, _prefixed(say, f"{number}/{len(candidates)} {_name(chosen)}"), made)
             points.append(point)
-            first = first or found
+            if first is None and conversion is not None:
+                first, dense = conversion.report, run.dense(conversion)
             if first is not None:
                 made |= {point.name}
-                tradeoff = run.compared(first, points)
+                tradeoff = run.compared(first, dense, points)
                 _write(target, tradeoff, run.key, made)
     if first is None:
         reasons = {point.figures.reason for point in points if isinstance(point.figures, Missing)}
@@ -96,11 +96,11 @@ def sweep(
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
-    """A combination that was converted. dense: of its dense twin, which all share."""
+class _Conversion:
+    """A combination that was converted, now or before."""
 
     report: Report
-    dense: Figures
+    twins: Twins
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,33 +111,39 @@ class _Sweep:
     target: Path
     data: Dataset
     judge: Judge
-    key: str
     force: bool
     unsafe: bool
 
-    def point(self, chosen: Settings, say: Progress, made: frozenset[str]) -> tuple[Point, _Made | None]:
-        """Convert one combination, or take what is there of it; None where it fails."""
+    @cached_property
+    def key(self) -> str:
+        """Of what a point depends on beside its settings: the model, the samples, the version."""
+        digest = hashlib.sha256(f"{edgesparse.__version__}\0{sha256_of(self.path)}".encode())
+        for array in (self.data.x, self.data.y, self.data.x_test, self.data.y_test):
+            if array is not None:
+                digest.update(f"\0{array.dtype}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def point(self, chosen: Settings, say: Progress, made: frozenset[str]) -> tuple[Point, _Conversion | None]:
+        """Convert one combination, or take what is there of it; None where the model or the board does not take it.
+
+        Whatever else goes wrong ends the sweep: outputs that differ, a compiler that fails, a full disk.
+        """
         name = _name(chosen)
-        folder = self.target / name
         try:
-            report = _stored(folder, chosen) if name in made else None
-            if report is None:
-                report = self._convert(chosen, folder, say)
-            twins = read_twins(folder)
-        except (ToolMissingError, ResourceError):
-            raise
-        except EdgesparseError as error:
+            conversion = _stored(self.target / name, chosen) if name in made else None
+            conversion = conversion or self._convert(chosen, self.target / name, say)
+        except (ModelError, SettingsError, DataError) as error:
             say(str(error))
             return Point(name, chosen, "", Missing(str(error))), None
         say("comparing with the samples")
-        figures = self._figures(twins.sparse.network, report.sparse)
-        return Point(name, chosen, command_line(report), figures), _Made(
-            report, self._figures(twins.dense.network, report.dense)
-        )
+        figures = self._figures(conversion.twins.sparse.network, conversion.report.sparse)
+        return Point(name, chosen, command_line(conversion.report), figures), conversion
 
-    def _convert(self, chosen: Settings, folder: Path, say: Progress) -> Report:
+    def _convert(self, chosen: Settings, folder: Path, say: Progress) -> _Conversion:
         settings = {field.name: getattr(chosen, field.name) for field in fields(chosen)}
-        return convert(self.path, out=folder, force=self.force, unsafe=self.unsafe, progress=say, **settings)
+        report = convert(self.path, out=folder, force=self.force, unsafe=self.unsafe, progress=say, **settings)
+        return _Conversion(report, read_twins(folder))
 
     def _figures(self, network: Network, build: BuildFigures) -> Figures:
         outputs = network.predict(self.data.evaluation[0])
@@ -153,33 +159,45 @@ class _Sweep:
             latency_ms=build.latency_ms,
         )
 
-    def compared(self, first: _Made, points: Sequence[Point]) -> Tradeoff:
-        """All points so far."""
-        judge, metric = self.judge, self.judge.metric
+    @cached_property
+    def _float(self) -> Estimate | Missing:
+        if self.judge.labels is None:
+            return Missing("is what outputs are compared with")
+        return self.judge.estimate(self.judge.reference, self.judge.halves()[1])
+
+    def dense(self, conversion: _Conversion) -> Figures:
+        """Of the dense twin, which all combinations share."""
+        return self._figures(conversion.twins.dense.network, conversion.report.dense)
+
+    def compared(self, report: Report, dense: Figures, points: Sequence[Point]) -> Tradeoff:
+        """All points so far. report: of any of them."""
+        metric = self.judge.metric
         fronts = {cost.name: front(points, cost, metric) for cost in COSTS.values()}
         warnings = []
         if not self.data.held_out:
             warnings.append(
                 "all samples were used for calibration and training too; add x_test (and y_test) to hold some apart"
             )
-        if judge.labels is None:
+        if self.judge.labels is None:
             warnings.append(f"no labels: judged by {metric} with the float model")
         return Tradeoff(
             schema=SCHEMA,
             edgesparse=edgesparse.__version__,
-            source=first.report.source,
-            board=first.report.board,
-            data=str(first.report.settings.data),
+            source=report.source,
+            board=report.board,
+            data=str(report.settings.data),
             metric=metric,
-            float=Missing("is what outputs are compared with")
-            if judge.labels is None
-            else judge.estimate(judge.reference, judge.halves()[1]),
-            dense=first.dense,
+            float=self._float,
+            dense=dense,
             points=tuple(points),
             fronts=fronts,
             knees={cost.name: knee(points, fronts[cost.name], cost, metric) for cost in COSTS.values()},
             warnings=tuple(warnings),
         )
+
+
+def _kept(target: Path, points: Sequence[Point], candidates: Sequence[Settings]) -> str:
+    return f"{target}: {len(points)} of {len(candidates)} combinations are done. The same command again goes on there"
 
 
 def _prefixed(say: Progress, prefix: str) -> Progress:
@@ -198,13 +216,12 @@ def _candidates(
         raise SettingsError(
             "a list of sparsities, patterns, methods or channels is empty; leave it out for the default"
         )
-    common = choose_settings({name: value for name, value in settings.items() if name not in ("data",)})
     found: dict[str, Settings] = {}
     for asked, shape, way, removed in product(sparsity, pattern, method, channels):
-        values = {**settings, "pattern": shape, "method": way, "channels": removed, "emulator": common.emulator}
+        values = {**settings, "pattern": shape, "method": way, "channels": removed}
         if parse_n_of_m(shape) is None:
             values["sparsity"] = asked
-        chosen = Settings().updated(values)
+        chosen = choose_settings(values)
         found.setdefault(_name(chosen), chosen)
     return list(found.values())
 
@@ -235,12 +252,16 @@ def _checked(path: Path, candidates: Sequence[Settings], say: Progress) -> Datas
     return data
 
 
-def _check_folder(target: Path, *, force: bool) -> None:
+def _check_folder(target: Path, candidates: Sequence[Settings], *, force: bool) -> None:
+    """OutputError where something else is there than a sweep, or what one left that was killed at its first point."""
     if not target.absolute().parent.is_dir():
         raise OutputError(f"{target.absolute().parent}: no such folder; create it, or choose another --out")
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise OutputError(f"{target}: is a file or a link; choose another folder with --out")
-    if not force and target.is_dir() and any(target.iterdir()) and not (target / JSON_NAME).is_file():
+    if force or not target.is_dir() or (target / JSON_NAME).is_file():
+        return
+    ours = {_name(chosen) for chosen in candidates}
+    if any(path.name not in ours and not path.name.startswith(".") for path in target.iterdir()):
         raise OutputError(f"{target}: holds no sweep; choose another --out, or give --force")
 
 
@@ -259,16 +280,6 @@ def _judge(path: Path, data: Dataset, *, unsafe: bool, seed: int) -> Judge:
     )
 
 
-def _key(path: Path, data: Dataset) -> str:
-    """Of what a point depends on beside its settings: the model, the samples, the version."""
-    digest = hashlib.sha256(f"{edgesparse.__version__}\0{sha256_of(path)}".encode())
-    for array in (data.x, data.y, data.x_test, data.y_test):
-        if array is not None:
-            digest.update(f"\0{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
 def _made(target: Path, key: str) -> frozenset[str]:
     """Names of the points that sweeps with the same key have made here."""
     try:
@@ -280,14 +291,13 @@ def _made(target: Path, key: str) -> frozenset[str]:
     return frozenset(map(str, stored["made"]))
 
 
-def _stored(folder: Path, chosen: Settings) -> Report | None:
-    """The report of a point that is whole and was made with these settings."""
+def _stored(folder: Path, chosen: Settings) -> _Conversion | None:
+    """A point that is whole and was made with these settings."""
     try:
-        report = read_report(folder)
-        read_twins(folder)
+        conversion = _Conversion(read_report(folder), read_twins(folder))
     except InputError:
         return None
-    return report if report.settings == chosen else None
+    return conversion if conversion.report.settings == chosen else None
 
 
 def _write(target: Path, tradeoff: Tradeoff, key: str, made: frozenset[str]) -> None:

@@ -79,7 +79,7 @@ class Tradeoff:
     data: str
     metric: Metric
     float: Estimate | Missing
-    dense: Figures | Missing
+    dense: Figures
     points: tuple[Point, ...]
     fronts: Mapping[str, tuple[str, ...]]
     knees: Mapping[str, str | Missing]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["SIGNALS", "InterruptedBySignal", "check", "install", "shielded"]
+__all__ = ["SIGNALS", "InterruptedBySignal", "check", "install", "keeping", "shielded"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, the end that a service manager or CI asks for, and a terminal that closes."""
 
 
 class InterruptedBySignal(KeyboardInterrupt):
-    """One of SIGNALS came. `number` is which."""
+    """One of SIGNALS came. number: which. kept: what the command has done and leaves, in words; "" for nothing."""
+
+    kept: str = ""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -49,6 +51,16 @@ def _handle(number: int, _frame: FrameType | None) -> None:
         _state.waiting = number
         return
     raise InterruptedBySignal(number)
+
+
+@contextmanager
+def keeping(words: Callable[[], str]) -> Iterator[None]:
+    """For a command that is done in parts: what an interruption of the block leaves."""
+    try:
+        yield
+    except InterruptedBySignal as error:
+        error.kept = words()
+        raise
 
 
 def check() -> None:

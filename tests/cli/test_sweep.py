@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,16 @@ import pytest
 from edgesparse.cli import main
 from edgesparse.commands import sweep as command
 from edgesparse.commands.sweep import sweep
-from edgesparse.errors import DoesNotFitError, EdgesparseError, SettingsError
+from edgesparse.errors import (
+    DoesNotFitError,
+    EdgesparseError,
+    MismatchError,
+    OutputError,
+    SettingsError,
+    ToolMissingError,
+)
 from edgesparse.missing import Missing
+from edgesparse.system.interrupts import InterruptedBySignal
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 
@@ -89,6 +98,61 @@ def test_a_point_that_fails_says_why_and_the_others_go_on(
     assert not isinstance(found.points[1].figures, Missing)
     with pytest.raises(EdgesparseError, match="no combination could be converted: too large"):
         sweep(place / "digits.h5", sparsity=(0.5,), **{**given, "out": tmp_path / "other"})
+
+
+@pytest.mark.parametrize("error", [MismatchError("differs"), OutputError("disk full"), ToolMissingError("no make")])
+def test_what_is_not_the_models_fault_ends_the_sweep(
+    error: EdgesparseError, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(command, "convert", convert)
+    with pytest.raises(type(error)):
+        sweep(place / "digits.h5", out=tmp_path / "out", data=str(place / "digits.npz"))
+
+
+def test_an_interruption_keeps_what_is_done_and_says_so(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = command.convert
+
+    def convert(*arguments: object, **named: object) -> object:
+        if named["sparsity"] == 0.9:
+            raise InterruptedBySignal(signal.SIGTERM)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(command, "convert", convert)
+    words = ["edgesparse", "sweep", str(place / "digits.h5"), "--data", str(place / "digits.npz"), "--vectors", "1"]
+    monkeypatch.setattr(sys, "argv", [*words, "--sparsity", "0.5,0.9", "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 143
+    assert f"ended by SIGTERM; {tmp_path / 'out'}: 1 of 2 combinations are done." in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "sweep.json").read_text())["made"] == ["oneshot-auto-0.5"]
+
+
+def test_a_sweep_that_was_killed_at_its_first_point_goes_on(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    (folder / ".oneshot-auto-0.5.new").mkdir(parents=True)
+    given = {"out": folder, "data": str(place / "digits.npz"), "vectors": 1, "sparsity": (0.5,)}
+    sweep(place / "digits.h5", **given)
+    (folder / "sweep.json").unlink()
+    (folder / "sweep.csv").unlink()
+    (folder / "sweep.html").unlink()
+    assert sweep(place / "digits.h5", **given).points[0].name == "oneshot-auto-0.5"
+    assert not list(folder.glob(".*"))
+
+
+def test_settings_that_need_samples_or_training_go_with_a_sweep() -> None:
+    chosen = command._candidates({"data": "x.npz", "quantize": "qat"}, (0.5,), ("auto",), ("oneshot",), (0.0,))
+    assert chosen[0].quantize == "qat"
+    chosen = command._candidates({"data": "x.npz", "activity_l1": 0.1}, (0.5,), ("auto",), ("finetune",), (0.0,))
+    assert chosen[0].activity_l1 == 0.1
+    chosen = command._candidates({"data": "x.npz", "board": "mps3-an547"}, (0.5,), ("auto",), ("oneshot",), (0.0,))
+    assert chosen[0].emulator == "qemu"
 
 
 def test_a_pattern_with_a_sparsity_of_its_own_is_one_point(place: Path) -> None:

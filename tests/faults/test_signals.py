@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_table import made, prepared  # noqa: F401 - a fixture
-from tests.faults.workplace import Workplace, contents
+from tests.faults.table import CONVERT, FIRMWARE
+from tests.faults.workplace import Workplace, contents, prepared
 from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.slow
 
-FIRMWARE = ("firmware", "model.tflite", "--out", "out")
-CONVERT = ("convert", "model.h5", "--out", "out", "--sparsity", "0.5", "--vectors", "2")
 WORDS = {
     signal.SIGINT: "interrupted; no output was written",
     signal.SIGTERM: "ended by SIGTERM; no output was written",
@@ -42,7 +40,7 @@ def durations(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...],
 @pytest.mark.parametrize("number", range(MOMENTS))
 def test_a_signal_at_a_random_moment(
     number: int,
-    made: Path,  # noqa: F811
+    made: Path,
     durations: dict[tuple[str, ...], float],
     tmp_path: Path,
 ) -> None:
@@ -79,7 +77,7 @@ def test_a_signal_at_a_random_moment(
     assert place.left() == []
 
 
-def test_one_of_two_runs_into_one_folder_wins(made: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_one_of_two_runs_into_one_folder_wins(made: Path, tmp_path: Path) -> None:
     place = prepared(tmp_path)
     runs = [place.start(FIRMWARE) for _ in range(4)]
     ends = [(*run.communicate(timeout=120), run.returncode) for run in runs]

@@ -11,30 +11,10 @@ import pytest
 
 from tests.conftest import skip_or_fail
 from tests.faults.table import FAULTS, FIRMWARE, Fault
-from tests.faults.workplace import Workplace, contents
+from tests.faults.workplace import Workplace, contents, prepared
 from tests.support.processes import wait_for
-from tests.support.small_networks import conv_network
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, gcc: str, qemu: str) -> Path:
-    """A workplace that has run once: `out` is whole."""
-    place = prepared(tmp_path_factory.mktemp("made"))
-    result = place.run(*FIRMWARE)
-    assert result.code == 0, result.errors
-    assert place.left() == []
-    return place.folder
-
-
-def prepared(folder: Path) -> Workplace:
-    for name in ("work", "tmp", "bin"):
-        (folder / name).mkdir()
-    (folder / "model.tflite").write_bytes(conv_network())
-    shutil.copyfile(folder / "model.tflite", folder / "work" / "model.tflite")
-    shutil.copyfile(Path(__file__).parents[2] / "examples" / "digits" / "digits.h5", folder / "work" / "model.h5")
-    return Workplace(folder)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name.replace(" ", "-") for fault in FAULTS])

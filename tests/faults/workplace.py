@@ -8,14 +8,16 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from tests.support.processes import PROC, alive
+from tests.support.small_networks import conv_network
 
-__all__ = ["Result", "Workplace", "contents"]
+__all__ = ["Result", "Workplace", "contents", "prepared"]
 
 MARKER = "EDGESPARSE_TEST_MARKER"
 
@@ -75,7 +77,7 @@ class Workplace:
                     (self.tools / path.name).symlink_to(path)
         self.environment["PATH"] = str(self.tools)
 
-    def start(self, arguments: Sequence[str], **options: object) -> subprocess.Popen[str]:
+    def start(self, arguments: Sequence[str], stdout: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start a command in the folder that has the model."""
         environment = {
             **os.environ,
@@ -86,16 +88,16 @@ class Workplace:
             **self.environment,
         }
         program = f"{self.patch}\nfrom edgesparse.cli import start\nstart()"
-        given: Mapping[str, object] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         return subprocess.Popen(
             [sys.executable, "-c", program, *arguments],
             cwd=self.folder / "work",
             env=environment,
             stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             preexec_fn=self._limit if self.limits else None,
-            **given,  # type: ignore[arg-type]
         )
 
     def run(self, *arguments: str) -> Result:
@@ -139,6 +141,16 @@ class Workplace:
             yield
         finally:
             subprocess.run(["umount", "-l", str(place)], check=True, capture_output=True)
+
+
+def prepared(folder: Path) -> Workplace:
+    """A new one in an empty folder, with a `.tflite` and a Keras model."""
+    for name in ("work", "tmp", "bin"):
+        (folder / name).mkdir()
+    (folder / "model.tflite").write_bytes(conv_network())
+    shutil.copyfile(folder / "model.tflite", folder / "work" / "model.tflite")
+    shutil.copyfile(Path(__file__).parents[2] / "examples" / "digits" / "digits.h5", folder / "work" / "model.h5")
+    return Workplace(folder)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -212,8 +213,7 @@ _JSON_WORDS = (
 
 def report(data: bytes) -> None:
     """report.json, and what is shown of it."""
-    with _file(data, ".json") as path:
-        found = read_report_at(path)
+    found = read_report_at(_file(data, ".json"))
     Console(file=io.StringIO(), width=100).print(*summary(found))
     render_html(found)
 
@@ -227,14 +227,12 @@ def _reports() -> list[bytes]:
 
 def archive(data: bytes) -> None:
     """Samples in a .npz."""
-    with _file(data, ".npz") as path:
-        load_data(str(path))
+    load_data(str(_file(data, ".npz")))
 
 
 def array(data: bytes) -> None:
     """Samples in a .npy."""
-    with _file(data, ".npy") as path:
-        load_data(str(path))
+    load_data(str(_file(data, ".npy")))
 
 
 def _archives() -> list[bytes]:
@@ -287,22 +285,17 @@ class _Members:
         return file.getvalue()
 
 
-class _file:  # noqa: N801 - used as a function
-    """The bytes as a file, in a folder that is made once."""
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    """One for all files: making one takes longer than most files do."""
+    return TemporaryDirectory(prefix="edgesparse-fuzz-")
 
-    folder: TemporaryDirectory[str] | None = None
 
-    def __init__(self, data: bytes, suffix: str) -> None:
-        if _file.folder is None:
-            _file.folder = TemporaryDirectory(prefix="edgesparse-fuzz-")
-        self._path = Path(_file.folder.name) / f"file{suffix}"
-        self._path.write_bytes(data)
-
-    def __enter__(self) -> Path:
-        return self._path
-
-    def __exit__(self, *_: object) -> None:
-        pass
+def _file(data: bytes, suffix: str) -> Path:
+    """The bytes as a file, which the next one replaces."""
+    path = Path(_folder().name) / f"file{suffix}"
+    path.write_bytes(data)
+    return path
 
 
 TARGETS = {

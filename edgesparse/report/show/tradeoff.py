@@ -58,8 +58,7 @@ def tradeoff_table(tradeoff: Tradeoff) -> list[RenderableType]:
         table.add_column(head, justify="left" if head in ("", "best in") else "right", overflow="fold")
     if not isinstance(tradeoff.float, Missing):
         table.add_row("float model", "", shown(tradeoff.float, tradeoff.metric))
-    if not isinstance(tradeoff.dense, Missing):
-        table.add_row("dense int8", *_cells(tradeoff.dense, tradeoff.metric), "")
+    table.add_row("dense int8", *_cells(tradeoff.dense, tradeoff.metric), "")
     failed = []
     for point in tradeoff.points:
         if isinstance(point.figures, Missing):
@@ -84,6 +83,7 @@ def _cells(figures: Figures, metric: Metric) -> tuple[str, ...]:
 
 
 def _marks(tradeoff: Tradeoff, point: Point) -> list[str]:
+    """Costs on whose front a point is, with a star where it is the knee."""
     return [
         f"{name}{'*' if tradeoff.knees[name] == point.name else ''}"
         for name, names in tradeoff.fronts.items()
@@ -96,8 +96,7 @@ def render_csv(tradeoff: Tradeoff) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()
-    if not isinstance(tradeoff.dense, Missing):
-        writer.writerow({"name": "dense", **_row(tradeoff.dense)})
+    writer.writerow({"name": "dense", **_row(tradeoff.dense)})
     for point in tradeoff.points:
         settings = point.settings
         writer.writerow(
@@ -173,7 +172,7 @@ def render_page(tradeoff: Tradeoff) -> str:
             plots=[plot for plot in plots if plot is not None],
             lines=lines,
             rows=rows,
-            dense=() if isinstance(cleaned.dense, Missing) else _cells(cleaned.dense, cleaned.metric),
+            dense=_cells(cleaned.dense, cleaned.metric),
             float_model="" if isinstance(cleaned.float, Missing) else shown(cleaned.float, cleaned.metric),
             metric=_TITLES[cleaned.metric],
             width=_WIDTH,
@@ -199,11 +198,11 @@ def _plot(tradeoff: Tradeoff, cost: Cost, lines: Sequence[str]) -> _Plot | None:
     ]
     if not found:
         return None
-    dense = None if isinstance(tradeoff.dense, Missing) else tradeoff.dense
-    dense_cost = None if dense is None else cost.value(dense)
+    dense = tradeoff.dense
+    dense_cost = cost.value(dense)
     costs = [float(value) for _, _, value in found]
     ends = [end for _, figures, _ in found for end in (figures.test.low, figures.test.high)]
-    if dense is not None and dense_cost is not None and not isinstance(dense_cost, Missing):
+    if not isinstance(dense_cost, Missing):
         costs.append(float(dense_cost))
         ends += [dense.test.low, dense.test.high]
     across, up = _Scale(0.0, max(costs)), _Scale(min(ends), max(ends))
@@ -231,7 +230,7 @@ def _plot(tradeoff: Tradeoff, cost: Cost, lines: Sequence[str]) -> _Plot | None:
         x_ticks=tuple((_across(across.share(tick)), f"{tick:,.10g}") for tick in across.ticks()),
         y_ticks=tuple((_up(up.share(tick)), f"{tick:.1%}" if percent else f"{tick:.3g}") for tick in up.ticks()),
         dense=None
-        if dense is None or dense_cost is None or isinstance(dense_cost, Missing)
+        if isinstance(dense_cost, Missing)
         else (_across(across.share(float(dense_cost))), _up(up.share(dense.test.value))),
     )
 

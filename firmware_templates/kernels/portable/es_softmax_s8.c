@@ -32,16 +32,15 @@ void es_softmax_s8(const es_softmax *p, const int8_t *input, int8_t *output) {
         }
         const int32_t headroom = __builtin_clz((uint32_t)sum);
         const int32_t exponent = (12 - headroom) + 31 - 8;
-        /* A sum of 512 and more: no value is half a step. The reference has no result there. */
-        const int32_t entries = exponent < 32 ? p->entries : 0;
         const int32_t fraction = (int32_t)(((uint32_t)sum << headroom) - (1u << 31));
-        const int32_t scale = es_one_over_one_plus(fraction);
+        /* From 32 on, a sum of 512 and more: no value is half a step, and the reference has no result. */
+        const int32_t scale = exponent < 32 ? es_one_over_one_plus(fraction) : 0;
         for (uint32_t i = 0; i < p->depth; i++) {
             const int32_t below = largest - input[i];
             int32_t value = -128;
-            if (below < entries) {
+            if (below < p->entries) {
                 const int32_t product = es_doubling_high_multiply(scale, p->exponentials[below]);
-                value += es_divide_by_power_of_two(product, exponent);
+                value += es_divide_by_power_of_two(product, exponent & 31);
             }
             output[i] = (int8_t)es_clamp(value, -128, 127);
         }
