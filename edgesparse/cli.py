@@ -47,10 +47,15 @@ def start() -> NoReturn:
     if ended is not None:
         sys.exit(_after(ended))
     interrupts.install()
+    code = 1  # of a bug, which Python prints
     try:
         main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+        raise
     finally:
-        supervise.farewell()
+        interrupts.ignore()
+        supervise.farewell(code)
 
 
 def main() -> NoReturn:
@@ -120,6 +125,8 @@ def _after(ended: Ended) -> int:
     for out in ended.noted:
         clear_up(out)
     remove_left(Path(tempfile.gettempdir()))
+    if ended.signal in interrupts.SIGNALS:  # before it could say so itself
+        return _interrupted(InterruptedBySignal(ended.signal))
     how = f"killed by {signal.Signals(ended.signal).name}" if ended.signal else f"ended by a library, code {ended.code}"
     _complain(
         f"{how}: memory ran out, or the library failed on this model; no output was written. "

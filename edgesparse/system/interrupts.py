@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["SIGNALS", "InterruptedBySignal", "check", "install", "keeping", "shielded"]
+__all__ = ["SIGNALS", "InterruptedBySignal", "check", "ignore", "install", "keeping", "shielded"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, the end that a service manager or CI asks for, and a terminal that closes."""
@@ -42,6 +42,12 @@ def install() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _handle)
+
+
+def ignore() -> None:
+    """SIGNALS end nothing any more: the work is done, and an interpreter that ends dies of them. Main thread only."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _handle(number: int, _frame: FrameType | None) -> None:

@@ -11,18 +11,19 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from edgesparse.system.interrupts import SIGNALS
+from edgesparse.system.interrupts import SIGNALS, ignore
 
 __all__ = ["Ended", "farewell", "note", "supervise"]
 
 _PR_SET_PDEATHSIG = 1
 _END = b"\0"
-_FAREWELL = b"whole"
-"""No path: those are absolute."""
+_FAREWELL = b"code "
+"""No path: those are absolute. The exit code follows."""
 
 _notes: int | None = None
 """Where a supervised process notes what it writes; None in one that is not."""
@@ -32,8 +33,9 @@ _notes: int | None = None
 class Ended:
     """How the child ended.
 
-    code: its exit code. signal: what killed it, or 0. whole: whether it got to its own end; a library can make it exit
-    too. noted: the outputs that it was writing.
+    whole: whether it got to its own end, whatever came after that, in a library's exit handler or from outside; a
+    library can make it exit too. code: its exit code, the one it said where it was killed after its end. signal: what
+    killed it, or 0. noted: the outputs that it was writing.
     """
 
     code: int
@@ -67,14 +69,16 @@ def supervise() -> Ended | None:
             signal.signal(number, _hand_to(child))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     _, status = os.waitpid(child, 0)
+    ignore()
     with os.fdopen(heard, "rb") as pipe:
-        notes = pipe.read().split(_END)
-    signal_number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        notes = [note for note in pipe.read().split(_END) if note]
+    said = [int(note.removeprefix(_FAREWELL)) for note in notes if note.startswith(_FAREWELL)]
+    killed = os.WIFSIGNALED(status)
     return Ended(
-        code=0 if signal_number else os.WEXITSTATUS(status),
-        signal=signal_number,
-        whole=not signal_number and _FAREWELL in notes,
-        noted=tuple(Path(os.fsdecode(name)) for name in notes if name not in (b"", _FAREWELL)),
+        code=(said[-1] if said else 0) if killed else os.WEXITSTATUS(status),
+        signal=os.WTERMSIG(status) if killed else 0,
+        whole=bool(said),
+        noted=tuple(Path(os.fsdecode(note)) for note in notes if not note.startswith(_FAREWELL)),
     )
 
 
@@ -84,15 +88,16 @@ def note(output: Path) -> None:
         os.write(_notes, os.fsencode(output.absolute()) + _END)
 
 
-def farewell() -> None:
-    """Tell the parent that this process ends by itself."""
+def farewell(code: int) -> None:
+    """Tell the parent that this process ends by itself, with this exit code."""
     if _notes is not None:
-        os.write(_notes, _FAREWELL + _END)
+        os.write(_notes, _FAREWELL + str(code).encode() + _END)
 
 
 def _hand_to(child: int) -> Callable[[int, FrameType | None], None]:
     def hand(number: int, _frame: FrameType | None) -> None:
-        os.kill(child, number)
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(child, number)
 
     return hand
 
