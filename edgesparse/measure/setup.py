@@ -20,17 +20,23 @@ from edgesparse.progress import Progress, silent
 from edgesparse.settings import Settings
 from edgesparse.toolchain import Toolchain
 
-__all__ = ["Setup", "choose_settings", "set_up"]
+__all__ = ["Setup", "Target", "choose_settings", "set_up"]
 
 
 @dataclass(frozen=True, eq=False)
-class Setup:
-    """Of one command. `say` takes a line of progress."""
+class Target:
+    """What a network is made for. `say` takes a line of progress."""
 
     settings: Settings
     board: Board
-    tools: Toolchain
     say: Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Setup(Target):
+    """Of one command that builds and runs firmware."""
+
+    tools: Toolchain
 
     @property
     def runtime(self) -> Runtime:
@@ -61,7 +67,7 @@ def set_up(settings: Settings, progress: Progress | None, *, emulates: bool = Tr
     emulates: whether an emulator will be used.
     """
     board = load_board(settings.board)
-    setup = Setup(settings, board, find_toolchain(settings, board), progress or silent)
+    setup = Setup(settings, board, progress or silent, find_toolchain(settings, board))
     if emulates:
         choose_memory_profile(settings.memory_profile, board)
         require(settings.emulator, board)
