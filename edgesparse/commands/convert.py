@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgesparse.budgets import check_budgets
 from edgesparse.commands.firmware import firmware, refuse_for_tflite
 from edgesparse.commands.folder import Converted, output_target, sha256_of, write_folder
-from edgesparse.conversion.networks import make_dense, make_sparse
+from edgesparse.conversion.networks import Dense, Sparse, make_dense, make_sparse
 from edgesparse.conversion.samples import NO_LABELS, Samples, choose_samples
 from edgesparse.data import Dataset, load_data
 from edgesparse.errors import ModelError
@@ -26,7 +26,7 @@ from edgesparse.result import Accuracy, Fidelity, Source
 if TYPE_CHECKING:
     from edgesparse.keras_model import LoadedModel
 
-__all__ = ["convert"]
+__all__ = ["convert", "judged", "source_of"]
 
 
 def convert(
@@ -60,25 +60,7 @@ def convert(
         samples = choose_samples(loaded.model, data, setup.settings)
         unpruned = make_dense(loaded, path, samples, setup)
         pruned = make_sparse(loaded, unpruned, samples, setup, checkpoints)
-        sparse, dense = _named_alike(pruned.network, unpruned.network)
-        sparse, dense = (net.slimmed(keep_metadata=setup.settings.keep_metadata) for net in (sparse, dense))
-        setup.say("comparing with the float model")
-        accuracy, fidelity = _judge(loaded, dense, sparse, samples)
-        converted = Converted(
-            source=_source(path, loaded, unsafe=unsafe),
-            sparse=sparse,
-            dense=dense,
-            dense_plan=unpruned.plan,
-            vectors=samples.vectors,
-            phone=_float_file(pruned.keras, setup) or sparse,
-            phone_vectors=samples.phone_vectors,
-            samples=samples.real,
-            accuracy=accuracy,
-            fidelity=fidelity,
-            quantization=pruned.quantization,
-            channels=pruned.channels,
-            warnings=(*samples.warnings, *pruned.warnings),
-        )
+        converted = judged(loaded, source_of(path, loaded, unsafe=unsafe), unpruned, pruned, samples, setup)
         report = write_folder(place, converted, setup)
         checkpoints.discard()
     return report
@@ -97,6 +79,31 @@ def _begin(
     target = output_target(path, out)
     check_replaceable(target, force=force)
     return setup, data, target
+
+
+def judged(
+    loaded: LoadedModel, source: Source, unpruned: Dense, pruned: Sparse, samples: Samples, setup: Setup
+) -> Converted:
+    """What goes into the output folder: both networks, slimmed, beside the float model."""
+    sparse, dense = _named_alike(pruned.network, unpruned.network)
+    sparse, dense = (net.slimmed(keep_metadata=setup.settings.keep_metadata) for net in (sparse, dense))
+    setup.say("comparing with the float model")
+    accuracy, fidelity = _judge(loaded, dense, sparse, samples)
+    return Converted(
+        source=source,
+        sparse=sparse,
+        dense=dense,
+        dense_plan=unpruned.plan,
+        vectors=samples.vectors,
+        phone=_float_file(pruned.keras, setup) or sparse,
+        phone_vectors=samples.phone_vectors,
+        samples=samples.real,
+        accuracy=accuracy,
+        fidelity=fidelity,
+        quantization=pruned.quantization,
+        channels=pruned.channels,
+        warnings=(*samples.warnings, *pruned.warnings),
+    )
 
 
 def _named_alike(sparse: Network, dense: Network) -> tuple[Network, Network]:
@@ -143,7 +150,8 @@ def _judge(
     return accuracy, fidelity
 
 
-def _source(path: Path | None, loaded: LoadedModel, *, unsafe: bool) -> Source:
+def source_of(path: Path | None, loaded: LoadedModel, *, unsafe: bool) -> Source:
+    """Of the report."""
     from edgesparse import keras_model
 
     return Source(
