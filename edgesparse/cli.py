@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from edgesparse.report.report import Report
     from edgesparse.report.show.junit import Case
     from edgesparse.result import BudgetRow
-    from edgesparse.search.run import Event
 
 __all__ = ["cli", "main", "start"]
 
@@ -647,108 +646,6 @@ def doctor(as_json: bool) -> None:
         _print_json([asdict(row) for row in rows])
     else:
         _print([doctor_table(rows)])
-
-
-@cli.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@_data
-@click.option(
-    "--within",
-    metavar="POINTS",
-    help="What may be lost against the dense int8 model, as 1pt.  [default: 1pt, or as little as --budget allows]",
-)
-@click.option(
-    "--budget", metavar="NAME=LIMIT,...", help="flash, weights, ram, arena (64K), instructions, cycles, latency (15ms)."
-)
-@click.option("--minimize", help="latency, flash or ram.  [default: latency]")
-@click.option("--pattern", metavar="LIST", help="Patterns to try.  [default: auto,unstructured,block1x4]")
-@click.option("--trials", type=int, metavar="N", help="Candidates to look at, at the most.  [default: 100]")
-@click.option("--timeout", metavar="TIME", help="End the trials after 90s, 20m or 2h; what runs then is dropped.")
-@click.option("--epochs", type=int, metavar="N", help="The longest training of a candidate.  [default: by the samples]")
-@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, as tcp://host:8786.  [default: this machine]")
-@click.option(
-    "--workers", type=int, metavar="N", help="Processes on this machine, 0 for none but this one.  [default: its cores]"
-)
-@click.option("--storage", metavar="URL", help="Where the study lives.  [default: SQLite in the output folder]")
-@click.option("--study", metavar="NAME", help="Its name there.  [default: edgesparse]")
-@click.option("--labels/--no-labels", default=None, help="Whether training uses y.  [default: labels]")
-@click.option(
-    "--distill/--no-distill", default=None, help="Whether training learns from the unpruned model.  [default: distill]"
-)
-@click.option("--dense-per-channel", is_flag=True, default=None, help="One scale per output of a Dense layer.")
-@_options(_unsafe, _board, _toolchain, _emulator, _weights, _vectors, _seed, _config)
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for all of it.  [default: ./STEM.search]")
-@_force
-@click.option("--json", "as_json", is_flag=True, help="Print an event a line to stdout, the result as the last.")
-@_verbose
-def search(
-    model: Path,
-    unsafe: bool,
-    config: Path | None,
-    out: Path | None,
-    force: bool,
-    as_json: bool,
-    verbose: bool,
-    **given: Any,
-) -> None:
-    """Find the cheapest firmware of a Keras model that keeps its accuracy."""
-    from edgesparse.commands.search import search as command
-    from edgesparse.report.show.search import found_table
-    from edgesparse.search.goal import parse_duration
-
-    names = {"timeout": "timeout_s", "epochs": "longest_epochs", "workers": "workers_here"}
-    searched = ("within", "budget", "minimize", "pattern", "trials", "timeout", "epochs", "scheduler", "workers")
-    options = {
-        names.get(name, name): given.pop(name)
-        for name in (*searched, "storage", "study")
-        if given[name] is not None or given.pop(name)
-    }
-    if "pattern" in options:
-        options["pattern"] = _list(options["pattern"], "--pattern", str)
-    if "timeout_s" in options:
-        options["timeout_s"] = parse_duration(options["timeout_s"])
-    settings = _settings(config, given)
-    for name in ("sparsity", "pattern", "channels", "method", "epochs", "quantize", "budget", "optimize"):
-        settings.pop(name, None)  # of edgesparse.toml: what is searched
-    with _watching(verbose, as_json) as (progress, events):
-        result = command(
-            model, out=out, force=force, unsafe=unsafe, progress=progress, events=events, **options, **settings
-        )
-    if as_json:
-        click.echo(json.dumps({"event": "found", **cast("dict[str, Any]", result.to_json())}, allow_nan=False))
-    else:
-        _print(found_table(result))
-
-
-@contextmanager
-def _watching(verbose: bool, as_json: bool) -> Iterator[tuple[Callable[[str], None], Callable[[Event], None]]]:
-    """Progress of a search: a live table on a terminal, else lines; with --json an event a line on stdout."""
-    from rich.console import Console
-    from rich.live import Live
-
-    from edgesparse.record import to_json
-    from edgesparse.report.show.search import Watched, one_line
-
-    if as_json:
-        with _progress(verbose) as progress:
-            yield progress, lambda event: click.echo(json.dumps(to_json(event), allow_nan=False))
-        return
-    with os.fdopen(os.dup(2), "w", buffering=1) as stream:
-        console = Console(file=stream, highlight=False, soft_wrap=True, markup=False, emoji=False)
-        if verbose or not console.is_terminal:
-
-            def line(event: Event) -> None:
-                if event.kind == "trial":
-                    text = (
-                        f"edgesparse: trial {event.trial.number} ({event.done}/{event.trials}): {one_line(event.trial)}"
-                    )
-                    console.print(printable(text))
-
-            yield lambda text: console.print(printable(f"edgesparse: {text}")), line
-            return
-        watched = Watched()
-        with Live(console=console, refresh_per_second=4, get_renderable=watched.table, transient=True):
-            yield watched.say, watched.take
 
 
 def _settings(config: Path | None, given: Mapping[str, Any]) -> dict[str, Any]:

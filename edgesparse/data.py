@@ -19,22 +19,20 @@ from edgesparse.progress import Progress, silent
 __all__ = ["Dataset", "load_data"]
 
 
-_NAMES = ("x", "y", "x_test", "y_test", "anomaly_test")
+_NAMES = ("x", "y", "x_test", "y_test")
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Samples [n, ...]. `y`: integer classes [n], or float targets, or None.
 
-    Calibration and training use x and y. Accuracy uses the test part where there is one, else x and y. anomaly_test:
-    bool [n], which samples of the test part are to be told from the others by how far outputs are from y_test.
+    Calibration and training use x and y. Accuracy uses the test part where there is one, else x and y.
     """
 
     x: FloatArray
     y: npt.NDArray[Any] | None = None
     x_test: FloatArray | None = None
     y_test: npt.NDArray[Any] | None = None
-    anomaly_test: npt.NDArray[np.bool_] | None = None
 
     @property
     def evaluation(self) -> tuple[FloatArray, npt.NDArray[Any] | None]:
@@ -79,9 +77,7 @@ def load_data(source: str, say: Progress = silent) -> Dataset:
         y=_labels(values.get("y"), "y", source),
         x_test=_samples(values["x_test"], "x_test", source) if "x_test" in values else None,
         y_test=_labels(values.get("y_test"), "y_test", source),
-        anomaly_test=_marks(values.get("anomaly_test"), source),
     )
-    _check_marks(data, source)
     for x_name, x, y_name, y in (("x", data.x, "y", data.y), ("x_test", data.x_test, "y_test", data.y_test)):
         if x is not None and y is not None and len(x) != len(y):
             raise DataError(f"--data {source}: {x_name} has {len(x)} samples and {y_name} has {len(y)}")
@@ -166,30 +162,6 @@ def _labels(values: Any, name: str, source: str) -> npt.NDArray[Any] | None:
         floats: FloatArray = array.astype(np.float32)
     _check_finite(floats, name, source)
     return floats
-
-
-def _marks(values: Any, source: str) -> npt.NDArray[np.bool_] | None:
-    if values is None:
-        return None
-    array = _array(values, "anomaly_test", source)
-    if array.ndim != 1 or array.dtype.kind not in "biu" or not np.isin(array, (0, 1)).all():
-        raise DataError(
-            f"--data {source}: anomaly_test must hold false and true, or 0 and 1, of shape (samples,), "
-            f"got {cut(array.dtype)} {array.shape}"
-        )
-    return array.astype(np.bool_)
-
-
-def _check_marks(data: Dataset, source: str) -> None:
-    marks = data.anomaly_test
-    if marks is None:
-        return
-    if data.y_test is None or data.y_test.dtype.kind != "f":
-        raise DataError(f"--data {source}: anomaly_test needs float y_test, which errors are measured against")
-    if len(marks) != len(data.y_test):
-        raise DataError(f"--data {source}: y_test has {len(data.y_test)} samples and anomaly_test has {len(marks)}")
-    if marks.all() or not marks.any():
-        raise DataError(f"--data {source}: anomaly_test marks {'all' if marks.all() else 'no'} samples; expected some")
 
 
 def _check_finite(array: FloatArray, name: str, source: str) -> None:

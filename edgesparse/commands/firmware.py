@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgesparse.budgets import check_budgets
-from edgesparse.commands.folder import Converted, output_target, sha256_of, write_folder
-from edgesparse.conversion.networks import plan_dense
+from edgesparse.commands.folder import Converted, output_target, plan_twin, sha256_of, write_folder
 from edgesparse.errors import SettingsError
 from edgesparse.firmware.room import check_inputs
 from edgesparse.graph import Tensor
@@ -52,7 +51,7 @@ def firmware(
     with claim(target, force=force, say=setup.say) as place, interpreters("tflite-micro"):
         network = Network.load(path, slimmed=True, keep_metadata=chosen.keep_metadata)
         check_inputs(network.input, chosen.vectors, setup.board)
-        dense_plan = plan_dense(network, path, setup)
+        dense_plan = plan_twin(network, path, setup)
         vectors = _random_inputs(network.input, chosen.vectors, chosen.seed)
         converted = Converted(
             source=Source(str(path), sha256_of(path), "tflite", "none"),

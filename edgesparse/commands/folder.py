@@ -10,7 +10,7 @@ import numpy as np
 
 import edgesparse
 from edgesparse.boards import CORES
-from edgesparse.errors import SettingsError, ToolMissingError
+from edgesparse.errors import SettingsError, ToolMissingError, UnsupportedError
 from edgesparse.firmware import model_name
 from edgesparse.firmware.build import Twins
 from edgesparse.firmware.plan import Plan, plan_network
@@ -38,7 +38,7 @@ from edgesparse.result import Accuracy, Channels, Fidelity, LayerFigures, Quanti
 from edgesparse.tflm import TflmModel, find_library
 from edgesparse.tflm.stock import StockModel, stock_model
 
-__all__ = ["Converted", "output_target", "sha256_of", "write_folder", "write_report"]
+__all__ = ["Converted", "output_target", "plan_twin", "sha256_of", "write_folder", "write_report"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +81,15 @@ def output_target(path: Path | None, out: str | Path | None) -> Path:
     if path is None:
         raise SettingsError("out: needed for a model object, which has no file name")
     return Path(f"{path.absolute().stem}.edgesparse")
+
+
+def plan_twin(network: Network, path: Path | None, setup: Setup) -> Plan:
+    """The plan of the dense twin. UnsupportedError, with the model's path, where an op has no kernel."""
+    try:
+        return plan_network(network.graph, setup.board.core, optimize=setup.settings.optimize, dense_only=True)
+    except UnsupportedError as error:
+        where = f"{path}: " if path is not None else ""
+        raise UnsupportedError(f"{where}{error}", error.names) from error
 
 
 def write_folder(place: Claim, converted: Converted, setup: Setup) -> Report:

@@ -16,7 +16,6 @@ import numpy as np
 import edgesparse
 from edgesparse.commands.convert import convert
 from edgesparse.commands.folder import sha256_of
-from edgesparse.conversion.judging import make_judge
 from edgesparse.data import Dataset, load_data
 from edgesparse.errors import (
     DataError,
@@ -35,12 +34,11 @@ from edgesparse.network import Network
 from edgesparse.oracle import MODULES, interpreters
 from edgesparse.output import lock, write_json, write_text
 from edgesparse.progress import Progress, silent
-from edgesparse.report.judge import Estimate, Judge
 from edgesparse.report.report import Report
 from edgesparse.report.show.reproduce import command_line
 from edgesparse.report.show.tradeoff import render_csv, render_page
 from edgesparse.report.stored import read_report
-from edgesparse.report.tradeoff import COSTS, SCHEMA, Figures, Point, Tradeoff, front, knee
+from edgesparse.report.tradeoff import COSTS, SCHEMA, Estimate, Figures, Judge, Point, Tradeoff, front, knee
 from edgesparse.result import BuildFigures
 from edgesparse.settings import Settings, parse_n_of_m
 from edgesparse.system.interrupts import keeping
@@ -120,7 +118,7 @@ class _Sweep:
     def key(self) -> str:
         """Of what a point depends on beside its settings: the model, the samples, the version."""
         digest = hashlib.sha256(f"{edgesparse.__version__}\0{sha256_of(self.path)}".encode())
-        for array in (self.data.x, self.data.y, self.data.x_test, self.data.y_test, self.data.anomaly_test):
+        for array in (self.data.x, self.data.y, self.data.x_test, self.data.y_test):
             if array is not None:
                 digest.update(f"\0{array.dtype}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).tobytes())
@@ -269,8 +267,17 @@ def _check_folder(target: Path, candidates: Sequence[Settings], *, force: bool) 
 
 def _judge(path: Path, data: Dataset, *, unsafe: bool, seed: int) -> Judge:
     from edgesparse import keras_model
+    from edgesparse.keras_model.check_data import check_data
 
-    return make_judge(keras_model.load(path, unsafe=unsafe), data, seed)
+    loaded = keras_model.load(path, unsafe=unsafe)
+    x, y = data.evaluation
+    check_data(loaded.model, x, y)
+    return Judge(
+        reference=keras_model.predict(loaded.model, x),
+        labels=y,
+        classes=keras_model.final_activation(loaded.model) == "softmax",
+        seed=seed,
+    )
 
 
 def _made(target: Path, key: str) -> frozenset[str]:

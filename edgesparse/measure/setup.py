@@ -20,23 +20,17 @@ from edgesparse.progress import Progress, silent
 from edgesparse.settings import Settings
 from edgesparse.toolchain import Toolchain
 
-__all__ = ["Setup", "Target", "choose_settings", "set_up"]
+__all__ = ["Setup", "choose_settings", "set_up"]
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
-    """What a network is made for. `say` takes a line of progress."""
+class Setup:
+    """Of one command. `say` takes a line of progress."""
 
     settings: Settings
     board: Board
-    say: Progress
-
-
-@dataclass(frozen=True, eq=False)
-class Setup(Target):
-    """Of one command that builds and runs firmware."""
-
     tools: Toolchain
+    say: Progress
 
     @property
     def runtime(self) -> Runtime:
@@ -67,7 +61,7 @@ def set_up(settings: Settings, progress: Progress | None, *, emulates: bool = Tr
     emulates: whether an emulator will be used.
     """
     board = load_board(settings.board)
-    setup = Setup(settings, board, progress or silent, find_toolchain(settings, board))
+    setup = Setup(settings, board, find_toolchain(settings, board), progress or silent)
     if emulates:
         choose_memory_profile(settings.memory_profile, board)
         require(settings.emulator, board)

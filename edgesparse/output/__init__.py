@@ -3,7 +3,7 @@
 from edgesparse.output.lock import lock
 from edgesparse.output.manifest import FILES_NAME
 from edgesparse.output.place import Claim, check_replaceable, claim, clear_up, in_place, output_folder
-from edgesparse.output.write import write_bytes, write_json, write_text
+from edgesparse.output.write import write_json, write_text
 
 __all__ = [
     "EXPORT_NAME",
@@ -17,7 +17,6 @@ __all__ = [
     "in_place",
     "lock",
     "output_folder",
-    "write_bytes",
     "write_json",
     "write_text",
 ]

@@ -10,7 +10,7 @@ from edgesparse.errors import OutputError
 from edgesparse.record import Json
 from edgesparse.system.interrupts import shielded
 
-__all__ = ["NEW", "write_bytes", "write_json", "write_text"]
+__all__ = ["NEW", "write_json", "write_text"]
 
 NEW = "new"
 """How the hidden name of a file ends while it is written."""
@@ -23,17 +23,12 @@ def write_json(path: Path, value: Json) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all, also where the machine stops meanwhile."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all, also where the machine stops meanwhile."""
     temporary = path.with_name(f".{path.name}.{NEW}")
     try:
         with shielded():
             try:
-                with temporary.open("wb") as file:
-                    file.write(data)
+                with temporary.open("w", encoding="utf-8") as file:
+                    file.write(text)
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(path)

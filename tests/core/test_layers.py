@@ -20,7 +20,7 @@ LAYERS: list[list[str]] = [
     ["tflite", "analysis", "packing", "lowering", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
     ["toolchain", "emulate", "flash", "tflm", "firmware", "doctor"],
-    ["report", "mobile", "export", "measure", "conversion", "search", "commands"],
+    ["report", "mobile", "export", "measure", "commands"],
     ["cli"],
 ]
 """From left to right: a module imports only from its own layer's earlier modules and from layers before."""

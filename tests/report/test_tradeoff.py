@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from edgesparse.missing import Missing
-from edgesparse.report.judge import Estimate, Judge, Metric
 from edgesparse.report.show.tradeoff import render_csv, render_page, tradeoff_table
-from edgesparse.report.tradeoff import COSTS, Figures, Point, Tradeoff, front, knee
+from edgesparse.report.tradeoff import COSTS, Estimate, Figures, Judge, Metric, Point, Tradeoff, front, knee
 from edgesparse.settings import Settings
 from tests.support.reports import SAMPLE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,21 +13,20 @@ from rich.table import Table
 from rich.text import Text
 
 from edgesparse.missing import Missing
-from edgesparse.report.judge import Estimate, Metric
 from edgesparse.report.show.figures import clean, exact
 from edgesparse.report.show.html import environment, style
-from edgesparse.report.show.plot import BOTTOM, HEIGHT, LEFT, WIDTH, Scale, across, up
-from edgesparse.report.tradeoff import COSTS, Cost, Figures, Point, Tradeoff
+from edgesparse.report.tradeoff import COSTS, Cost, Estimate, Figures, Metric, Point, Tradeoff
 
-__all__ = ["TITLES", "render_csv", "render_page", "shown", "tradeoff_table"]
+__all__ = ["render_csv", "render_page", "tradeoff_table"]
 
-TITLES = {
+_TITLES = {
     "top1": "accuracy",
     "mse": "mean squared error",
-    "auc": "area under the ROC curve",
     "agreement": "agreement with the float model",
     "correlation": "correlation with the float model",
 }
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _MARGIN = 640, 340, 64, 40, 16
+_TICKS = 5
 _COLUMNS = (
     *("name", "method", "pattern", "sparsity", "channels", "zeros"),
     *("validation", "validation_low", "validation_high", "test", "test_low", "test_high"),
@@ -47,7 +47,7 @@ def tradeoff_table(tradeoff: Tradeoff) -> list[RenderableType]:
     heads = (
         "",
         "zeros",
-        f"{TITLES[tradeoff.metric]}, test",
+        f"{_TITLES[tradeoff.metric]}, test",
         "latency, ms",
         "instructions",
         "flash, B",
@@ -174,11 +174,11 @@ def render_page(tradeoff: Tradeoff) -> str:
             rows=rows,
             dense=_cells(cleaned.dense, cleaned.metric),
             float_model="" if isinstance(cleaned.float, Missing) else shown(cleaned.float, cleaned.metric),
-            metric=TITLES[cleaned.metric],
-            width=WIDTH,
-            height=HEIGHT,
-            left=LEFT,
-            bottom=BOTTOM,
+            metric=_TITLES[cleaned.metric],
+            width=_WIDTH,
+            height=_HEIGHT,
+            left=_LEFT,
+            bottom=_HEIGHT - _BOTTOM,
             css=style(),
         )
     )
@@ -205,15 +205,15 @@ def _plot(tradeoff: Tradeoff, cost: Cost, lines: Sequence[str]) -> _Plot | None:
     if not isinstance(dense_cost, Missing):
         costs.append(float(dense_cost))
         ends += [dense.test.low, dense.test.high]
-    costs_axis, figures_axis = Scale(0.0, max(costs)), Scale(min(ends), max(ends))
+    across, up = _Scale(0.0, max(costs)), _Scale(min(ends), max(ends))
     dots = tuple(
         _Dot(
             name=point.name,
             text=f"{point.name}: {shown(figures.test, tradeoff.metric)}, {exact(value)} {cost.unit}".rstrip(),
-            x=across(costs_axis.share(float(value))),
-            y=up(figures_axis.share(figures.test.value)),
-            low=up(figures_axis.share(figures.test.low)),
-            high=up(figures_axis.share(figures.test.high)),
+            x=_across(across.share(float(value))),
+            y=_up(up.share(figures.test.value)),
+            low=_up(up.share(figures.test.low)),
+            high=_up(up.share(figures.test.high)),
             line=lines.index(_line(point)) % 6,
             on_front=point.name in tradeoff.fronts[cost.name],
             knee=tradeoff.knees[cost.name] == point.name,
@@ -227,11 +227,37 @@ def _plot(tradeoff: Tradeoff, cost: Cost, lines: Sequence[str]) -> _Plot | None:
         title=f"{cost.title}{', ' + cost.unit if cost.unit else ''}",
         dots=dots,
         front=" ".join(f"{dot.x},{dot.y}" for dot in places),
-        x_ticks=tuple((across(costs_axis.share(tick)), f"{tick:,.10g}") for tick in costs_axis.ticks()),
-        y_ticks=tuple(
-            (up(figures_axis.share(tick)), f"{tick:.1%}" if percent else f"{tick:.3g}") for tick in figures_axis.ticks()
-        ),
+        x_ticks=tuple((_across(across.share(tick)), f"{tick:,.10g}") for tick in across.ticks()),
+        y_ticks=tuple((_up(up.share(tick)), f"{tick:.1%}" if percent else f"{tick:.3g}") for tick in up.ticks()),
         dense=None
         if isinstance(dense_cost, Missing)
-        else (across(costs_axis.share(float(dense_cost))), up(figures_axis.share(dense.test.value))),
+        else (_across(across.share(float(dense_cost))), _up(up.share(dense.test.value))),
     )
+
+
+@dataclass(frozen=True)
+class _Scale:
+    least: float
+    most: float
+
+    def share(self, value: float) -> float:
+        """0 to 1."""
+        return (value - self.least) / (self.most - self.least) if self.most > self.least else 0.5
+
+    def ticks(self) -> list[float]:
+        """Round values between the least and the most: multiples of 1, 2 or 5 times a power of ten."""
+        span = self.most - self.least
+        if span <= 0:
+            return [self.least]
+        power = 10.0 ** math.floor(math.log10(span / _TICKS))
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * _TICKS >= span)
+        first, last = math.ceil(self.least / step), math.floor(self.most / step)
+        return [round(step * i, 12) for i in range(first, last + 1)]
+
+
+def _across(share: float) -> float:
+    return round(_LEFT + share * (_WIDTH - _LEFT - _MARGIN), 1)
+
+
+def _up(share: float) -> float:
+    return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _BOTTOM - _MARGIN), 1)
