@@ -235,7 +235,10 @@ _quantize_options = _options(
         help="Equalize channels and correct biases of int8 models where samples say that it helps.  [default: correct]",
     ),
 )
-_data = click.option("--data", help=".npz with x (and y, x_test, y_test), .npy, or package.module:function.")
+_data = click.option(
+    "--data",
+    help=".npz with x (and y, x_test, y_test), .npy, a folder of .npz or .tfrecord shards, or package.module:function.",
+)
 _training_options = _options(
     click.option(
         "--epochs",
@@ -440,7 +443,10 @@ def build(folder: Path, toolchain: str | None, as_json: bool, verbose: bool) -> 
 @cli.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @_options(_emulator, _toolchain, _budget)
-@click.option("--data", help="Run these samples too: .npz with x (and y, x_test, y_test), .npy, or module:function.")
+@click.option(
+    "--data",
+    help="Run these samples too: .npz with x (and y, x_test, y_test), .npy, a folder of shards, or module:function.",
+)
 @click.option("--samples", type=int, metavar="N", help="Run the first N samples of --data only.")
 @click.option(
     "--model", type=click.Path(path_type=Path), help="The Keras file that DIR was made from: compare --data with it."

@@ -1,4 +1,4 @@
-"""Samples for calibration, training and accuracy: .npz, .npy, or a Python function."""
+"""Samples for calibration, training and accuracy: .npz, .npy, a Python function, or a folder of shards."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from edgesparse.arrays import read_npy, read_npz
 from edgesparse.errors import DataError, cut
 from edgesparse.graph import FloatArray
 from edgesparse.progress import Progress, silent
+from edgesparse.sample_arrays import as_labels, as_samples, error_words
+from edgesparse.shards import Shards, Stream, find_shards
 
-__all__ = ["Dataset", "load_data"]
+__all__ = ["Dataset", "load_data", "open_data"]
 
 
 _NAMES = ("x", "y", "x_test", "y_test")
@@ -27,12 +28,17 @@ class Dataset:
     """Samples [n, ...]. `y`: integer classes [n], or float targets, or None.
 
     Calibration and training use x and y. Accuracy uses the test part where there is one, else x and y.
+
+    stream: what training reads instead, where x, y and the test part are only samples of what a folder of shards holds;
+    notes: what to say of that.
     """
 
     x: FloatArray
     y: npt.NDArray[Any] | None = None
     x_test: FloatArray | None = None
     y_test: npt.NDArray[Any] | None = None
+    stream: Stream | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def evaluation(self) -> tuple[FloatArray, npt.NDArray[Any] | None]:
@@ -43,6 +49,15 @@ class Dataset:
     def held_out(self) -> bool:
         """Whether accuracy is measured on samples that calibration and training never see."""
         return self.x_test is not None
+
+
+def open_data(source: str, say: Progress = silent) -> Dataset | Shards:
+    """What --data names: load_data, or the shards of a folder, which are not read yet. DataError as both raise it."""
+    if _is_folder(source):
+        shards = find_shards(Path(source))
+        say(f"--data {source}: {shards.describe()}")
+        return shards
+    return load_data(source, say)
 
 
 def load_data(source: str, say: Progress = silent) -> Dataset:
@@ -59,7 +74,9 @@ def load_data(source: str, say: Progress = silent) -> Dataset:
         say(f"running Python code for samples: {source}")
         values = _call(source)
     else:
-        raise DataError(f"--data {source}: expected a .npz or .npy file, or package.module:function")
+        raise DataError(
+            f"--data {source}: expected a .npz or .npy file, a folder of shards, or package.module:function"
+        )
     if isinstance(values, tuple):
         if len(values) != 2:
             raise DataError(f"--data {source}: expected (x, y), got a tuple of {len(values)}")
@@ -73,10 +90,10 @@ def load_data(source: str, say: Progress = silent) -> Dataset:
     if "y_test" in values and "x_test" not in values:
         raise DataError(f"--data {source}: has 'y_test' but no 'x_test'")
     data = Dataset(
-        x=_samples(values["x"], "x", source),
-        y=_labels(values.get("y"), "y", source),
-        x_test=_samples(values["x_test"], "x_test", source) if "x_test" in values else None,
-        y_test=_labels(values.get("y_test"), "y_test", source),
+        x=as_samples(values["x"], "x", source),
+        y=as_labels(values.get("y"), "y", source),
+        x_test=as_samples(values["x_test"], "x_test", source) if "x_test" in values else None,
+        y_test=as_labels(values.get("y_test"), "y_test", source),
     )
     for x_name, x, y_name, y in (("x", data.x, "y", data.y), ("x_test", data.x_test, "y_test", data.y_test)):
         if x is not None and y is not None and len(x) != len(y):
@@ -105,17 +122,20 @@ def _call(source: str) -> Any:
     except AttributeError:
         raise DataError(f"--data {source}: module {module_name!r} has no {function_name!r}") from None
     except (Exception, SystemExit) as error:  # of the user's module
-        raise DataError(f"--data {source}: cannot import {module_name!r}: {_words(error)}") from error
+        raise DataError(f"--data {source}: cannot import {module_name!r}: {error_words(error)}") from error
     if not callable(function):
         raise DataError(f"--data {source}: {function_name!r} is not a function")
     try:
         return function()
     except (Exception, SystemExit) as error:
-        raise DataError(f"--data {source}: the function failed: {_words(error)}") from error
+        raise DataError(f"--data {source}: the function failed: {error_words(error)}") from error
 
 
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {cut(error)}"
+def _is_folder(source: str) -> bool:
+    try:
+        return Path(source).is_dir()
+    except (OSError, ValueError):  # too long, or with a zero
+        return False
 
 
 def _is_file(source: str) -> bool:
@@ -123,48 +143,3 @@ def _is_file(source: str) -> bool:
         return Path(source).exists()
     except (OSError, ValueError):  # too long, or with a zero
         return False
-
-
-def _array(values: Any, name: str, source: str) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(values)
-    except Exception as error:  # of a list of lists of several lengths, or of what an object says that it is
-        raise DataError(f"--data {source}: {name} is no array: {_words(error)}") from error
-
-
-def _samples(values: Any, name: str, source: str) -> FloatArray:
-    array = _array(values, name, source)
-    if array.dtype.kind not in "fiub" or array.ndim < 2 or not array.size:
-        raise DataError(
-            f"--data {source}: {name} must hold numbers of shape (samples, ...), got {cut(array.dtype)} {array.shape}"
-        )
-    with np.errstate(over="ignore"):
-        result: FloatArray = np.ascontiguousarray(array, dtype=np.float32)
-    _check_finite(result, name, source)
-    return result
-
-
-def _labels(values: Any, name: str, source: str) -> npt.NDArray[Any] | None:
-    if values is None:
-        return None
-    array = _array(values, name, source)
-    if array.dtype.kind in "iub":
-        if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-            raise DataError(f"--data {source}: {name} holds {array.max()}, which is no class")
-        if array.ndim == 2 and array.shape[1] == 1:
-            array = array[:, 0]
-        if array.ndim != 1:
-            raise DataError(f"--data {source}: integer {name} must have shape (samples,), got {array.shape}")
-        return array.astype(np.int64)
-    if array.dtype.kind != "f" or array.ndim < 1:
-        raise DataError(f"--data {source}: {name} must hold integers or floats, got {cut(array.dtype)}")
-    with np.errstate(over="ignore"):
-        floats: FloatArray = array.astype(np.float32)
-    _check_finite(floats, name, source)
-    return floats
-
-
-def _check_finite(array: FloatArray, name: str, source: str) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(array)))
-    if bad:
-        raise DataError(f"--data {source}: {name} holds {bad} values that are NaN or infinite; clean the data")

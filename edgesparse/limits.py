@@ -16,7 +16,10 @@ __all__ = [
     "MAX_OPS",
     "MAX_PLAN_TEXT_BYTES",
     "MAX_RATIO",
+    "MAX_RECORD_BYTES",
     "MAX_REPORT_BYTES",
+    "MAX_SHARDS",
+    "MAX_STREAMED_BYTES",
     "MAX_TENSORS",
     "MAX_TEXT_BYTES",
     "MAX_WEIGHT_BYTES",
@@ -48,7 +51,13 @@ MAX_WEIGHT_BYTES = 2 << 30
 """Of a Keras model's weights, and of all members of a .keras: four times as much as the int8 .tflite may have."""
 
 MAX_DATA_BYTES = 4 << 30
-"""Of the samples and labels of --data, as float32."""
+"""Of the samples and labels of --data, as float32; of a folder of shards, those of each shard."""
+MAX_STREAMED_BYTES = 512 << 20
+"""Of the samples and labels of a folder of shards that are in memory at once, as float32. The folder has no limit."""
+MAX_SHARDS = 10_000
+"""Files of a folder of shards, and of its test part."""
+MAX_RECORD_BYTES = 64 << 20
+"""Of a record in a TFRecord file."""
 MAX_ARCHIVE_MEMBERS = 1000
 """Of a .npz or a .keras, whatever their names."""
 MAX_RATIO = 200

@@ -10,7 +10,7 @@ from edgesparse.budgets import check_budgets
 from edgesparse.commands.firmware import firmware, refuse_for_tflite
 from edgesparse.commands.folder import Converted, output_target, plan_twin, sha256_of, write_folder
 from edgesparse.commands.samples import NO_LABELS, Samples, choose_samples
-from edgesparse.data import Dataset, load_data
+from edgesparse.data import Dataset, open_data
 from edgesparse.errors import ModelError
 from edgesparse.measure.setup import Setup, choose_settings, set_up
 from edgesparse.missing import Missing
@@ -21,6 +21,7 @@ from edgesparse.progress import Progress
 from edgesparse.report.fidelity import compare_outputs, score
 from edgesparse.report.report import Report
 from edgesparse.result import Accuracy, Fidelity, Quantization, Source
+from edgesparse.shards import Shards
 from edgesparse.tflite import identifier
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def convert(
     with claim(target, force=force, say=setup.say) as place, interpreters(*MODULES):
         setup.say("loading the model")
         loaded = keras_model.load(path, unsafe=unsafe) if path is not None else keras_model.from_object(model)
-        samples = choose_samples(loaded.model, data, setup.settings)
+        samples = choose_samples(loaded.model, data, setup.settings, setup.say)
         plan = _plan(loaded, setup)
         setup.say("quantizing the dense model")
         int8_dense = _quantize(loaded.model, samples, setup)
@@ -95,17 +96,22 @@ def convert(
 
 def _begin(
     path: Path | None, out: str | Path | None, settings: Mapping[str, Any], progress: Progress | None, *, force: bool
-) -> tuple[Setup, Dataset | None, Path]:
+) -> tuple[Setup, Dataset | Shards | None, Path]:
     """All that can be refused before TensorFlow is loaded: settings, tools, data, budgets, the output folder."""
     setup = set_up(choose_settings(settings), progress)
-    data = load_data(setup.settings.data, setup.say) if setup.settings.data else None
-    has_labels = data is not None and data.evaluation[1] is not None
-    check_budgets(setup.settings.budget, accuracy="" if has_labels else NO_LABELS)
+    data = open_data(setup.settings.data, setup.say) if setup.settings.data else None
+    check_budgets(setup.settings.budget, accuracy="" if _may_have_labels(data) else NO_LABELS)
     if path is not None and not path.exists():
         raise ModelError(f"{path}: no such file or folder")
     target = output_target(path, out)
     check_replaceable(target, force=force)
     return setup, data, target
+
+
+def _may_have_labels(data: Dataset | Shards | None) -> bool:
+    if isinstance(data, Shards):
+        return data.labelled is not False
+    return data is not None and data.evaluation[1] is not None
 
 
 def _quantize(model: Any, samples: Samples, setup: Setup, *, settled: str = "") -> Quantized:
@@ -150,6 +156,7 @@ def _sparsify(
     training = Training(
         x=samples.training,
         y=samples.training_labels,
+        stream=samples.stream,
         epochs=chosen.epochs,
         labels=chosen.labels,
         distill=chosen.distill,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from edgesparse.boards import Core, load_board
-from edgesparse.data import Dataset, load_data
+from edgesparse.data import Dataset, open_data
 from edgesparse.errors import ModelError, OutputError
 from edgesparse.missing import Missing
 from edgesparse.network import Network
@@ -61,7 +61,7 @@ def sparsify(
     path = Path(model)
     chosen = Settings().updated(settings)
     core = load_board(chosen.board).core
-    data = load_data(chosen.data, progress) if chosen.data else None
+    given = open_data(chosen.data, progress) if chosen.data else None
     if not path.exists():
         raise ModelError(f"{path}: no such file or folder")
     target = Path(out) if out is not None else Path(f"{path.absolute().stem}.sparse.h5")
@@ -70,11 +70,13 @@ def sparsify(
     from edgesparse.keras_model.check_data import check_data
     from edgesparse.sparsify import prune
     from edgesparse.training.checkpoints import Checkpoints, checkpoint_folder
+    from edgesparse.training.survey import dataset_for
 
     with lock(target):
         supervise.note(target)
         progress("loading the model")
         loaded = keras_model.load(path, unsafe=unsafe)
+        data = dataset_for(loaded.model, given, seed=chosen.seed, say=progress) if given is not None else None
         if data is not None and data.x_test is not None:
             check_data(loaded.model, data.x_test, data.y_test)
         checkpoints = Checkpoints(checkpoint_folder(target))
@@ -107,6 +109,7 @@ def _found(
     """What was done, and how it compares where there are samples. dense: the model before."""
     accuracy: FloatAccuracy | Missing = Missing(_NO_LABELS)
     fidelity: FloatFidelity | Missing = Missing("no samples; give --data FILE")
+    notes = data.notes if data is not None else ()
     if data is not None:
         accuracy, fidelity = _judged(dense, result.model, data)
     return Sparsification(
@@ -122,7 +125,7 @@ def _found(
         accuracy=accuracy,
         fidelity=fidelity,
         layers=tuple(SparsifiedLayer(**vars(layer)) for layer in result.plan.layers),
-        warnings=tuple(dict.fromkeys((*result.plan.warnings, *result.warnings))),
+        warnings=tuple(dict.fromkeys((*result.plan.warnings, *result.warnings, *notes))),
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import edgesparse
 from edgesparse.commands.convert import convert
 from edgesparse.commands.folder import sha256_of
-from edgesparse.data import Dataset, load_data
+from edgesparse.data import Dataset, open_data
 from edgesparse.errors import (
     DataError,
     EdgesparseError,
@@ -41,6 +41,7 @@ from edgesparse.report.stored import read_report
 from edgesparse.report.tradeoff import COSTS, SCHEMA, Estimate, Figures, Judge, Point, Tradeoff, front, knee
 from edgesparse.result import BuildFigures
 from edgesparse.settings import Settings, parse_n_of_m
+from edgesparse.shards import TEST_FOLDER, Shards
 from edgesparse.system.interrupts import keeping
 
 __all__ = ["CSV_NAME", "JSON_NAME", "PAGE_NAME", "sweep"]
@@ -71,13 +72,14 @@ def sweep(
     """
     path, say = Path(model), progress or silent
     candidates = _candidates(settings, sparsity, pattern, method, channels)
-    data = _checked(path, candidates, say)
+    given = _checked(path, candidates, say)
     target = Path(out) if out is not None else Path(f"{path.absolute().stem}.sweep")
     _check_folder(target, candidates, force=force)
     points: list[Point] = []
     with lock(target), interpreters(*MODULES), keeping(lambda: _kept(target, points, candidates)):
         target.mkdir(exist_ok=True)
-        run = _Sweep(path, target, data, _judge(path, data, unsafe=unsafe, seed=candidates[0].seed), force, unsafe)
+        data, judge = _judge(path, given, unsafe=unsafe, seed=candidates[0].seed, say=say)
+        run = _Sweep(path, target, data, judge, force, unsafe)
         made = _made(target, run.key)
         first: Report | None = None
         for number, chosen in enumerate(candidates, 1):
@@ -118,6 +120,7 @@ class _Sweep:
     def key(self) -> str:
         """Of what a point depends on beside its settings: the model, the samples, the version."""
         digest = hashlib.sha256(f"{edgesparse.__version__}\0{sha256_of(self.path)}".encode())
+        digest.update((self.data.stream.digest if self.data.stream is not None else "").encode())
         for array in (self.data.x, self.data.y, self.data.x_test, self.data.y_test):
             if array is not None:
                 digest.update(f"\0{array.dtype}{array.shape}".encode())
@@ -173,11 +176,12 @@ class _Sweep:
         """All points so far. report: of any of them."""
         metric = self.judge.metric
         fronts = {cost.name: front(points, cost, metric) for cost in COSTS.values()}
-        warnings = []
+        warnings = [*self.data.notes]
         if not self.data.held_out:
-            warnings.append(
-                "all samples were used for calibration and training too; add x_test (and y_test) to hold some apart"
+            apart = (
+                "add x_test (and y_test)" if self.data.stream is None else f"put shards into the folder {TEST_FOLDER}"
             )
+            warnings.append(f"all samples were used for calibration and training too; {apart} to hold some apart")
         if self.judge.labels is None:
             warnings.append(f"no labels: judged by {metric} with the float model")
         return Tradeoff(
@@ -233,7 +237,7 @@ def _name(chosen: Settings) -> str:
     return f"{chosen.method}-{pattern}-{chosen.sparsity:g}{removed}"
 
 
-def _checked(path: Path, candidates: Sequence[Settings], say: Progress) -> Dataset:
+def _checked(path: Path, candidates: Sequence[Settings], say: Progress) -> Dataset | Shards:
     """The samples; all that can be refused before the first conversion is refused here."""
     if path.suffix == ".tflite":
         raise ModelError(f"{path}: sweep prunes, and needs the Keras model that the file was made from")
@@ -243,10 +247,11 @@ def _checked(path: Path, candidates: Sequence[Settings], say: Progress) -> Datas
     if source is None:
         raise SettingsError("sweep compares combinations by samples; give --data FILE")
     set_up(candidates[0], say)
-    data = load_data(source, say)
-    if len(data.evaluation[0]) < _FEWEST_SAMPLES:
+    data = open_data(source, say)
+    count = data.evaluation_samples if isinstance(data, Shards) else len(data.evaluation[0])
+    if count < _FEWEST_SAMPLES:
         raise DataError(
-            f"--data {source}: {len(data.evaluation[0])} samples to compare by; expected {_FEWEST_SAMPLES} "
+            f"--data {source}: {count} samples to compare by; expected {_FEWEST_SAMPLES} "
             "or more, of which half choose and half judge"
         )
     return data
@@ -265,14 +270,16 @@ def _check_folder(target: Path, candidates: Sequence[Settings], *, force: bool) 
         raise OutputError(f"{target}: holds no sweep; choose another --out, or give --force")
 
 
-def _judge(path: Path, data: Dataset, *, unsafe: bool, seed: int) -> Judge:
+def _judge(path: Path, given: Dataset | Shards, *, unsafe: bool, seed: int, say: Progress) -> tuple[Dataset, Judge]:
     from edgesparse import keras_model
     from edgesparse.keras_model.check_data import check_data
+    from edgesparse.training.survey import dataset_for
 
     loaded = keras_model.load(path, unsafe=unsafe)
+    data = dataset_for(loaded.model, given, seed=seed, say=say)
     x, y = data.evaluation
     check_data(loaded.model, x, y)
-    return Judge(
+    return data, Judge(
         reference=keras_model.predict(loaded.model, x),
         labels=y,
         classes=keras_model.final_activation(loaded.model) == "softmax",

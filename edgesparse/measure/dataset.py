@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesparse.data import load_data
+from edgesparse.data import Dataset as Data
+from edgesparse.data import open_data
 from edgesparse.emulate import EMULATORS
 from edgesparse.emulate.unicorn import Unicorn
 from edgesparse.errors import DataError, SettingsError, ToolMissingError
@@ -36,6 +37,7 @@ from edgesparse.result import (
     OutputDistance,
     Spread,
 )
+from edgesparse.shards import Shards
 from edgesparse.toolchain import Elf
 
 __all__ = ["Samples", "read_samples", "run_dataset"]
@@ -60,9 +62,32 @@ def read_samples(source: str, network: Network, *, limit: int | None = None, say
     """
     if limit is not None and limit < 1:
         raise SettingsError(f"samples: expected a whole number from 1, got {limit}")
-    data = load_data(source, say)
+    given = open_data(source, say)
+    data = _from_shards(given, network, say) if isinstance(given, Shards) else given
     x, y = data.evaluation
-    name = "x_test" if data.held_out else "x"
+    _check(x, y, "x_test" if data.held_out else "x", network, source)
+    path = Path(source)
+    digest = hashlib.sha256()
+    for part in [path.read_bytes()] if path.is_file() else [array.tobytes() for array in (x, y) if array is not None]:
+        digest.update(part)
+    return Samples(source, digest.hexdigest(), x[:limit], None if y is None else y[:limit])
+
+
+def _from_shards(shards: Shards, network: Network, say: Progress) -> Data:
+    from edgesparse.training.survey import survey
+
+    def check(x: FloatArray, y: npt.NDArray[Any] | None, source: str) -> None:
+        _check(x, y, "x", network, source)
+
+    inputs, outputs = network.input.shape[1:], network.output.shape[1:]
+    data = survey(shards, inputs=inputs, outputs=outputs, check=check, seed=0, say=say)
+    for note in data.notes:
+        say(note)
+    return data
+
+
+def _check(x: FloatArray, y: npt.NDArray[Any] | None, name: str, network: Network, source: str) -> None:
+    """DataError where samples do not fit the network's input, or labels its output. name: of x, in messages."""
     shape = network.input.shape[1:]
     if x.shape[1:] != shape:
         raise DataError(
@@ -71,11 +96,6 @@ def read_samples(source: str, network: Network, *, limit: int | None = None, say
         )
     if y is not None:
         _check_labels(y, network.output, source)
-    path = Path(source)
-    digest = hashlib.sha256()
-    for part in [path.read_bytes()] if path.is_file() else [array.tobytes() for array in (x, y) if array is not None]:
-        digest.update(part)
-    return Samples(source, digest.hexdigest(), x[:limit], None if y is None else y[:limit])
 
 
 def run_dataset(

@@ -111,7 +111,7 @@ def sparsify(
     if training.cluster:
         taught = training if training.teacher is not None else replace(training, teacher=model)
         if method == "magnitude":
-            taught = replace(taught, x=None, y=None)
+            taught = replace(taught, x=None, y=None, stream=None)
         clustered = cluster(copy, plan, taught, trains=method in TRAINING_METHOD_NAMES)
     named = {layer.name for layer in shrunk.layers} if shrunk is not None else set()
     masks = _whole_masks(copy, plan, named | set(clustered)) | masks

@@ -6,15 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgesparse.data import Dataset, load_data
+from edgesparse.data import Dataset, open_data
 from edgesparse.graph import FloatArray
 from edgesparse.keras_model.check_data import Labels
 from edgesparse.keras_model.load import from_object, load
 from edgesparse.keras_model.loaded import LoadedModel
+from edgesparse.progress import Progress, silent
 from edgesparse.sparsify.methods import SparsifyResult, sparsify
 from edgesparse.sparsify.plan import Curve, SparsityPlan, plan
 from edgesparse.training.checkpoints import Checkpoints
 from edgesparse.training.request import Training
+from edgesparse.training.survey import dataset_for
 
 __all__ = ["prune"]
 
@@ -35,18 +37,20 @@ def prune(
     """Make a sparse copy of a Keras model; `.model` of the result is a tf_keras model, `.masks` say which weights stay.
 
     model: a path, or a model of Keras 2 or 3, which is not changed. data: samples [n, *input] float32, (samples,
-    labels), or what load_data reads; None where the method needs none. sparsity, pattern, channels, method: as in
-    edgesparse.settings.Settings. checkpoint: a folder for the state of training, so that the same call goes on after an
-    interrupt; it goes in the end (`checkpoints`, of Training, is for those who remove it themselves). costs: see
-    `sparsify`. training: fields of Training, such as epochs and seed. ModelError, DataError and SettingsError as load,
-    check_data and plan raise them. Same arguments, same weights.
+    labels), or what open_data reads, a folder of shards too; None where the method needs none. sparsity, pattern,
+    channels, method: as in edgesparse.settings.Settings. checkpoint: a folder for the state of training, so that the
+    same call goes on after an interrupt; it goes in the end (`checkpoints`, of Training, is for those who remove it
+    themselves). costs: see `sparsify`. training: fields of Training, such as epochs and seed. ModelError, DataError and
+    SettingsError as load, check_data and plan raise them. Same arguments, same weights.
     """
     loaded = _loaded(model)
-    x, y = _samples(data)
+    dataset = _dataset(loaded.model, data, seed=training.get("seed", 0), say=progress or silent)
     if checkpoint is not None:
         training["checkpoints"] = Checkpoints(Path(checkpoint))
     planned = plan(loaded.model, sparsity=sparsity, pattern=pattern, channels=channels)
-    given = Training(x=x, y=y, progress=progress, **training)
+    if dataset is not None:
+        training |= {"x": dataset.x, "y": dataset.y, "stream": dataset.stream}
+    given = Training(progress=progress, **training)
     if given.checkpoints is None:
         return sparsify(loaded, planned, method=method, training=given, costs=costs)
     with given.checkpoints.dropped_on_error():
@@ -62,9 +66,10 @@ def _loaded(model: Any) -> LoadedModel:
     return load(Path(model)) if isinstance(model, str | Path) else from_object(model)
 
 
-def _samples(data: Any) -> tuple[FloatArray | None, Labels | None]:
+def _dataset(model: Any, data: Any, *, seed: int, say: Progress) -> Dataset | None:
+    if data is None or isinstance(data, Dataset):
+        return data
     if isinstance(data, str | Path):
-        data = load_data(str(data))
-    if isinstance(data, Dataset):
-        return data.x, data.y
-    return data if isinstance(data, tuple) else (data, None)
+        return dataset_for(model, open_data(str(data), say), seed=seed, say=say)
+    x, y = data if isinstance(data, tuple) else (data, None)
+    return Dataset(x, y)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -45,7 +45,8 @@ class Course:
     """What a model is to learn, fixed before it is changed.
 
     option: what asked for the training, as in the command line, for messages. loss: (samples, which of them are no
-    mixtures, labels) -> scalar tensor; way: how it is computed, where that is not the same in all trainings.
+    mixtures, labels) -> scalar tensor; way: how it is computed, where that is not the same in all trainings. x, y: the
+    samples, or those of them that are in memory, where the training has a stream.
     """
 
     model: Any
@@ -59,7 +60,8 @@ class Course:
     @property
     def steps_per_epoch(self) -> int:
         """Batches, the last of which may be smaller."""
-        return -(-len(self.x) // self.training.batch)
+        samples = len(self.x) if self.training.stream is None else self.training.stream.samples
+        return -(-samples // self.training.batch)
 
     @property
     def steps(self) -> int:
@@ -107,7 +109,7 @@ def prepare(
     # On some processors it fuses a convolution, its normalization and tanh, and has no kernel for that.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     x = np.asarray(training.x, dtype=np.float32)
-    y = label_targets(model, training.y) if training.y is not None and use_labels else np.zeros(len(x), np.int64)
+    y = _targets(model, training, len(x), training.y)
     return Course(model, option, training, x, y, _losses(model, training))
 
 
@@ -117,7 +119,7 @@ def train(course: Course, shaping: Shaping) -> None:
     Goes on from a checkpoint of the same training, where training.checkpoints has one. DataError where the loss is not
     finite.
     """
-    tf, training, x = tensorflow(), course.training, course.x
+    tf, training = tensorflow(), course.training
     key = _key(course, shaping) if training.checkpoints is not None else ""
     optimizer = tf_keras().optimizers.Adam(_rate(course))
     optimizer.build(course.model.trainable_variables)
@@ -127,12 +129,10 @@ def train(course: Course, shaping: Shaping) -> None:
     step = done * course.steps_per_epoch
     for epoch in range(done, training.epochs):
         losses = []
-        order = generator.permutation(len(x))
-        for start in range(0, len(x), training.batch):
-            rows = order[start : start + training.batch]
+        for x, rows, y in _batches(course, epoch, generator):
             batch, share = _mixed(x, rows, generator, _MIXED_SHARE if training.distill else 0.0)
             shaping.before_step(step)
-            losses.append(float(train_step(tf.constant(batch), tf.constant(share == 1.0), tf.constant(course.y[rows]))))
+            losses.append(float(train_step(tf.constant(batch), tf.constant(share == 1.0), tf.constant(y))))
             shaping.after_step(step)
             step += 1
         if not np.isfinite(losses).all():
@@ -152,6 +152,28 @@ def train(course: Course, shaping: Shaping) -> None:
             training.checkpoints.save(key, state, last=epoch + 1 == training.epochs)
 
 
+def _batches(
+    course: Course, epoch: int, generator: np.random.Generator
+) -> Iterator[tuple[FloatArray, npt.NDArray[np.intp], npt.NDArray[Any]]]:
+    """The batches of an epoch: samples, which of these rows it is, labels [rows]. generator: for samples in memory."""
+    training = course.training
+    if training.stream is None:
+        order = generator.permutation(len(course.x))
+        for start in range(0, len(course.x), training.batch):
+            rows = order[start : start + training.batch]
+            yield course.x, rows, course.y[rows]
+        return
+    for x, y in training.stream.epoch(epoch, seed=training.seed, batch=training.batch):
+        yield x, np.arange(len(x)), _targets(course.model, training, len(x), y)
+
+
+def _targets(model: Any, training: Training, count: int, y: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    """Labels as the loss wants them; zeros where it does not use any."""
+    if y is None or not training.labels:
+        return np.zeros(count, np.int64)
+    return label_targets(model, y)
+
+
 def _variables(model: Any, optimizer: Any) -> list[Any]:
     return [*model.variables, *optimizer.variables]
 
@@ -159,7 +181,7 @@ def _variables(model: Any, optimizer: Any) -> list[Any]:
 def _key(course: Course, shaping: Shaping) -> str:
     """Of all that the training depends on."""
     training = course.training
-    left_out = ("x", "y", "teacher", "checkpoints", "progress")
+    left_out = ("x", "y", "stream", "teacher", "checkpoints", "progress")
     settings: dict[str, object] = {
         item.name: getattr(training, item.name) for item in fields(training) if item.name not in left_out
     }
@@ -169,6 +191,8 @@ def _key(course: Course, shaping: Shaping) -> str:
         "shaping": type(shaping).__name__,
         "kernels": list(shaping.kernels),
     }
+    if training.stream is not None:
+        settings |= {"samples": training.stream.samples, "stream": training.stream.digest}
     teacher = training.teacher.get_weights() if training.teacher is not None else []
     masks = [np.asarray(mask) for mask in shaping.state().values()]
     return digest(settings, [*course.model.get_weights(), *teacher, *masks, course.x, course.y])

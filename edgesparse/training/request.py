@@ -8,6 +8,7 @@ from typing import Any
 
 from edgesparse.graph import FloatArray
 from edgesparse.keras_model.check_data import Labels
+from edgesparse.shards import Stream
 from edgesparse.training.checkpoints import Checkpoints
 
 __all__ = ["MIN_SAMPLES", "Training"]
@@ -22,6 +23,7 @@ class Training:
 
     x: FloatArray | None = None  # [n, *input]
     y: Labels | None = None
+    stream: Stream | None = None  # what training reads, where x and y are only some of the samples
     epochs: int = 10
     seed: int = 0
     batch: int = 32

@@ -16,7 +16,7 @@ PACKAGE = Path(edgesparse.__file__).parent
 
 LAYERS: list[list[str]] = [
     ["errors", "limits", "files", "missing", "record", "result", "budgets", "graph", "fixedpoint", "settings"],
-    ["variants", "arch", "boards", "system", "arrays", "progress", "data", "output"],
+    ["variants", "arch", "boards", "system", "arrays", "progress", "sample_arrays", "shards", "data", "output"],
     ["tflite", "analysis", "packing", "lowering", "oracle", "network"],
     ["keras_model", "layers", "training", "sparsify", "quantize"],
     ["toolchain", "emulate", "flash", "tflm", "firmware", "doctor"],
